@@ -8,11 +8,13 @@ use super::dataset::is_unseen;
 type Form = (fn(&str) -> String, &'static str);
 
 /// Each on top of those before it.
-const FORMS: [Form; 4] = [
+const FORMS: [Form; 6] = [
     (canonical, "in another Unicode form"),
     (seen, "with characters that take no room"),
     (plain, "with another apostrophe, quotation mark, dash or space"),
     (folded, "in other letters: capitals, ligatures or letters of full width"),
+    (latin, "with letters of another alphabet that look the same"),
+    (bare, "with other accents"),
 ];
 
 /// How a text occurs within another though not letter by letter. `None` if it does not.
@@ -30,6 +32,12 @@ fn canonical(text: &str) -> String {
 }
 
 fn seen(text: &str) -> String {
+    let is_unseen = |c: char| {
+        is_unseen(c)
+            || matches!(c, '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{202a}'..='\u{202e}')
+            || matches!(c, '\u{2061}'..='\u{2069}' | '\u{fe00}'..='\u{fe0f}')
+            || matches!(c, '\u{e0000}'..='\u{e01ef}')
+    };
     text.chars().filter(|c| !is_unseen(*c)).collect()
 }
 
@@ -45,5 +53,29 @@ fn plain(text: &str) -> String {
 }
 
 fn folded(text: &str) -> String {
-    text.nfkd().flat_map(|(c, _)| c.to_lowercase()).collect()
+    // Capitals first: only they are the same for `ß` and `ss`.
+    let capitals = text.nfkd().flat_map(|(c, _)| c.to_uppercase());
+    capitals.flat_map(char::to_lowercase).collect()
+}
+
+/// Small Cyrillic and Greek letters that look like Latin ones, and these.
+const LOOK_ALIKE: &[(&str, &str)] = &[
+    ("\u{430}\u{432}\u{435}\u{437}\u{43a}\u{43c}\u{43d}\u{43e}\u{440}\u{441}", "abe3kmhopc"),
+    ("\u{442}\u{443}\u{445}\u{455}\u{456}\u{458}\u{4bb}\u{501}\u{51b}\u{51d}", "tyxsijhdqw"),
+    ("\u{3b1}\u{3b2}\u{3b5}\u{3b6}\u{3b7}\u{3b9}\u{3ba}\u{3bc}\u{3bd}\u{3bf}", "abezhikmno"),
+    ("\u{3c1}\u{3c4}\u{3c5}\u{3c7}", "ptyx"),
+];
+
+fn latin(text: &str) -> String {
+    let alike = |c: char| {
+        LOOK_ALIKE.iter().find_map(|(others, latin)| {
+            others.chars().zip(latin.chars()).find(|it| it.0 == c).map(|it| it.1)
+        })
+    };
+    text.chars().map(|c| alike(c).unwrap_or(c)).collect()
+}
+
+/// Letters without their accents.
+fn bare(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, '\u{300}'..='\u{36f}')).collect()
 }

@@ -84,6 +84,7 @@ impl Catalogue {
         let id = name
             .rsplit_once("wikidata.org/")
             .map_or(name, |(_, path)| path.rsplit(['/', ':']).next().unwrap_or(path));
+        let id = ["wdt:", "wd:", "p:"].iter().find_map(|it| id.strip_prefix(it)).unwrap_or(id);
         let others = || OTHERS.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
         self.get(id)
             .or_else(|| self.iter().find(|it| it.label.eq_ignore_ascii_case(name)))

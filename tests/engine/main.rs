@@ -14,6 +14,7 @@ mod every_analysis;
 // What is opened: facts, text as tokens, models, noise, and files that say what to ask.
 mod facts;
 mod datasets;
+mod dataset_siblings;
 mod tokenizers;
 mod tokens;
 mod hub;

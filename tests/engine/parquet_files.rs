@@ -53,6 +53,42 @@ fn parquet_loads_and_half_a_file_does_not() {
     assert!(matches!(Dataset::load(&path), Err(DatasetError::Parquet { .. })));
 }
 
+/// Writes one row of bytes.
+fn write_row(path: &Path, columns: &[(&str, &[u8])]) {
+    let fields: String =
+        columns.iter().map(|(name, _)| format!("required binary {name};")).collect();
+    let schema = Arc::new(parse_message_type(&format!("message facts {{ {fields} }}")).unwrap());
+    let file = fs::File::create(path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for (_, value) in columns {
+        let mut column = group.next_column().unwrap().unwrap();
+        let values = [value.to_vec().into()];
+        column.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn columns_of_the_same_name_and_bytes_that_are_no_text_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("facts.parquet");
+    let subject: (&str, &[u8]) = ("subject", b"Norway");
+    let template: (&str, &[u8]) = ("template", b"The capital of {} is");
+    for (objects, says) in [
+        (&[("object", &b"Oslo"[..]), ("object", b"Bergen")][..], "two columns are called `object`"),
+        (&[("object", b"Osl\xff")], "`object` holds bytes that are no UTF-8 text"),
+    ] {
+        write_row(&path, &[&[subject, template], objects].concat());
+        let error = Dataset::load(&path).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    write_row(&path, &[subject, template, ("object", b"Oslo"), ("other", b"1"), ("other", b"2")]);
+    assert_eq!(Dataset::load(&path).unwrap().records[0].fact.answer.as_deref(), Some("Oslo"));
+}
+
 /// The reader repeats some errors without end, and panics at some bytes: neither may reach the user.
 #[test]
 fn a_damaged_parquet_file_gives_one_error_at_once() {

@@ -151,7 +151,7 @@ impl Sweep {
         if !machine.quiet {
             binding.told.iter().for_each(|it| complain(it));
             if !dataset.skipped.is_empty() {
-                let n = dataset.skipped.len();
+                let n = dataset.n_skipped();
                 complain(&format!(
                     "{n} records of the dataset cannot be used: {}",
                     dataset.skipped[0]

@@ -1,14 +1,13 @@
 //! What a file of facts says in one place: the value of a column, whatever the file's format.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-
 /// A value of a dataset. Numbers are kept as their text, since facts are text.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cell {
     /// JSON's `null`, and Python's `NaN` and `None`.
     Missing,
+
+    /// A value that is not read, because its column says nothing of a fact.
+    Unread,
     Text(String),
     List(Vec<Self>),
 
@@ -17,8 +16,21 @@ pub(super) enum Cell {
 }
 
 /// Words for a missing value that pandas and spreadsheets write as text. `NA` is not among them: it
-/// is the code of Namibia.
-const MISSING: &[&str] = &["NaN", "nan", "None", "null", "NULL", "<NA>", "#N/A"];
+/// is the code of Namibia. `EasyEdit` has `<|endoftext|>` where it knows no right answer.
+const MISSING: &[&str] = &[
+    "NaN",
+    "nan",
+    "None",
+    "null",
+    "NULL",
+    "<NA>",
+    "#N/A",
+    "#NA",
+    "N/A",
+    "n/a",
+    "NaT",
+    "<|endoftext|>",
+];
 
 /// The field of an object that holds its name: CounterFact's `{"str": "Paris", "id": "Q90"}`.
 const NAME: &[&str] = &["str", "label", "name", "text", "value", "title"];
@@ -27,7 +39,7 @@ impl Cell {
     /// The texts in a cell, which may hold a list, or a list as Python or JSON prints it.
     pub fn texts(&self) -> Vec<String> {
         match self {
-            Self::Missing => Vec::new(),
+            Self::Missing | Self::Unread => Vec::new(),
             Self::Text(text) => {
                 let text = trimmed(text);
                 let all = listed(text).unwrap_or_else(|| vec![text.to_owned()]);
@@ -41,6 +53,11 @@ impl Cell {
     /// The name that an object has for itself.
     pub fn named(&self) -> Option<&Self> {
         NAME.iter().find_map(|name| self.get(name))
+    }
+
+    /// Whether the cell says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self != Self::Unread && self.texts().is_empty()
     }
 
     /// The fields of an object.
@@ -68,34 +85,23 @@ pub(crate) fn is_unseen(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
-/// The texts of a list as Python, numpy or JSON prints it: `['a', "b's"]`. `None` if the text is
-/// anything else, such as the template `[X]'s mother is [Y]`.
+/// The texts of a list, a tuple or a set as Python, numpy or JSON prints it: `['a', "b's"]`. `None` if
+/// the text is anything else, such as the template `[X]'s mother is [Y]`.
 fn listed(text: &str) -> Option<Vec<String>> {
-    let mut rest = text.strip_prefix('[')?.strip_suffix(']')?.trim_start();
+    let (open, close) = [('[', ']'), ('(', ')'), ('{', '}')]
+        .into_iter()
+        .find(|it| text.starts_with(it.0) && text.ends_with(it.1) && text.len() > 1)?;
+    let mut rest = text[open.len_utf8()..text.len() - close.len_utf8()].trim_start();
+    if rest.is_empty() && open != '[' {
+        return None;
+    }
     let mut found = Vec::new();
     while !rest.is_empty() {
-        let quote = rest.chars().next().filter(|it| matches!(it, '\'' | '"'))?;
-        let (mut item, mut is_escaped, mut end) = (String::new(), false, None);
-        for (at, c) in rest.char_indices().skip(1) {
-            match c {
-                _ if is_escaped => {
-                    // Another escape stands for a character that no name has.
-                    if !matches!(c, '\'' | '"' | '\\') {
-                        item.push('\\');
-                    }
-                    item.push(c);
-                    is_escaped = false;
-                }
-                '\\' => is_escaped = true,
-                c if c == quote => {
-                    end = Some(at + 1);
-                    break;
-                }
-                c => item.push(c),
-            }
-        }
-        found.push(trimmed(&item).to_owned());
-        let after = &rest[end?..];
+        let (item, after) = match rest.chars().next().filter(|it| matches!(it, '\'' | '"')) {
+            Some(quote) => quoted_item(rest, quote)?,
+            None => plain_item(rest).filter(|_| open == '[' || !found.is_empty())?,
+        };
+        found.push(item);
         rest = after.trim_start();
         match rest.strip_prefix(',') {
             Some(next) => rest = next.trim_start(),
@@ -107,62 +113,30 @@ fn listed(text: &str) -> Option<Vec<String>> {
     Some(found)
 }
 
-impl<'de> Deserialize<'de> for Cell {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CellVisitor)
+/// The item in quotes that a text begins with, and what comes after it.
+fn quoted_item(text: &str, quote: char) -> Option<(String, &str)> {
+    let (mut item, mut is_escaped) = (String::new(), false);
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if is_escaped => {
+                // Another escape stands for a character that no name has.
+                if !matches!(c, '\'' | '"' | '\\') {
+                    item.push('\\');
+                }
+                item.push(c);
+                is_escaped = false;
+            }
+            '\\' => is_escaped = true,
+            c if c == quote => return Some((trimmed(&item).to_owned(), &text[at + 1..])),
+            c => item.push(c),
+        }
     }
+    None
 }
 
-struct CellVisitor;
-
-impl<'de> Visitor<'de> for CellVisitor {
-    type Value = Cell;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_bool<E>(self, it: bool) -> Result<Cell, E> {
-        Ok(Cell::Text(it.to_string()))
-    }
-
-    fn visit_i64<E>(self, it: i64) -> Result<Cell, E> {
-        Ok(Cell::Text(it.to_string()))
-    }
-
-    fn visit_u64<E>(self, it: u64) -> Result<Cell, E> {
-        Ok(Cell::Text(it.to_string()))
-    }
-
-    fn visit_f64<E>(self, it: f64) -> Result<Cell, E> {
-        Ok(Cell::Text(it.to_string()))
-    }
-
-    fn visit_str<E>(self, it: &str) -> Result<Cell, E> {
-        Ok(Cell::Text(it.to_owned()))
-    }
-
-    fn visit_string<E>(self, it: String) -> Result<Cell, E> {
-        Ok(Cell::Text(it))
-    }
-
-    fn visit_unit<E>(self) -> Result<Cell, E> {
-        Ok(Cell::Missing)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Cell, A::Error> {
-        let mut all = Vec::new();
-        while let Some(cell) = seq.next_element()? {
-            all.push(cell);
-        }
-        Ok(Cell::List(all))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cell, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = map.next_entry()? {
-            fields.push(field);
-        }
-        Ok(Cell::Object(fields))
-    }
+/// The number that a text begins with, or the word for a missing value.
+fn plain_item(text: &str) -> Option<(String, &str)> {
+    let (item, after) = text.split_at(text.find([',', ' ', '\n']).unwrap_or(text.len()));
+    let is_number = item.ends_with(|it: char| it.is_ascii_digit()) && item.parse::<f64>().is_ok();
+    (is_number || MISSING.contains(&item)).then(|| (item.to_owned(), after))
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::RecordPlace;
 use super::cell::{Cell, trimmed};
+use super::error::short;
 
 /// What a column says of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +26,10 @@ pub(super) enum Role {
 
     /// A question, which is asked where there is neither template nor a relation that has one.
     Question,
+
+    /// A sentence with a mask for the answer, as LAMA has them from texts: asked where there is nothing
+    /// better.
+    Masked,
     Relation,
 
     /// The template of the inverse, and what it asks about and is right there if the file says so.
@@ -53,6 +58,7 @@ const NAMES: &[(Role, &[&str])] = &[
             "subject",
             "sub_label",
             "subject_label",
+            "subject_name",
             "subj",
             "sub",
             "s",
@@ -67,9 +73,11 @@ const NAMES: &[(Role, &[&str])] = &[
             "object",
             "obj_label",
             "object_label",
+            "object_name",
             "obj",
             "o",
             "answer",
+            "correct_answer",
             "target",
             "target_true",
             "attribute",
@@ -80,17 +88,31 @@ const NAMES: &[(Role, &[&str])] = &[
         ],
     ),
     (Role::Answers, &["answers", "possible_answers", "obj_aliases", "o_aliases", "answer_alias"]),
-    (Role::Template, &["template", "prompt", "base_prompt", "^prompt_templates"]),
+    (
+        Role::Template,
+        &[
+            "template",
+            "prompt",
+            "base_prompt",
+            "prompt_template",
+            "cloze_prompt",
+            "^prompt_templates",
+        ],
+    ),
     (Role::Sentence, &["fact", "sentence"]),
     (Role::Question, &["question", "src", "query"]),
+    (Role::Masked, &["masked_sentence", "masked_sentences"]),
     (
         Role::Relation,
         &[
             "relation_id",
             "predicate_id",
             "relation",
+            "relation_label",
+            "relation_name",
             "predicate",
             "rel",
+            "rel_id",
             "fact_type",
             "prop",
             "property",
@@ -108,7 +130,18 @@ const NAMES: &[(Role, &[&str])] = &[
     (Role::InverseAnswers, &["inverse.answers"]),
     (Role::InverseFoil, &["inverse_foil", "inv_counterfactuals", "inverse.target_new"]),
     (Role::Symmetric, &["symmetric", "properties.symmetric"]),
-    (Role::Foil, &["foil", "target_new", "target_false", "counterfactuals", "alt"]),
+    (
+        Role::Foil,
+        &[
+            "foil",
+            "target_new",
+            "target_false",
+            "incorrect_answer",
+            "wrong_answer",
+            "counterfactuals",
+            "alt",
+        ],
+    ),
     (Role::Id, &["case_id", "known_id", "id", "uuid"]),
     (Role::Paraphrases, &["paraphrase_prompts", "rephrase", "rephrase_prompt"]),
     (Role::Neighbourhood, &["neighborhood_prompts"]),
@@ -123,9 +156,26 @@ const REWRITE: &str = "requested_rewrite";
 /// Objects within a record whose fields count as columns of it.
 const OPENED: &[&str] = &["inverse", "properties"];
 
-/// A column's name in small letters, with underscores for spaces and hyphens.
+/// A column's name in small letters, with underscores for spaces and hyphens and between the words of
+/// `subjectLabel`, and without the number that pandas gives the second of two columns: `object.1`.
 fn plain(column: &str) -> String {
-    trimmed(column).to_lowercase().replace([' ', '-'], "_")
+    let mut plain = String::with_capacity(column.len() + 2);
+    let mut is_within_word = false;
+    for c in trimmed(column).chars() {
+        if c.is_uppercase() && is_within_word {
+            plain.push('_');
+        }
+        is_within_word = c.is_lowercase();
+        match c {
+            ' ' | '-' => plain.push('_'),
+            c => plain.extend(c.to_lowercase()),
+        }
+    }
+    let number = plain.rsplit_once('.').map_or("", |it| it.1);
+    if !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit()) {
+        plain.truncate(plain.len() - number.len() - 1);
+    }
+    plain
 }
 
 fn names(role: Role) -> &'static [&'static str] {
@@ -136,24 +186,47 @@ fn is_of(role: Role, column: &str) -> bool {
     names(role).contains(&plain(column).as_str())
 }
 
+/// The longest name of a column that is looked at.
+const N_BYTES: usize = 64;
+
 /// Whether a column says anything of a fact.
 pub(super) fn is_known(column: &str) -> bool {
+    if column.len() > N_BYTES {
+        return false;
+    }
+    let plain = plain(column);
     column == REWRITE
         || OPENED.contains(&column)
-        || NAMES.iter().any(|(role, _)| is_of(*role, column))
+        || NAMES.iter().any(|(_, names)| names.contains(&plain.as_str()))
+}
+
+/// Whether a field of an object around records says anything of all of them.
+pub(super) fn is_known_around(field: &str) -> bool {
+    is_known(field) || NAMES.iter().any(|(_, names)| names.contains(&&*format!("^{field}")))
 }
 
 /// Whether rows with these columns can be facts.
-pub(super) fn is_table<'a>(columns: impl IntoIterator<Item = &'a str>) -> bool {
-    let columns: Vec<String> = columns.into_iter().map(plain).collect();
-    let has = |role| columns.iter().any(|it| names(role).contains(&it.as_str()));
-    has(Role::Subject) && (has(Role::Object) || has(Role::Answers))
-        || columns.iter().any(|it| it == REWRITE)
+pub(super) fn is_table(columns: impl IntoIterator<Item: AsRef<str>>) -> bool {
+    let (mut has_subject, mut has_answer) = (false, false);
+    for column in columns {
+        let column = column.as_ref();
+        has_subject |= is_subject(column);
+        has_answer |= is_answer(column);
+        if has_subject && has_answer || column == REWRITE {
+            return true;
+        }
+    }
+    false
 }
 
-/// The cell of the subject, from which the form of a file is told.
-pub(super) fn subject(fields: &[(String, Cell)]) -> Option<&Cell> {
-    fields.iter().find(|(name, _)| is_of(Role::Subject, name)).map(|(_, cell)| cell)
+/// Whether a column may hold the subject.
+pub(super) fn is_subject(column: &str) -> bool {
+    column.len() <= N_BYTES && is_of(Role::Subject, column)
+}
+
+/// Whether a column may hold the right answer.
+pub(super) fn is_answer(column: &str) -> bool {
+    column.len() <= N_BYTES && (is_of(Role::Object, column) || is_of(Role::Answers, column))
 }
 
 /// A named cell of a record.
@@ -168,7 +241,7 @@ pub(super) struct Column {
 
 impl Column {
     pub fn new(name: String, cell: Cell) -> Self {
-        Self { plain: plain(&name), name, cell }
+        Self { plain: plain(&name), name: trimmed(&name).to_owned(), cell }
     }
 }
 
@@ -198,6 +271,7 @@ impl Row {
         let (rewrites, beside): (Vec<_>, Vec<_>) =
             fields.into_iter().partition(|(name, _)| name == REWRITE);
         let mut is_first_of_several = false;
+        let has_rewrite = !rewrites.is_empty();
         let rewrite = rewrites.into_iter().next().and_then(|(_, cell)| match cell {
             Cell::Object(fields) => Some(fields),
             Cell::List(all) => {
@@ -207,6 +281,10 @@ impl Row {
             _ => None,
         });
         let cells = match rewrite {
+            None if has_rewrite => {
+                // Its name is told where the subject is missed.
+                opened([beside, vec![(REWRITE.to_owned(), Cell::Unread)]].concat())
+            }
             None => opened(beside),
             Some(mut fields) => {
                 // Beside a rewrite, `answer` and the like are of something else.
@@ -223,7 +301,8 @@ impl Row {
 
     /// The names of the columns, for messages.
     pub fn columns(&self) -> String {
-        let names: Vec<String> = self.cells.iter().map(|it| format!("`{}`", it.name)).collect();
+        let names: Vec<String> =
+            self.cells.iter().map(|it| format!("`{}`", short(&it.name))).collect();
         names.join(", ")
     }
 
@@ -234,7 +313,7 @@ impl Row {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.cells.iter().all(|it| it.cell.texts().is_empty())
+        self.cells.iter().all(|it| it.cell.is_empty())
     }
 
     pub fn has(&self, role: Role) -> bool {
@@ -276,33 +355,60 @@ pub(super) fn opened(fields: Vec<(String, Cell)>) -> Vec<Column> {
 
 /// The columns for subject or object whose values are ids and no names, as LAMA's `sub` is, which
 /// holds `/m/0abc12` beside a `sub_label`.
-pub(super) struct Ids(BTreeSet<String>);
+pub(super) struct Ids {
+    are_ids: BTreeSet<String>,
 
-impl Ids {
-    pub fn of<'a>(rows: impl Iterator<Item = &'a Row>) -> Self {
-        let mut are_ids: BTreeMap<String, bool> = BTreeMap::new();
-        for row in rows {
-            for role in [Role::Subject, Role::Object] {
-                for (column, texts) in row.texts(role) {
-                    let all = texts.iter().all(|it| is_id(it) || is_entity(it));
-                    match are_ids.get_mut(column) {
-                        Some(so_far) => *so_far &= all,
-                        None => _ = are_ids.insert(column.to_owned(), all),
+    /// The columns of numbers alone, which may be ids as well.
+    are_numbers: BTreeSet<String>,
+}
+
+/// What the columns for subject and object have held so far.
+#[derive(Default)]
+pub(super) struct IdCount {
+    are_ids: BTreeMap<String, bool>,
+    are_numbers: BTreeMap<String, bool>,
+}
+
+impl IdCount {
+    pub fn add(&mut self, row: &Row) {
+        for role in [Role::Subject, Role::Object] {
+            for (column, texts) in row.texts(role) {
+                let all = |is: fn(&str) -> bool| texts.iter().all(|it| is(it));
+                let ids = all(|it| is_id(it) || is_entity(it));
+                let numbers = all(|it| it.bytes().all(|it| it.is_ascii_digit()));
+                for (kind, holds) in [(&mut self.are_ids, ids), (&mut self.are_numbers, numbers)] {
+                    match kind.get_mut(column) {
+                        Some(so_far) => *so_far &= holds,
+                        None => _ = kind.insert(column.to_owned(), holds),
                     }
                 }
             }
         }
-        Self(are_ids.into_iter().filter(|(_, all)| *all).map(|(column, _)| column).collect())
+    }
+}
+
+impl Ids {
+    pub fn of(count: IdCount) -> Self {
+        let whole = |kind: BTreeMap<String, bool>| {
+            kind.into_iter().filter(|(_, all)| *all).map(|(column, _)| column).collect()
+        };
+        Self { are_ids: whole(count.are_ids), are_numbers: whole(count.are_numbers) }
+    }
+
+    /// Whether a column holds numbers alone.
+    pub fn is_number(&self, column: &str) -> bool {
+        self.are_numbers.contains(column)
     }
 
     /// Whether a column has an id here.
     pub fn is_one(&self, column: &str, text: &str) -> bool {
-        self.0.contains(column) || is_id(text)
+        self.are_ids.contains(column) || is_id(text)
     }
 }
 
 /// Whether a text can only be an id: Freebase's `/m/0abc12`, or an address.
 fn is_id(text: &str) -> bool {
+    let text = text.strip_prefix('<').and_then(|it| it.strip_suffix('>')).unwrap_or(text);
     let is_path = text.starts_with('/') && text[1..].contains('/');
     let is_address = ["http://", "https://", "wd:", "dbr:"].iter().any(|it| text.starts_with(it));
     let freebase = text.strip_prefix("m.0").or_else(|| text.strip_prefix("g.1"));

@@ -20,8 +20,11 @@ pub enum DatasetError {
     #[error("not UTF-8 text from byte {at} (line {line}) on; save it as UTF-8: {path}")]
     NotUtf8 { path: PathBuf, at: usize, line: usize },
 
-    #[error("the dataset is not valid JSON: {source}{hint}: {path}")]
-    Json { path: PathBuf, source: serde_json::Error, hint: &'static str },
+    #[error("the dataset is not valid JSON: {fault}: {path}")]
+    Json { path: PathBuf, fault: String },
+
+    #[error("no facts were found: this is {what}; {remedy}: {path}")]
+    OtherKind { path: PathBuf, what: &'static str, remedy: &'static str },
 
     #[error("the Parquet file cannot be read: {reason}: {path}")]
     Parquet { path: PathBuf, reason: String },
@@ -33,10 +36,7 @@ pub enum DatasetError {
     )]
     NoFacts { path: PathBuf, reason: String },
 
-    #[error(
-        "the table needs columns for {NEEDED}; it has {}: {path}",
-        if columns.is_empty() { "no columns".to_owned() } else { columns.join(", ") }
-    )]
+    #[error("the table needs columns for {NEEDED}; it has {}: {path}", listed(columns))]
     Columns { path: PathBuf, columns: Vec<String> },
 
     #[error(
@@ -48,7 +48,13 @@ pub enum DatasetError {
         },
         grouped(skipped)
     )]
-    NoneUsable { path: PathBuf, n_records: usize, skipped: Vec<RecordError> },
+    NoneUsable {
+        path: PathBuf,
+        n_records: usize,
+
+        /// The first of them, at most ten thousand.
+        skipped: Vec<RecordError>,
+    },
 
     #[error("the dataset has no records: {path}")]
     Empty { path: PathBuf },
@@ -99,6 +105,29 @@ impl std::fmt::Display for RecordPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (what, number) = self.parts();
         write!(f, "{what} {number}")
+    }
+}
+
+/// How many records that cannot be used are kept with their reasons. A file may have millions.
+pub(super) const N_LISTED: usize = 10_000;
+
+/// A name that may be a whole file, for messages.
+pub(super) fn short(name: &str) -> String {
+    const N_CHARACTERS: usize = 60;
+    match name.char_indices().nth(N_CHARACTERS) {
+        Some((at, _)) => format!("{}…", &name[..at]),
+        None => name.to_owned(),
+    }
+}
+
+/// The columns that a table has, for messages.
+fn listed(columns: &[String]) -> String {
+    const N_NAMED: usize = 20;
+    let named: Vec<String> = columns.iter().take(N_NAMED).map(|it| short(it)).collect();
+    match columns.len() {
+        0 => "no columns".to_owned(),
+        n if n > N_NAMED => format!("{} and {} more", named.join(", "), n - N_NAMED),
+        _ => named.join(", "),
     }
 }
 

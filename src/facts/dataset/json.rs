@@ -1,121 +1,114 @@
 //! Facts as JSON: lists, lines, tables by rows or by columns as pandas writes them, and records
 //! within other objects.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::super::Catalogue;
-use super::cell::{Cell, is_unseen};
+use super::cell::Cell;
 use super::columns::{self, Column, Row};
-use super::{Entry, Found, RecordError, RecordPlace};
+use super::error::short;
+use super::json_text::{self, View};
+use super::{Entry, RecordError, RecordPlace};
+use crate::text_file::{self, Misread};
 
-type Fields = Vec<(String, Cell)>;
+/// Why valid JSON holds no facts.
+pub(super) struct Fault(pub String);
 
-/// What can be wrong with a JSON file as a whole.
-pub(super) enum Fault {
-    Json(serde_json::Error),
+/// A JSON list, JSON Lines, an object that holds records, or a single record: a text that has been
+/// checked.
+pub(super) struct Json<'a> {
+    text: Cow<'a, str>,
 
-    /// There are no facts in it, for this reason.
-    NoFacts(String),
+    /// The line in the file of the text's first.
+    first_line: u64,
+
+    /// Whether each line is a document of its own, of which some are none.
+    is_by_line: bool,
+
+    /// What the reader decided, each a phrase of its own.
+    pub notes: BTreeSet<String>,
 }
 
-/// The records of a JSON list, of JSON Lines, of an object that holds them, or of a single record.
-pub(super) fn records(text: &str) -> Result<Found, Fault> {
-    let mut found = Found::default();
-    let strict = stream(text);
-    let mended = strict.is_err().then(|| without_nan(text)).flatten();
-    let read = match &mended {
-        Some(mended) => {
-            found.notes.insert("`NaN` and the like are taken as missing".to_owned());
-            stream(mended)
-        }
-        None => strict,
-    };
-    match read {
-        Ok(mut documents) if documents.len() == 1 => {
-            let (_, document) = documents.remove(0);
-            let held = held_by(document, &Shared::default())?;
-            found.entries = held.into_entries(0, RecordPlace::Index);
-        }
-        Ok(documents) => {
-            for (line, document) in documents {
-                add_line(&mut found, line, Ok(document));
-            }
-        }
-        Err(error) => {
-            let lines = mended.as_deref().unwrap_or(text).lines().zip(1..);
-            for (line, number) in lines.filter(|(line, _)| !line.trim().is_empty()) {
-                match serde_json::from_str(line) {
-                    Err(_) if found.entries.is_empty() => return Err(Fault::Json(error)),
-                    read => add_line(&mut found, number, read),
+impl<'a> Json<'a> {
+    /// Checks a text that begins as JSON does.
+    pub fn new(text: &'a str) -> Result<Self, Misread> {
+        let start = text.len() - json_text::without_spaces(text).len();
+        let first_line = 1 + json_text::n_lines(&text[..start]);
+        let text = &text[start..];
+        let mut notes = BTreeSet::new();
+        let Err(strict) = json_text::check(text) else {
+            return Ok(Self { text: text.into(), first_line, is_by_line: false, notes });
+        };
+        let mended = text_file::without_nan(text);
+        let (text, error) = match mended {
+            Some(mended) => {
+                notes.insert("`NaN` and the like are taken as missing".to_owned());
+                match json_text::check(&mended) {
+                    Ok(()) => {
+                        let text = mended.into();
+                        return Ok(Self { text, first_line, is_by_line: false, notes });
+                    }
+                    Err(error) => (Cow::Owned(mended), error),
                 }
             }
-        }
-    }
-    Ok(found)
-}
-
-/// Adds what one line of JSON Lines holds.
-fn add_line(found: &mut Found, line: u64, read: Result<Cell, serde_json::Error>) {
-    let place = RecordPlace::Line(line);
-    let index = found.entries.len();
-    let refused = |reason| vec![Err(RecordError { place, id: index.to_string(), reason })];
-    let entries = match read {
-        Err(error) => refused(format!("not valid JSON: {error}")),
-        Ok(document) => match entry(document, &Shared::default()) {
-            Records(held) if held.is_empty() => refused("it is empty".to_owned()),
-            held => held.into_entries(index, |_| place),
-        },
-    };
-    found.entries.extend(entries);
-}
-
-/// The values that follow one another in a text, each with its line.
-fn stream(text: &str) -> Result<Vec<(u64, Cell)>, serde_json::Error> {
-    let mut read = serde_json::Deserializer::from_str(text).into_iter::<Cell>();
-    let (mut found, mut line, mut counted) = (Vec::new(), 1, 0);
-    loop {
-        let after = &text[read.byte_offset()..];
-        let start = text.len() - after.trim_start().len();
-        let Some(document) = read.next() else { return Ok(found) };
-        line += text[counted..start].bytes().filter(|it| *it == b'\n').count() as u64;
-        counted = start;
-        found.push((line, document?));
-    }
-}
-
-/// JSON with `null` in place of what Python and JavaScript write into it: `NaN`, `Infinity`,
-/// `None`, and with `true` for `True`. `None` if there is nothing of that.
-fn without_nan(text: &str) -> Option<String> {
-    let mut mended = String::with_capacity(text.len());
-    let (mut is_quoted, mut is_escaped, mut is_mended) = (false, false, false);
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let word = if is_quoted { "" } else { &rest[..word_length(rest)] };
-        let instead = match word {
-            "NaN" | "Infinity" | "-Infinity" | "-NaN" | "None" | "undefined" => "null",
-            "True" => "true",
-            "False" => "false",
-            word => word,
+            None => (Cow::Borrowed(text), strict),
         };
-        if !word.is_empty() {
-            is_mended |= instead != word;
-            mended.push_str(instead);
-            rest = &rest[word.len()..];
-            continue;
+        let first = text.lines().find(|it| !it.trim().is_empty()).unwrap_or_default();
+        if json_text::check_one(first).is_err() {
+            return Err(Misread::new(&text, &error, first_line));
         }
-        is_quoted ^= c == '"' && !is_escaped;
-        is_escaped = is_quoted && c == '\\' && !is_escaped;
-        mended.push(c);
-        rest = &rest[c.len_utf8()..];
+        Ok(Self { text, first_line, is_by_line: true, notes })
     }
-    is_mended.then_some(mended)
+
+    /// Gives each record to `add`, in file order. Of the whole file no more than one is in memory.
+    pub fn each(&self, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
+        let mut n_found = 0;
+        if self.is_by_line {
+            let lines = self.text.lines().zip(self.first_line..);
+            for (text, number) in lines.filter(|(line, _)| !line.trim().is_empty()) {
+                match json_text::check_one(text) {
+                    Ok(()) => each_of_line(View::new(text.trim()), number, &mut n_found, add),
+                    Err(error) => {
+                        let reason = Misread::new(text, &error, number).in_line();
+                        let (place, id) = (RecordPlace::Line(number), n_found.to_string());
+                        n_found += 1;
+                        add(Err(RecordError { place, id, reason }));
+                    }
+                }
+            }
+            return Ok(());
+        }
+        let mut documents = json_text::documents(&self.text).peekable();
+        let Some((_, first)) = documents.peek().copied() else { return Ok(()) };
+        documents.next();
+        if documents.peek().is_none() {
+            return held_by(first, &Shared::default(), &mut |held| {
+                add(held.into_entry(n_found, RecordPlace::Index(n_found)));
+                n_found += 1;
+            });
+        }
+        for (line, document) in json_text::documents(&self.text) {
+            each_of_line(document, self.first_line + line, &mut n_found, add);
+        }
+        Ok(())
+    }
 }
 
-/// The bytes of the word that a text begins with, with a minus before it.
-fn word_length(text: &str) -> usize {
-    let minus = usize::from(text.starts_with('-'));
-    let letters = text[minus..].bytes().take_while(u8::is_ascii_alphabetic).count();
-    if letters == 0 { 0 } else { minus + letters }
+/// What one line of JSON Lines holds.
+fn each_of_line(document: View<'_>, line: u64, n_found: &mut usize, add: &mut dyn FnMut(Entry)) {
+    let place = RecordPlace::Line(line);
+    let before = *n_found;
+    entry(document, &Shared::default(), &mut |held| {
+        add(held.into_entry(*n_found, place));
+        *n_found += 1;
+    });
+    if *n_found == before {
+        let reason = "it is empty".to_owned();
+        add(Err(RecordError { place, id: n_found.to_string(), reason }));
+        *n_found += 1;
+    }
 }
 
 /// What the objects around some records say of them.
@@ -124,244 +117,268 @@ type Shared = Rc<[Column]>;
 /// A record with the key that it has in its object, or why it is none.
 struct Held {
     key: Option<String>,
-    fields: Result<Fields, String>,
+    fields: Result<Vec<(String, Cell)>, String>,
     shared: Shared,
 }
 
-/// Records in file order.
-struct Records(Vec<Held>);
-
-impl Records {
-    fn into_entries(self, first: usize, place: impl Fn(usize) -> RecordPlace) -> Vec<Entry> {
-        let entries = self.0.into_iter().zip(first..).map(|(it, nth)| {
-            let (place, id) = (place(nth), it.key.unwrap_or_else(|| nth.to_string()));
-            match it.fields {
-                Ok(fields) => Ok(Row::new(place, id, fields, it.shared)),
-                Err(reason) => Err(RecordError { place, id, reason }),
-            }
-        });
-        entries.collect()
+impl Held {
+    fn new(key: Option<String>, fields: Vec<(String, Cell)>, shared: &Shared) -> Self {
+        Self { key, fields: Ok(fields), shared: Rc::clone(shared) }
     }
 
-    /// Records of one object, each with its key.
-    fn of(rows: impl IntoIterator<Item = (Option<String>, Fields)>, shared: &Shared) -> Self {
-        let held = rows.into_iter().map(|(key, fields)| Held {
-            key,
-            fields: Ok(fields),
-            shared: Rc::clone(shared),
-        });
-        Self(held.collect())
+    fn refused(reason: String, shared: &Shared) -> Self {
+        Self { key: None, fields: Err(reason), shared: Rc::clone(shared) }
+    }
+
+    fn into_entry(self, nth: usize, place: RecordPlace) -> Entry {
+        let id = self.key.unwrap_or_else(|| nth.to_string());
+        match self.fields {
+            Ok(fields) => Ok(Row::new(place, id, fields, self.shared)),
+            Err(reason) => Err(RecordError { place, id, reason }),
+        }
     }
 }
 
+type Add<'a> = &'a mut dyn FnMut(Held);
+
 /// The records that a document holds.
-fn held_by(document: Cell, shared: &Shared) -> Result<Records, Fault> {
-    let fields = match document {
-        Cell::List(entries) => return list(entries, shared),
-        Cell::Object(fields) => fields,
-        Cell::Text(_) | Cell::Missing => return Err(Fault::NoFacts(SINGLE.to_owned())),
-    };
-    if is_table(&fields) {
-        let Some(keys) = columns::subject(&fields).and_then(keys) else {
-            return Ok(Records::of([(None, fields)], shared));
-        };
-        return Ok(Records::of(by_columns(fields, keys)?, shared));
+fn held_by(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault> {
+    if document.is_list() {
+        return list(document, shared, add);
     }
-    let cell = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, cell)| cell);
-    if let (Some(Cell::List(names)), Some(Cell::List(data))) = (cell("columns"), cell("data"))
-        && let Some(names) = names.iter().map(text).collect::<Option<Vec<_>>>()
+    if !document.is_object() {
+        return Err(Fault(SINGLE.to_owned()));
+    }
+    if is_table(document) {
+        if !is_by_columns(document) {
+            add(Held::new(None, record_fields(document), shared));
+            return Ok(());
+        }
+        return by_columns(document, shared, add);
+    }
+    let named = |name: &str| document.get(name).filter(|it| it.is_list());
+    if let (Some(names), Some(data)) = (named("columns"), named("data"))
+        && let Some(names) = texts(names)
     {
-        let rows = table(&names, data)?;
-        let ids = match cell("index") {
-            Some(Cell::List(ids)) if ids.len() == rows.len() => ids.iter().map(text).collect(),
-            _ => vec![None; rows.len()],
-        };
-        return Ok(Records::of(ids.into_iter().zip(rows), shared));
+        let mut ids = named("index").filter(|it| it.elements().count() == data.elements().count());
+        let mut ids = ids.take().map(View::elements);
+        for (nth, row) in data.elements().enumerate() {
+            let id = ids.as_mut().and_then(Iterator::next).and_then(View::text);
+            add(of_row(nth, row, &names, id, shared));
+        }
+        return Ok(());
     }
-    within(fields, shared)
+    within(document, shared, add)
 }
 
 /// The records within the fields of an object that is none itself.
-fn within(fields: Fields, shared: &Shared) -> Result<Records, Fault> {
-    let is_record = |cell: &Cell| matches!(cell, Cell::Object(fields) if is_table(fields));
-    let is_object = |cell: &Cell| matches!(cell, Cell::Object(_));
-    let n_records = fields.iter().filter(|(_, cell)| is_record(cell)).count();
-    if 2 * n_records > fields.len() && fields.iter().all(|(_, cell)| is_object(cell)) {
-        let rows = fields.into_iter().filter_map(|(key, cell)| match cell {
-            Cell::Object(fields) => Some((Some(key), fields)),
-            _ => None,
-        });
-        return Ok(Records::of(rows, shared));
+fn within(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault> {
+    let is_record = |it: &View<'_>| it.is_object() && is_table(*it) && !is_by_columns(*it);
+    let n_fields = document.fields().count();
+    let n_records = document.fields().filter(|(_, it)| is_record(it)).count();
+    if 2 * n_records > n_fields && document.fields().all(|(_, it)| it.is_object()) {
+        for (key, record) in document.fields() {
+            add(Held::new(Some(key.into_owned()), record_fields(record), shared));
+        }
+        return Ok(());
     }
-    let quoted = |fields: &Fields| -> Vec<String> {
-        fields.iter().map(|(name, _)| format!("`{name}`")).collect()
-    };
-    let names = quoted(&fields);
-    let (groups, beside): (Fields, Fields) =
-        fields.into_iter().partition(|(_, cell)| holds_records(cell));
-    if groups.is_empty() {
-        return Err(Fault::NoFacts(if names.is_empty() {
-            "it is an object without fields".to_owned()
-        } else {
-            format!("it is an object with {}", names.join(", "))
-        }));
+    let groups = || document.fields().filter(|(_, it)| holds_records(*it));
+    let n_groups = groups().count();
+    if n_groups == 0 {
+        return Err(Fault(without_records(document)));
     }
     let is_relation = |name: &str| Catalogue::bundled().find(name).is_some();
-    if groups.len() > 1 && !groups.iter().all(|(name, _)| is_relation(name)) {
-        return Err(Fault::NoFacts(format!(
+    if n_groups > 1 && !groups().all(|(name, _)| is_relation(&name)) {
+        return Err(Fault(format!(
             "there are facts in {}; put those that are meant into a file of their own",
-            quoted(&groups).join(" and in ")
+            quoted(groups().map(|(name, _)| name)).join(" and in ")
         )));
     }
-    let beside = columns::opened(beside).into_iter().chain(shared.iter().cloned());
-    let beside: Vec<Column> = beside.collect();
-    let mut found = Vec::new();
-    for (name, cell) in groups {
+    let beside = document
+        .fields()
+        .filter(|(name, it)| columns::is_known_around(name) && !holds_records(*it));
+    let beside = beside.map(|(name, it)| (name.into_owned(), it.cell())).collect();
+    let beside: Vec<Column> =
+        columns::opened(beside).into_iter().chain(shared.iter().cloned()).collect();
+    for (name, group) in groups() {
         let mut shared = beside.clone();
         if is_relation(&name) {
-            shared.push(Column::new("relation".to_owned(), Cell::Text(name)));
+            shared.push(Column::new("relation".to_owned(), Cell::Text(name.into_owned())));
         }
-        found.extend(held_by(cell, &shared.into())?.0);
+        held_by(group, &shared.into(), add)?;
     }
-    Ok(Records(found))
+    Ok(())
+}
+
+/// Why an object holds no facts.
+fn without_records(document: View<'_>) -> String {
+    let names = quoted(document.fields().map(|(name, _)| name));
+    let said = ["error", "message", "detail"].into_iter().find_map(|it| document.get(it)?.text());
+    match (names.is_empty(), said) {
+        (true, _) => "it is an object without fields".to_owned(),
+        (_, Some(said)) => {
+            format!("it is an object with {}, which says “{}”", names.join(", "), short(&said))
+        }
+        (_, None) => format!("it is an object with {}", names.join(", ")),
+    }
+}
+
+/// The first few names, for messages.
+fn quoted<'a>(mut names: impl Iterator<Item = Cow<'a, str>>) -> Vec<String> {
+    const N_NAMED: usize = 12;
+    let mut named: Vec<String> =
+        names.by_ref().take(N_NAMED).map(|it| format!("`{}`", short(&it))).collect();
+    match names.count() {
+        0 => {}
+        n => named.push(format!("{n} more")),
+    }
+    named
 }
 
 /// The records of a list. One that is none is kept with the reason.
-fn list(entries: Vec<Cell>, shared: &Shared) -> Result<Records, Fault> {
-    if let Some(Cell::List(head)) = entries.first()
-        && let Some(names) = head.iter().map(text).collect::<Option<Vec<_>>>()
+fn list(entries: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault> {
+    let head = entries.elements().next().filter(|it| it.is_list()).and_then(texts);
+    if let Some(names) = head
         && columns::is_table(names.iter().map(String::as_str))
     {
-        let rows = table(&names, &entries[1..])?;
-        return Ok(Records::of(rows.into_iter().map(|row| (None, row)), shared));
+        for (nth, row) in entries.elements().skip(1).enumerate() {
+            add(of_row(nth, row, &names, None, shared));
+        }
+        return Ok(());
     }
-    Ok(Records(entries.into_iter().flat_map(|it| entry(it, shared).0).collect()))
+    for it in entries.elements() {
+        entry(it, shared, add);
+    }
+    Ok(())
 }
 
 /// The records of one entry of a list, which is mostly one itself.
-fn entry(entry: Cell, shared: &Shared) -> Records {
-    let held = match entry {
-        Cell::Object(fields) if !fields.iter().any(|(_, it)| holds_records(it)) => {
-            if is_table(&fields) {
-                held_by(Cell::Object(fields), shared)
-            } else {
-                Ok(Records::of([(None, fields)], shared))
-            }
-        }
-        Cell::List(entries) if !entries.iter().any(holds_records) => {
-            Err(Fault::NoFacts("it is a list of values without the names of columns".to_owned()))
-        }
-        entry => held_by(entry, shared),
+fn entry(entry: View<'_>, shared: &Shared, add: Add<'_>) {
+    let holds_some = |it: View<'_>| it.values().any(holds_records);
+    let held = if entry.is_object() && !is_table(entry) && !holds_some(entry) {
+        add(Held::new(None, record_fields(entry), shared));
+        Ok(())
+    } else if entry.is_list() && !holds_some(entry) {
+        Err(Fault("it is a list of values without the names of columns".to_owned()))
+    } else {
+        held_by(entry, shared, add)
     };
-    held.unwrap_or_else(|fault| {
-        let reason = match fault {
-            Fault::Json(error) => error.to_string(),
-            Fault::NoFacts(reason) => reason,
-        };
-        Records(vec![Held { key: None, fields: Err(reason), shared: Rc::clone(shared) }])
-    })
+    if let Err(Fault(reason)) = held {
+        add(Held::refused(reason, shared));
+    }
 }
 
 const SINGLE: &str = "it is a single value, not a record";
 
-fn is_table(fields: &Fields) -> bool {
-    columns::is_table(fields.iter().map(|(name, _)| name.as_str()))
+/// The fields of a record. Of those that say nothing of a fact only the names are kept.
+fn record_fields(record: View<'_>) -> Vec<(String, Cell)> {
+    const N_KNOWN: usize = 1024;
+    const N_OTHERS: usize = 32;
+    let (mut n_known, mut n_others) = (0, 0);
+    let mut fields = Vec::new();
+    for (name, value) in record.fields() {
+        if columns::is_known(&name) {
+            n_known += 1;
+            if n_known <= N_KNOWN {
+                fields.push((name.into_owned(), value.cell()));
+            }
+        } else {
+            n_others += 1;
+            if n_others <= N_OTHERS {
+                let cell = if value.is_missing() { Cell::Missing } else { Cell::Unread };
+                fields.push((name.into_owned(), cell));
+            }
+        }
+    }
+    fields
+}
+
+fn is_table(record: View<'_>) -> bool {
+    columns::is_table(record.fields().map(|(name, _)| name))
 }
 
 /// Whether there are records in a value, of which the first few of a list tell.
-fn holds_records(cell: &Cell) -> bool {
+fn holds_records(value: View<'_>) -> bool {
     const N_LOOKED_AT: usize = 8;
-    match cell {
-        Cell::Object(fields) => is_table(fields) || fields.iter().any(|(_, it)| holds_records(it)),
-        Cell::List(all) => all.iter().take(N_LOOKED_AT).any(holds_records),
-        Cell::Text(_) | Cell::Missing => false,
+    if value.is_object() {
+        is_table(value) || value.fields().any(|(_, it)| holds_records(it))
+    } else {
+        value.elements().take(N_LOOKED_AT).any(holds_records)
     }
 }
 
-/// The keys of a column that holds a value for each row, as a list or by the row's key. `None` for
-/// a cell of one row.
-fn keys(column: &Cell) -> Option<Vec<Option<String>>> {
-    match column {
-        Cell::List(values) => Some(vec![None; values.len()]),
-        Cell::Object(values) if column.named().is_none() => {
-            Some(values.iter().map(|(key, _)| Some(key.clone())).collect())
-        }
-        _ => None,
-    }
+/// Whether an object's columns hold a value for each row: the subjects and the answers do.
+fn is_by_columns(document: View<'_>) -> bool {
+    let is_column = |it: View<'_>| it.is_list() || it.is_object() && it.cell().named().is_none();
+    let of = |is_wanted: fn(&str) -> bool| {
+        document.fields().filter(move |(name, _)| is_wanted(name)).map(|(_, it)| it)
+    };
+    of(columns::is_subject).next().is_some_and(is_column)
+        && of(columns::is_answer).any(is_column)
+        // One subject in a list, which has several answers, is a record.
+        && !(of(columns::is_subject).all(|it| it.is_list() && it.elements().nth(1).is_none())
+            && of(columns::is_answer).any(|it| it.elements().nth(1).is_some()))
 }
 
 /// The rows of a table that is written column by column, each with its key.
-fn by_columns(
-    fields: Fields,
-    keys: Vec<Option<String>>,
-) -> Result<Vec<(Option<String>, Fields)>, Fault> {
-    let n_rows = keys.len();
-    let mut rows = vec![Fields::new(); n_rows];
-    for (name, column) in fields.into_iter().filter(|(name, _)| columns::is_known(name)) {
-        let n_values = match &column {
-            Cell::List(values) => values.len(),
-            Cell::Object(values) if column.named().is_none() => values.len(),
-            _ => n_rows,
-        };
-        let is_in_order = match &column {
-            Cell::Object(values) if column.named().is_none() => {
-                values.iter().zip(&keys).all(|(value, key)| Some(&value.0) == key.as_ref())
-            }
-            _ => true,
-        };
+fn by_columns(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault> {
+    let is_column = |it: View<'_>| it.is_list() || it.is_object() && it.cell().named().is_none();
+    let Some((_, subjects)) = document.fields().find(|(name, _)| columns::is_subject(name)) else {
+        return Ok(());
+    };
+    let n_rows = subjects.n_values();
+    let known = || document.fields().filter(|(name, _)| columns::is_known(name));
+    for (name, column) in known().filter(|(_, it)| is_column(*it)) {
+        let n_values = column.n_values();
+        let is_in_order = !column.is_object()
+            || column.fields().map(|it| it.0).eq(subjects.fields().map(|it| it.0));
         if n_values != n_rows || !is_in_order {
-            return Err(Fault::NoFacts(format!(
+            return Err(Fault(format!(
                 "it is a table by columns, and `{name}` has not the same rows as the column of \
                  subjects: {n_values} and {n_rows}"
             )));
         }
-        let values = match column {
-            Cell::List(values) => values,
-            Cell::Object(values) if n_values > 0 && values.len() == n_rows => {
-                values.into_iter().map(|(_, value)| value).collect()
-            }
-            // One value for all rows.
-            value => vec![value; n_rows],
-        };
-        for (row, value) in rows.iter_mut().zip(values) {
-            row.push((name.clone(), value));
-        }
     }
-    Ok(keys.into_iter().zip(rows).collect())
-}
-
-/// The rows of a table whose columns are named once.
-fn table(names: &[String], data: &[Cell]) -> Result<Vec<Fields>, Fault> {
-    let rows = data.iter().enumerate().map(|(nth, row)| match row {
-        Cell::List(values) if values.len() == names.len() => {
-            Ok(names.iter().cloned().zip(values.iter().cloned()).collect())
-        }
-        _ => Err(Fault::NoFacts(format!(
-            "row {nth} does not have a value for each of the {} columns",
-            names.len()
-        ))),
-    });
-    rows.collect()
-}
-
-fn text(cell: &Cell) -> Option<String> {
-    match cell {
-        Cell::Text(text) => Some(text.clone()),
-        _ => None,
+    let mut columns: Vec<_> = known()
+        .map(|(name, column)| {
+            // What is no column is one value for all rows.
+            let values = if is_column(column) { Ok(column.values()) } else { Err(column.cell()) };
+            (name, values)
+        })
+        .collect();
+    let mut keys = subjects.fields().map(|it| it.0.into_owned());
+    for _ in 0..n_rows {
+        let fields = columns.iter_mut().map(|(name, column)| {
+            let cell = match column {
+                Ok(values) => values.next().map_or(Cell::Missing, View::cell),
+                Err(cell) => cell.clone(),
+            };
+            (name.clone().into_owned(), cell)
+        });
+        let fields = fields.collect();
+        add(Held::new(keys.next(), fields, shared));
     }
+    Ok(())
 }
 
-/// Whether a text begins as JSON does.
-pub(super) fn is_json(text: &str) -> bool {
-    text.trim_start_matches(|c: char| c.is_whitespace() || is_unseen(c)).starts_with(['[', '{'])
-}
-
-/// What to do about JSON that is none, where that can be told.
-pub(super) fn hint(text: &str, error: &serde_json::Error) -> &'static str {
-    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
-    match line.as_bytes().get(error.column().saturating_sub(1)) {
-        _ if error.is_eof() => "; it ends too early, as if it were cut off",
-        Some(b'\'') => "; this is how Python prints, write it with `json.dump`",
-        _ => "",
+/// A row of a table whose columns are named once.
+fn of_row(
+    nth: usize,
+    row: View<'_>,
+    names: &[String],
+    id: Option<String>,
+    shared: &Shared,
+) -> Held {
+    if !row.is_list() || row.elements().count() != names.len() {
+        let n = names.len();
+        let reason = format!("row {nth} does not have a value for each of the {n} columns");
+        return Held::refused(reason, shared);
     }
+    let cells = names.iter().cloned().zip(row.elements().map(View::cell));
+    Held::new(id, cells.collect(), shared)
+}
+
+/// The values of a list that holds texts alone.
+fn texts(list: View<'_>) -> Option<Vec<String>> {
+    list.elements().map(View::text).collect()
 }

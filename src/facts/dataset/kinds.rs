@@ -1,10 +1,12 @@
 //! What a file is that is no text, by its first bytes, and text in other encodings than UTF-8.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 /// Files that people pick by mistake: first bytes, what the file is, and what to do.
 const OTHER_FILES: &[(&[u8], &str, &str)] = &[
     (super::PARQUET, "a Parquet file, which takes the feature `parquet`", TO_TEXT),
+    (b"PARE", "an encrypted Parquet file", "write it without encryption"),
     (b"\x1f\x8b", "a gzip archive", UNPACK),
     (b"BZh", "a bzip2 archive", UNPACK),
     (b"\xfd7zXZ\0", "an xz archive", UNPACK),
@@ -30,10 +32,19 @@ const OTHER_FILES: &[(&[u8], &str, &str)] = &[
     (b"\x89PNG", "a picture", "choose a JSON, CSV or Parquet file"),
     (b"GGUF", "a model's weights", "choose a JSON, CSV or Parquet file"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file", "fetch it with `git lfs pull`"),
-    (b"<!DOCTYPE", PAGE, "download the file itself, such as the `raw` one of GitHub"),
-    (b"<!doctype", PAGE, "download the file itself, such as the `raw` one of GitHub"),
-    (b"<html", PAGE, "download the file itself, such as the `raw` one of GitHub"),
+    (b"<!doctype", PAGE, RAW),
+    (b"<html", PAGE, RAW),
+    (b"<head", PAGE, RAW),
     (b"<?xml", "an XML file", TO_TEXT),
+    (b"404: not found", ANSWER, RAW),
+    (b"entry not found", ANSWER, RAW),
+    (b"invalid username or password", ANSWER, RAW),
+    (b"<stata_dta>", "a file of Stata's", TO_TEXT),
+    (b"$fl2@(#)", "a file of SPSS's", TO_TEXT),
+    (b"(lp0", PICKLE, TO_TEXT),
+    (b"(dp0", PICKLE, TO_TEXT),
+    (b"ccopy_reg", PICKLE, TO_TEXT),
+    (b"cpandas", PICKLE, TO_TEXT),
     (b"\xff\xfe\0\0", "UTF-32 text", "save it as UTF-8"),
     (b"\0\0\xfe\xff", "UTF-32 text", "save it as UTF-8"),
 ];
@@ -55,12 +66,51 @@ const UNPACK: &str = "unpack it first";
 const SPREADSHEET: &str = "save the sheet with the facts as CSV in UTF-8";
 const PICKLE: &str = "a Python pickle, which could run code";
 const PAGE: &str = "a web page, not the file";
+const ANSWER: &str = "what a server answered, not the file";
+const RAW: &str = "download the file itself, such as the `raw` one of GitHub";
+
+/// Files with facts that only their names tell from tables and JSON.
+const NAMED: &[(&[&str], &str, &str)] = &[
+    (&["yaml", "yml"], "a YAML file", TO_TEXT),
+    (&["toml"], "a TOML file", TO_TEXT),
+    (&["json5", "jsonc", "hjson"], "a file in a dialect of JSON", "save it as plain JSON"),
+    (&["ttl", "nt", "nq", "n3", "trig", "rdf", "owl"], "a file of RDF triples", TRIPLES),
+    (&["sql"], "a script of SQL", "export the table of facts as CSV"),
+    (&["py", "js", "ts", "r", "jl"], "a program", "let it write the facts as JSON or CSV"),
+    (&["ipynb"], "a notebook", "let it write the facts as JSON or CSV"),
+    (&["md", "rst", "tex", "org", "html", "htm"], "a document", "save the facts as JSON or CSV"),
+    (&["xml"], "an XML file", TO_TEXT),
+    (&["dta"], "a file of Stata's", TO_TEXT),
+    (&["sav"], "a file of SPSS's", TO_TEXT),
+    (&["rds", "rda", "rdata"], "a file of R's", TO_TEXT),
+    (&["pkl", "pickle", "joblib"], PICKLE, TO_TEXT),
+    (&["msgpack", "bson", "cbor", "pb", "tfrecord"], "a file in a binary form", TO_TEXT),
+    (&["db", "sqlite", "duckdb", "lance", "mdb"], "a database", "export the table of facts as CSV"),
+    (&["safetensors", "bin", "pt", "pth", "gguf", "ckpt"], "a model's weights", CHOOSE),
+    (&["factscope"], "a session of this program", "open it as a session"),
+];
+
+const TRIPLES: &str =
+    "save it as CSV with the columns `subject`, `relation` and `object`, by names";
+const CHOOSE: &str = "choose a JSON, CSV or Parquet file";
+
+/// What a file is by the ending of its name where it holds no facts that can be read, and what to do.
+pub(super) fn by_name(path: &Path) -> Option<(&'static str, &'static str)> {
+    let ending = path.extension()?.to_str()?.to_lowercase();
+    let named = NAMED.iter().find(|(endings, ..)| endings.contains(&ending.as_str()));
+    named.map(|(_, what, remedy)| (*what, *remedy))
+}
 
 /// How many bytes of an archive, at either end, are searched for the names of its files.
 const N_SEARCHED: usize = 1 << 16;
 
 /// What a file is that is no text, and what to do. `None` for what may be text.
-pub(super) fn other(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+///
+/// `by_name` says the same by the file's name.
+pub(super) fn other(
+    bytes: &[u8],
+    by_name: impl Fn() -> Option<(&'static str, &'static str)>,
+) -> Option<(&'static str, &'static str)> {
     if bytes.starts_with(b"PK\x03\x04") {
         let ends = [
             &bytes[..bytes.len().min(N_SEARCHED)],
@@ -71,15 +121,17 @@ pub(super) fn other(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         return Some(zipped.map_or(("a zip archive", UNPACK), |(_, what, remedy)| (what, remedy)));
     }
     let start = bytes.trim_ascii_start();
-    let named =
-        OTHER_FILES.iter().find(|(magic, ..)| bytes.starts_with(magic) || start.starts_with(magic));
+    let starts = |bytes: &[u8], magic: &[u8]| {
+        bytes.get(..magic.len()).is_some_and(|it| it.eq_ignore_ascii_case(magic))
+    };
+    let named = OTHER_FILES.iter().find(|(magic, ..)| starts(bytes, magic) || starts(start, magic));
     let tar = bytes.get(257..262) == Some(b"ustar");
     named
         .map(|(_, what, remedy)| (*what, *remedy))
         .or_else(|| tar.then_some(("a tar archive", UNPACK)))
         .or_else(|| {
-            is_unmarked(bytes)
-                .then_some(("no text, or UTF-16 text without a mark", "save it as UTF-8"))
+            let unknown = ("no text, or UTF-16 text without a mark", "save it as UTF-8");
+            is_unmarked(bytes).then(|| by_name().unwrap_or(unknown))
         })
 }
 

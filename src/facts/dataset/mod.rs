@@ -8,6 +8,7 @@ mod cell;
 mod columns;
 mod error;
 mod json;
+mod json_text;
 mod kinds;
 mod row;
 mod slots;
@@ -25,7 +26,8 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use self::columns::{Ids, Row};
+use self::columns::{IdCount, Ids, Row};
+use self::error::N_LISTED;
 use super::{Catalogue, Fact, Inverse, InverseOrigin, Record, Related};
 
 pub(super) use cell::is_unseen;
@@ -43,8 +45,11 @@ pub struct Dataset {
     /// The prompts beside each record. Empty where no record has any.
     pub related: Arc<[Related]>,
 
-    /// The records that could not be used, in file order.
+    /// The records that could not be used, in file order: the first ten thousand of them.
     pub skipped: Vec<RecordError>,
+
+    /// How many more could not be used.
+    pub n_skipped_more: usize,
 
     /// What the columns were taken for.
     pub taken: Taken,
@@ -56,14 +61,8 @@ pub struct Dataset {
 /// A record, or why it is none.
 type Entry = Result<Row, RecordError>;
 
-/// What stands in a file.
-#[derive(Default)]
-struct Found {
-    entries: Vec<Entry>,
-
-    /// What the reader decided, each a phrase of its own.
-    notes: BTreeSet<String>,
-}
+/// Gives each record of a file to its argument, in file order, as often as it is called.
+type Records<'a> = dyn Fn(&mut dyn FnMut(Entry)) -> Result<(), DatasetError> + 'a;
 
 /// What an inverse asks: a relation, and the object that takes the subject's place.
 type InverseQuestion = (String, String);
@@ -113,11 +112,15 @@ impl Dataset {
             drop(bytes);
             return Self::load_parquet(path);
         }
-        if let Some((what, remedy)) = kinds::other(&bytes) {
+        let by_name = || kinds::by_name(&path);
+        if let Some((what, remedy)) = kinds::other(&bytes, by_name) {
             return Err(DatasetError::NotText { path, what, remedy });
         }
         match kinds::text(&bytes) {
             Ok(text) => Self::parse(&text, path),
+            Err(_) if let Some((what, remedy)) = by_name() => {
+                Err(DatasetError::NotText { path, what, remedy })
+            }
             Err(at) => {
                 let line = bytes[..at].split(|byte| *byte == b'\n').count();
                 Err(DatasetError::NotUtf8 { path, at, line })
@@ -127,43 +130,73 @@ impl Dataset {
 
     #[cfg(feature = "parquet")]
     fn load_parquet(path: PathBuf) -> Result<Self, DatasetError> {
-        let file = fs::File::open(&path).map_err(DatasetError::reading(&path))?;
-        match parquet::records(file) {
-            Ok(found) => Self::from_entries(found, path),
-            Err(parquet::Fault::Columns(columns)) => Err(DatasetError::Columns { path, columns }),
-            Err(parquet::Fault::Damaged(reason)) => Err(DatasetError::Parquet { path, reason }),
-        }
+        let each = |add: &mut dyn FnMut(Entry)| {
+            let file = fs::File::open(&path).map_err(DatasetError::reading(&path))?;
+            parquet::each(file, add).map_err(|fault| match fault {
+                parquet::Fault::Columns(columns) => {
+                    DatasetError::Columns { path: path.clone(), columns }
+                }
+                parquet::Fault::Damaged(reason) => {
+                    DatasetError::Parquet { path: path.clone(), reason }
+                }
+            })
+        };
+        Self::from_records(&each, Vec::new(), path.clone())
     }
 
     fn parse(text: &str, path: PathBuf) -> Result<Self, DatasetError> {
         if cell::trimmed(text).is_empty() {
             return Err(DatasetError::Empty { path });
         }
-        if !json::is_json(text) {
-            return match table::records(text) {
-                Ok(found) => Self::from_entries(found, path),
-                Err(columns) => Err(DatasetError::Columns { path, columns }),
+        // A file that is named as another kind of text is told as that where it holds no facts.
+        let otherwise = |error| match kinds::by_name(&path) {
+            Some((what, remedy)) => DatasetError::OtherKind { path: path.clone(), what, remedy },
+            None => error,
+        };
+        if !json_text::is_json(text) {
+            let table = table::table(text).map_err(|columns| {
+                otherwise(DatasetError::Columns { path: path.clone(), columns })
+            })?;
+            let each = |add: &mut dyn FnMut(Entry)| {
+                table.each(add);
+                Ok(())
             };
+            return Self::from_records(&each, table.notes(), path.clone());
         }
-        match json::records(text) {
-            Ok(found) => Self::from_entries(found, path),
-            Err(json::Fault::Json(source)) => {
-                let hint = json::hint(text, &source);
-                Err(DatasetError::Json { path, source, hint })
-            }
-            Err(json::Fault::NoFacts(reason)) => Err(DatasetError::NoFacts { path, reason }),
-        }
+        let json = json::Json::new(text).map_err(|fault| {
+            otherwise(DatasetError::Json { path: path.clone(), fault: fault.to_string() })
+        })?;
+        let each = |add: &mut dyn FnMut(Entry)| {
+            json.each(add).map_err(|fault| {
+                otherwise(DatasetError::NoFacts { path: path.clone(), reason: fault.0 })
+            })
+        };
+        Self::from_records(&each, json.notes.iter().cloned().collect(), path.clone())
     }
 
-    fn from_entries(found: Found, path: PathBuf) -> Result<Self, DatasetError> {
-        let Found { entries, notes } = found;
-        let n_records = entries.len();
+    /// Reads the records twice, so that none but the facts in them need to be kept: which columns hold
+    /// ids is known when all have been seen.
+    fn from_records(
+        each: &Records<'_>,
+        notes: Vec<String>,
+        path: PathBuf,
+    ) -> Result<Self, DatasetError> {
+        let (mut ids, mut n_records, mut n_filled) = (IdCount::default(), 0, 0);
+        each(&mut |entry| {
+            n_records += 1;
+            if let Ok(row) = &entry {
+                ids.add(row);
+                n_filled += usize::from(!row.is_empty());
+            }
+        })?;
+        let ids = Ids::of(ids);
         let default_relation = default_relation(&path);
-        let ids = Ids::of(entries.iter().flatten());
         let mut dataset = Self { path, ..Self::default() };
-        dataset.taken.notes = notes;
-        let (mut related, mut places) = (Vec::new(), Vec::new());
-        for entry in entries {
+        dataset.taken.notes = notes.into_iter().collect();
+        // A list that grows as it is filled would lie in memory twice.
+        dataset.records.reserve_exact(n_filled);
+        let (mut related, mut places) = (Vec::new(), Vec::with_capacity(n_filled));
+        each(&mut |entry| {
             let read = entry.and_then(|it| {
                 let read = row::record(&it, &ids, default_relation.as_deref(), &mut dataset.taken);
                 let place = it.place;
@@ -176,12 +209,17 @@ impl Dataset {
             match read {
                 Ok((place, (record, beside))) => {
                     dataset.records.push(record);
-                    related.push(beside);
+                    // Most files have no prompts beside their records.
+                    if beside != Related::default() || !related.is_empty() {
+                        related.resize(dataset.records.len() - 1, Related::default());
+                        related.push(beside);
+                    }
                     places.push(place);
                 }
-                Err(error) => dataset.skipped.push(error),
+                Err(error) if dataset.skipped.len() < N_LISTED => dataset.skipped.push(error),
+                Err(_) => dataset.n_skipped_more += 1,
             }
-        }
+        })?;
         if n_records == 0 {
             return Err(DatasetError::Empty { path: dataset.path });
         }
@@ -189,9 +227,11 @@ impl Dataset {
             let Self { path, skipped, .. } = dataset;
             return Err(DatasetError::NoneUsable { path, n_records, skipped });
         }
-        if related.iter().any(|it| *it != Related::default()) {
-            dataset.related = related.into();
+        dataset.records.shrink_to_fit();
+        if !related.is_empty() {
+            related.resize(dataset.records.len(), Related::default());
         }
+        dataset.related = related.into();
         dataset.tell_ids_apart(&places);
         dataset.share_answers();
         dataset.add_inverses();
@@ -207,15 +247,27 @@ impl Dataset {
         }
         let repeated: BTreeSet<String> =
             counts.iter().filter(|(_, n)| **n > 1).map(|(id, _)| (*id).to_owned()).collect();
+        if repeated.is_empty() {
+            return;
+        }
+        let mut given: BTreeSet<String> = self.records.iter().map(|it| it.id.clone()).collect();
         for (record, place) in self.records.iter_mut().zip(places) {
             if repeated.contains(&record.id) {
-                let own = format!("{}@{}", record.id, place.parts().1);
+                let mut own = format!("{}@{}", record.id, place.parts().1);
+                // Another record may be called so.
+                while given.contains(&own) {
+                    own.push('\'');
+                }
+                given.insert(own.clone());
                 let id = std::mem::replace(&mut record.id, own.clone());
                 self.repeated.entry(id).or_default().push(own);
             }
         }
         if let Some((id, ids)) = self.repeated.first_key_value() {
-            let what = places[0].parts().0;
+            let what = match places[0] {
+                RecordPlace::Line(_) => "line",
+                RecordPlace::Index(_) => "place in the file",
+            };
             let first = ids.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
             let n = self.repeated.len();
             let those =
@@ -229,11 +281,19 @@ impl Dataset {
     /// Gives every record the answers that the file has for its prompt, at most [`N_ANSWERS`] of
     /// others' beside its own.
     fn share_answers(&mut self) {
-        let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for record in &self.records {
+            *counts.entry(&record.fact.prompt).or_default() += 1;
+        }
+        let mut answers: BTreeMap<String, Vec<String>> = counts
+            .into_iter()
+            .filter(|(_, n)| *n > 1)
+            .map(|(prompt, _)| (prompt.to_owned(), Vec::new()))
+            .collect();
         let mut seen = BTreeSet::new();
         let mut is_cut = false;
         for record in &self.records {
-            let all = answers.entry(record.fact.prompt.clone()).or_default();
+            let Some(all) = answers.get_mut(&record.fact.prompt) else { continue };
             for answer in &record.answers {
                 if seen.insert((&*record.fact.prompt, &**answer)) {
                     is_cut |= all.len() == N_ANSWERS;
@@ -243,8 +303,9 @@ impl Dataset {
         }
         drop(seen);
         for record in &mut self.records {
+            let Some(all) = answers.get(&record.fact.prompt) else { continue };
             let n_own = record.answers.len();
-            for answer in &answers[&record.fact.prompt] {
+            for answer in all {
                 if !record.answers[..n_own].contains(answer) {
                     record.answers.push(answer.clone());
                 }
@@ -333,7 +394,12 @@ impl Dataset {
 
     /// How many records the file has, whether or not they can be used.
     pub fn n_records(&self) -> usize {
-        self.records.len() + self.skipped.len()
+        self.records.len() + self.n_skipped()
+    }
+
+    /// How many records could not be used.
+    pub fn n_skipped(&self) -> usize {
+        self.skipped.len() + self.n_skipped_more
     }
 
     /// What the file was taken for, in a sentence: the part of each column, how many records there
@@ -342,7 +408,7 @@ impl Dataset {
         let n_facts = self.records.len();
         let n_records = self.n_records();
         let plural = if n_records == 1 { "" } else { "s" };
-        let left_out = match self.skipped.len() {
+        let left_out = match self.n_skipped() {
             0 => String::new(),
             n => format!("; {n} left out: {}", error::grouped(&self.skipped)),
         };

@@ -17,7 +17,7 @@ use parquet::schema::types::Type;
 
 use super::cell::Cell;
 use super::columns::{self, Row};
-use super::{Found, RecordPlace};
+use super::{Entry, RecordError, RecordPlace};
 
 /// Rows that a file may hold, for each of its bytes and besides: a damaged count of rows must not
 /// fill the memory.
@@ -33,19 +33,21 @@ pub(super) enum Fault {
     Columns(Vec<String>),
 }
 
-/// The records of a file, one a row.
-pub(super) fn records(file: File) -> Result<Found, Fault> {
-    quietly(|| read(file)).unwrap_or_else(|| {
+/// Gives each record of a file to `add`, one a row.
+pub(super) fn each(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
+    quietly(|| read(file, add)).unwrap_or_else(|| {
         Err(Fault::Damaged(
             "one of its pages is damaged; write it anew, or save it as CSV".to_owned(),
         ))
     })
 }
 
-fn read(file: File) -> Result<Found, Fault> {
+fn read(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
     let damaged = |error: &dyn std::fmt::Display| Fault::Damaged(error.to_string());
     let n_bytes = file.metadata().map_err(|error| damaged(&error))?.len();
-    let reader = SerializedFileReader::new(file).map_err(|error| damaged(&error))?;
+    let reader = SerializedFileReader::new(file).map_err(|error| {
+        Fault::Damaged(format!("{error}; it is cut short or damaged, copy or download it again"))
+    })?;
     check_codecs(reader.metadata())?;
     let schema = reader.metadata().file_metadata().schema();
     let fields = schema.get_fields();
@@ -55,27 +57,39 @@ fn read(file: File) -> Result<Found, Fault> {
     // Pictures or embeddings beside the facts may be large, and need not be read.
     let fields: Vec<_> =
         fields.iter().filter(|it| columns::is_known(it.name())).map(Arc::clone).collect();
+    // The reader would give the values of the last of them for each.
+    let twice = fields
+        .iter()
+        .enumerate()
+        .find(|(nth, it)| fields[..*nth].iter().any(|other| other.name() == it.name()));
+    if let Some((_, field)) = twice {
+        let name = field.name();
+        return Err(Fault::Damaged(format!(
+            "two columns are called `{name}`; rename the one that is not meant"
+        )));
+    }
     let schema = Type::group_type_builder(schema.name()).with_fields(fields).build();
     let schema = schema.map_err(|error| damaged(&error))?;
     let rows = reader.get_row_iter(Some(schema)).map_err(|error| damaged(&error))?;
 
     let n_most = ROWS_BESIDES + n_bytes.saturating_mul(ROWS_PER_BYTE);
     let shared = Rc::default();
-    let mut found = Found::default();
     for (nth, row) in rows.enumerate() {
         if nth as u64 >= n_most {
             return Err(Fault::Damaged(format!("it claims to hold more than {n_most} rows")));
         }
         let row = row.map_err(|error| Fault::Damaged(format!("row {nth}: {error}")))?;
         let place = RecordPlace::Index(nth);
-        found.entries.push(Ok(Row::new(
-            place,
-            nth.to_string(),
-            fields_of(&row),
-            Rc::clone(&shared),
-        )));
+        let id = nth.to_string();
+        add(match no_text(&row) {
+            None => Ok(Row::new(place, id, fields_of(&row), Rc::clone(&shared))),
+            Some(name) => {
+                let reason = format!("`{name}` holds bytes that are no UTF-8 text");
+                Err(RecordError { place, id, reason })
+            }
+        });
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Refuses columns of facts that are packed in a way that this program does not read.
@@ -118,6 +132,15 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
     done.ok()
 }
 
+/// The first column that has bytes where a text should be.
+fn no_text(row: &ParquetRow) -> Option<&str> {
+    let is_none = |field: &Field| match field {
+        Field::Bytes(it) => str::from_utf8(it.data()).is_err(),
+        _ => false,
+    };
+    row.get_column_iter().find(|(_, field)| is_none(field)).map(|(name, _)| name.as_str())
+}
+
 fn fields_of(row: &ParquetRow) -> Vec<(String, Cell)> {
     row.get_column_iter().map(|(name, field)| (name.clone(), cell(field))).collect()
 }
@@ -132,6 +155,17 @@ fn cell(field: &Field) -> Cell {
         Field::Str(it) => Cell::Text(it.clone()),
         Field::Group(row) => Cell::Object(fields_of(row)),
         Field::ListInternal(list) => Cell::List(list.elements().iter().map(cell).collect()),
-        other => Cell::Text(other.to_string()),
+        Field::MapInternal(map) => {
+            let fields = map.entries().iter().map(|(key, value)| {
+                let key = cell(key).texts().into_iter().next().unwrap_or_default();
+                (key, cell(value))
+            });
+            Cell::Object(fields.collect())
+        }
+        other => {
+            let text = other.to_string();
+            // pandas writes whole numbers with a point where some are missing.
+            Cell::Text(text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned))
+        }
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn record(
     deduplicate(&mut answers);
 
     let catalogue = Catalogue::bundled();
-    let relation = relation(row);
+    let relation = relation(row)?;
     let relation = match &relation {
         Some(pick) => Some(used.take(Part::Relation, pick)),
         None => default_relation.map(str::to_owned),
@@ -69,7 +69,8 @@ pub(super) fn record(
     let known = relation.as_deref().and_then(|id| catalogue.get(id));
 
     let ask = |template: &str| asked(template, &subject, &answer, Direction::Forward);
-    let own = prompt(row, Role::Template, ask)?.or(prompt(row, Role::Sentence, ask)?);
+    let mut prompt = |role| prompt(row, role, ask, &mut used);
+    let own = prompt(Role::Template)?.or(prompt(Role::Sentence)?);
     let (template, fact) = match (own, known.and_then(|it| it.forward.first())) {
         (Some((column, template, fact)), _) => {
             used.add(Part::Template, &column);
@@ -80,8 +81,11 @@ pub(super) fn record(
             (template.clone(), ask(template)?)
         }
         (None, None) => {
-            let (column, template, fact) =
-                prompt(row, Role::Question, ask)?.ok_or_else(|| untold(relation.as_deref()))?;
+            let asked = match prompt(Role::Question)? {
+                Some(asked) => Some(asked),
+                None => prompt(Role::Masked)?,
+            };
+            let (column, template, fact) = asked.ok_or_else(|| untold(relation.as_deref()))?;
             used.add(Part::Question, &column);
             (template, fact)
         }
@@ -97,6 +101,12 @@ pub(super) fn record(
     let inverse = inverse.transpose().map_err(|reason| format!("its inverse: {reason}"))?;
 
     let id = row.texts(Role::Id).into_iter().next();
+    if let Some(first) = &id {
+        let is_other = |it: &Pick<'_>| it.0.eq_ignore_ascii_case(first.0) && it.1[0] != first.1[0];
+        if let Some(other) = row.texts(Role::Id).into_iter().find(is_other) {
+            return Err(contradiction(first.0, &first.1[0], other.0, &other.1[0], "id"));
+        }
+    }
     let id = id.map_or_else(|| row.id.clone(), |pick| used.take(Part::Id, &pick));
     if row.is_first_of_several {
         used.1.push("of several rewrites in a record, the first is taken".to_owned());
@@ -145,13 +155,21 @@ fn named<'a>(
     let (of_ids, of_names): (Vec<_>, Vec<_>) = row.texts(role).into_iter().partition(is_id);
     match of_ids.first() {
         Some((column, texts)) if of_names.is_empty() && !row.has(Role::Answers) => Err(format!(
-            "`{column}` holds an id, “{}”, and no column holds the name of the {what}",
+            "`{column}` holds an id, “{}”, and no column holds the name of the {what} here",
             texts[0]
         )),
         _ => {
             let passed_over = of_ids.iter().map(|it| format!("`{}` holds ids, not names", it.0));
             used.1.extend(passed_over);
-            agreed(of_names, what)
+            let (numbers, names): (Vec<_>, Vec<_>) =
+                of_names.into_iter().partition(|it| ids.is_number(it.0));
+            if names.is_empty() {
+                return agreed(numbers, what);
+            }
+            let says_else = |it: &&Pick<'_>| !names[0].1.contains(&it.1[0]);
+            let passed_over = numbers.iter().filter(says_else);
+            used.1.extend(passed_over.map(|it| format!("`{}` holds numbers, not names", it.0)));
+            agreed(names, what)
         }
     }
 }
@@ -169,20 +187,29 @@ fn absent(row: &Row, role: Role, what: &str) -> String {
     }
 }
 
-/// The column of the relation: the first that the catalogue knows, else the first.
-fn relation(row: &Row) -> Option<Pick<'_>> {
+/// The column of the relation: the first that the catalogue knows, else the first. The error is that
+/// others name another relation of the catalogue.
+fn relation(row: &Row) -> Result<Option<Pick<'_>>, String> {
     let is_prediction = |it: &Pick<'_>| {
         // zsRE's `pred` is what a model said; LAMA's is `/people/person/place_of_birth`.
         it.0 == "pred" && !it.1[0].starts_with('/') && !it.1[0].starts_with('P')
     };
     let all = || row.texts(Role::Relation).into_iter().filter(|it| !is_prediction(it));
-    let is_known = |it: &Pick<'_>| Catalogue::bundled().find(&it.1[0]).is_some();
-    all().find(is_known).or_else(|| all().next()).or_else(|| {
+    let known = |it: &Pick<'_>| Some(&Catalogue::bundled().find(&it.1[0])?.id);
+    let Some(first) = all().find(|it| known(it).is_some()).or_else(|| all().next()) else {
         // The reversal curse's pairs of child and parent.
         let is_parent = |it: &Pick<'_>| it.0.eq_ignore_ascii_case("parent");
-        let parent = row.texts(Role::Object).into_iter().find(is_parent)?;
-        Some((parent.0, vec![parent.0.to_owned()]))
-    })
+        let parent = row.texts(Role::Object).into_iter().find(is_parent);
+        return Ok(parent.map(|it| (it.0, vec![it.0.to_owned()])));
+    };
+    let is_other = |it: &Pick<'_>| match (known(&first), known(it)) {
+        (Some(id), Some(other)) => id != other,
+        _ => it.0.eq_ignore_ascii_case(first.0) && it.1[0] != first.1[0],
+    };
+    match all().find(is_other) {
+        Some(other) => Err(contradiction(first.0, &first.1[0], other.0, &other.1[0], "relation")),
+        None => Ok(Some(first)),
+    }
 }
 
 /// The prompt from the columns of a role: column, template and fact. All that are there must ask the
@@ -191,16 +218,20 @@ fn prompt(
     row: &Row,
     role: Role,
     ask: impl Fn(&str) -> Result<Fact, String>,
+    used: &mut Used,
 ) -> Result<Option<(String, String, Fact)>, String> {
-    let mut all = row.texts(role).into_iter().map(|(column, mut texts)| (column, texts.remove(0)));
-    let Some((mut column, mut template)) = all.next() else { return Ok(None) };
+    let mut all = row
+        .texts(role)
+        .into_iter()
+        .map(|(column, mut texts)| (column, texts.len(), texts.swap_remove(0)));
+    let Some((mut column, mut n_texts, mut template)) = all.next() else { return Ok(None) };
     let mut fact = ask(&template)?;
-    for (other, its) in all {
+    for (other, n, its) in all {
         match ask(&its) {
             Ok(it) if fact.prompt.starts_with(&it.prompt) => {}
             Ok(it) if it.prompt.starts_with(&fact.prompt) => {
                 fact.prompt = it.prompt;
-                (column, template) = (other, its);
+                (column, n_texts, template) = (other, n, its);
             }
             _ => {
                 return Err(contradiction(
@@ -212,6 +243,9 @@ fn prompt(
                 ));
             }
         }
+    }
+    if n_texts > 1 {
+        used.1.push(format!("of several texts in `{column}`, the first is taken"));
     }
     Ok(Some((column.to_owned(), template, fact)))
 }

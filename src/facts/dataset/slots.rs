@@ -19,9 +19,23 @@ struct Slot<'a> {
 }
 
 /// The words that mark a place, in brackets of any kind, small letters.
-const SUBJECT: &[&str] = &["x", "subject", "subj", "sub", "sub_label", "head"];
-const ANSWER: &[&str] =
-    &["y", "object", "obj", "obj_label", "answer", "target", "tail", "mask", "blank"];
+const SUBJECT: &[&str] = &["x", "subject", "subj", "sub", "sub_label", "subject_label", "head"];
+const ANSWER: &[&str] = &[
+    "y",
+    "object",
+    "obj",
+    "obj_label",
+    "object_label",
+    "answer",
+    "target",
+    "tail",
+    "mask",
+    "blank",
+    "extra_id",
+];
+
+/// Words in brackets that can only be a place for something else.
+const OTHERS: &[&str] = &["z", "ent", "entity", "rel", "relation"];
 
 /// A fact from a template with slots, or from a prompt that contains the subject.
 pub(super) fn asked(
@@ -82,13 +96,13 @@ pub(super) fn asked(
     Ok(Fact { answer: Some(answer.to_owned()), ..fact })
 }
 
-/// The slots of a template, in order: `{…}` with any word, `[…]` and `<…>` with a word of the lists,
-/// `%s`, and a line of underscores for the answer.
+/// The slots of a template, in order: `{…}` with any word, `[…]` and `<…>` with a word of the lists, each
+/// of them in single or double brackets, `${…}`, `%s`, `%(…)s`, and underscores for the answer.
 fn slots(template: &str) -> Vec<Slot<'_>> {
     let mut found = Vec::new();
-    let mut at = 0;
+    let (mut at, mut before) = (0, None);
     while let Some(rest) = template.get(at..).filter(|it| !it.is_empty()) {
-        let slot = bracketed(rest).or_else(|| marked(rest));
+        let slot = bracketed(rest).or_else(|| percent(rest)).or_else(|| underscores(rest, before));
         let n_bytes = slot.map_or_else(
             || rest.chars().next().map_or(1, char::len_utf8),
             |(text, kind)| {
@@ -96,6 +110,7 @@ fn slots(template: &str) -> Vec<Slot<'_>> {
                 text.len()
             },
         );
+        before = rest[..n_bytes].chars().next_back();
         at += n_bytes;
     }
     found
@@ -103,28 +118,60 @@ fn slots(template: &str) -> Vec<Slot<'_>> {
 
 /// The slot in brackets that a text begins with.
 fn bracketed(text: &str) -> Option<(&str, Kind)> {
-    let (open, close) =
-        *[('{', '}'), ('[', ']'), ('<', '>')].iter().find(|it| text.starts_with(it.0))?;
-    let end = text.find(close)?;
-    let word = text[1..end].trim().to_lowercase();
-    let kind = match word.as_str() {
-        "" | "0" if open == '{' => Kind::Subject,
-        "1" if open == '{' => Kind::Answer,
+    let sign = usize::from(text.starts_with("${") || text.starts_with("#{"));
+    let marks = [('{', '}'), ('[', ']'), ('<', '>')];
+    let (open, close) = *marks.iter().find(|it| text[sign..].starts_with(it.0))?;
+    let n = text[sign..].chars().take_while(|it| *it == open).count().min(2);
+    let start = sign + n;
+    let end = start + text[start..].find(close)?;
+    if !text[end..].starts_with(&close.to_string().repeat(n)) {
+        return None;
+    }
+    let word = text[start..end].trim().to_lowercase();
+    // Python may write how to print it: `{subject!r}`, `{subject:>8}`.
+    let word = if open == '{' { word.split([':', '!']).next().unwrap_or_default() } else { &word };
+    let is_brace = open == '{';
+    let bare = word.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
+    let is_numbered = bare.len() < word.len() && !bare.is_empty();
+    let kind = match word {
+        "" | "0" if is_brace => Kind::Subject,
+        "1" if is_brace => Kind::Answer,
+        // `<s>` is a token that begins a text.
+        "s" if open != '<' => Kind::Subject,
+        "o" if open != '<' => Kind::Answer,
         it if SUBJECT.contains(&it) => Kind::Subject,
         it if ANSWER.contains(&it) => Kind::Answer,
-        it if open == '{' && it.chars().all(|c| c.is_alphanumeric() || c == '_') => Kind::Other,
-        "z" if open == '[' => Kind::Other,
+        _ if is_brace && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) => {
+            Kind::Other
+        }
+        // T5's `<extra_id_0>`.
+        _ if is_numbered && ANSWER.contains(&bare) => Kind::Answer,
+        _ if is_numbered && SUBJECT.contains(&bare) => Kind::Other,
+        _ if open == '[' && OTHERS.contains(&bare) => Kind::Other,
         _ => return None,
     };
-    Some((&text[..=end], kind))
+    Some((&text[..end + n], kind))
 }
 
-/// The slot without brackets that a text begins with.
-fn marked(text: &str) -> Option<(&str, Kind)> {
-    let n = text.bytes().take_while(|it| *it == b'_').count();
-    match () {
-        () if text.starts_with("%s") => Some((&text[..2], Kind::Subject)),
-        () if n >= 3 => Some((&text[..n], Kind::Answer)),
-        () => None,
+/// Python's older slots.
+fn percent(text: &str) -> Option<(&str, Kind)> {
+    if text.starts_with("%s") {
+        return Some((&text[..2], Kind::Subject));
     }
+    let word = text.strip_prefix("%(")?;
+    let end = word.find(")s")?;
+    let kind = match word[..end].to_lowercase().as_str() {
+        it if SUBJECT.contains(&it) => Kind::Subject,
+        it if ANSWER.contains(&it) => Kind::Answer,
+        _ => Kind::Other,
+    };
+    Some((&text[..end + 4], kind))
+}
+
+/// A line for the answer. One or two underscores are one where they stand alone.
+fn underscores(text: &str, before: Option<char>) -> Option<(&str, Kind)> {
+    let n = text.bytes().take_while(|it| *it == b'_').count();
+    let is_apart = |it: Option<char>| it.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+    let stands_alone = n > 0 && is_apart(before) && is_apart(text[n..].chars().next());
+    (n >= 3 || stands_alone).then(|| (&text[..n], Kind::Answer))
 }

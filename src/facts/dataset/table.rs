@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::cell::{Cell, trimmed};
 use super::columns::{self, Row};
-use super::{Found, RecordError, RecordPlace};
+use super::{Entry, RecordError, RecordPlace};
 
 /// How many rows are looked at for the names of the columns.
 const N_BEFORE_HEADER: usize = 20;
@@ -13,56 +13,149 @@ const N_BEFORE_HEADER: usize = 20;
 /// usual, which is the last, is taken.
 const DELIMITERS: &[u8] = b"|;\t,";
 
-/// The records of a table, one a row. The error is the names of the columns of a table without
-/// facts.
-pub(super) fn records(text: &str) -> Result<Found, Vec<String>> {
+/// The columns that a table may have.
+const N_COLUMNS: usize = 4096;
+
+/// The delimiters that a line may have; a cell of text may hold many.
+const N_CELLS: usize = 1 << 18;
+
+/// A table whose header has been found.
+pub(super) struct Table<'a> {
+    text: &'a str,
+    delimiter: u8,
+    columns: Vec<String>,
+
+    /// How many rows stand before the names of the columns.
+    n_before: usize,
+}
+
+/// The table in a text. The error is the names of the columns of a table without facts.
+pub(super) fn table(text: &str) -> Result<Table<'_>, Vec<String>> {
     let headers =
         DELIMITERS.iter().filter_map(|&delimiter| Some((delimiter, header(text, delimiter)?)));
-    let Some((delimiter, (columns, nth))) = headers.max_by_key(|(_, (columns, _))| columns.len())
+    let Some((delimiter, (columns, n_before))) =
+        headers.max_by_key(|(_, (columns, _))| columns.len())
     else {
-        let first = DELIMITERS.iter().filter_map(|it| first_rows(text, *it).next());
+        let first = DELIMITERS.iter().filter(|it| !is_too_wide(text, **it));
+        let first = first.filter_map(|it| first_rows(text, *it).next());
         return Err(first.max_by_key(Vec::len).unwrap_or_default());
     };
-    let mut found = Found::default();
-    if nth > 0 {
-        let rows = if nth == 1 { "row".to_owned() } else { format!("{nth} rows") };
-        found
-            .notes
-            .insert(format!("passed over the first {rows}, before the names of the columns"));
-    }
-    let shared = Rc::default();
-    let mut lines = Lines::new(text);
-    for (index, cells) in reader(text, delimiter).records().skip(nth + 1).enumerate() {
-        let refused = |line, reason| {
-            Err(RecordError { place: RecordPlace::Line(line), id: index.to_string(), reason })
+    Ok(Table { text, delimiter, columns, n_before })
+}
+
+impl Table<'_> {
+    /// What the reader decided.
+    pub fn notes(&self) -> Vec<String> {
+        let rows = match self.n_before {
+            0 => return Vec::new(),
+            1 => "row".to_owned(),
+            n => format!("{n} rows"),
         };
-        let cells = match cells {
-            Ok(cells) => cells,
-            Err(error) => {
-                let at = error.position().map_or(0, csv::Position::byte);
-                found.entries.push(refused(lines.at(at), error.to_string()));
+        vec![format!("passed over the first {rows}, before the names of the columns")]
+    }
+
+    /// Gives each record to `add`, one a row.
+    pub fn each(&self, add: &mut dyn FnMut(Entry)) {
+        let shared = Rc::default();
+        let mut lines = Lines::new(self.text);
+        let rows = reader(self.text, self.delimiter).into_records().skip(self.n_before + 1);
+        let mut rows = rows.peekable();
+        let mut n_found = 0;
+        while let Some(row) = rows.next() {
+            let row = match row {
+                Ok(row) => row,
+                Err(error) => {
+                    let at = error.position().map_or(0, csv::Position::byte);
+                    let place = RecordPlace::Line(lines.at(at));
+                    let (id, reason) = (n_found.to_string(), error.to_string());
+                    n_found += 1;
+                    add(Err(RecordError { place, id, reason }));
+                    continue;
+                }
+            };
+            let start = row.position().map_or(0, csv::Position::byte);
+            let end = match rows.peek() {
+                Some(Ok(next)) => next.position().map_or(0, csv::Position::byte),
+                _ => self.text.len() as u64,
+            };
+            // Markdown has a line below the names of the columns.
+            let is_rule = |cell: &str| trimmed(cell).trim_matches([':', '-']).is_empty();
+            if n_found == 0 && row.iter().any(|it| it.contains("---")) && row.iter().all(is_rule) {
                 continue;
             }
-        };
-        let line = lines.at(cells.position().map_or(0, csv::Position::byte));
-        let is_filled = |it: &usize| !trimmed(&cells[*it]).is_empty();
-        let n_filled = (0..cells.len()).rev().find(is_filled).map_or(0, |it| it + 1);
-        let n_cells =
-            if n_filled <= columns.len() { cells.len().min(columns.len()) } else { cells.len() };
-        if n_cells != columns.len() {
-            let wanted = columns.len();
-            found.entries.push(refused(line, format!(
-                "the row has {n_cells} cells and the header {wanted}; put quotes around a cell that \
-                 contains the delimiter"
-            )));
-            continue;
+            let place = RecordPlace::Line(lines.at(start));
+            let id = n_found.to_string();
+            n_found += 1;
+            let [start, end] = [start, end].map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+            let raw = self.text.get(start..end).unwrap_or_default();
+            let fault = quotation_fault(raw, self.delimiter).map(str::to_owned);
+            add(match fault.or_else(|| self.misfit(&row)) {
+                Some(reason) => Err(RecordError { place, id, reason }),
+                None => {
+                    let cells = row.iter().map(|cell| Cell::Text(cell.to_owned()));
+                    let fields = self.columns.iter().cloned().zip(cells).collect();
+                    Ok(Row::new(place, id, fields, Rc::clone(&shared)))
+                }
+            });
         }
-        let cells = cells.iter().map(|cell| Cell::Text(cell.to_owned()));
-        let fields = columns.iter().cloned().zip(cells).collect();
-        let place = RecordPlace::Line(line);
-        found.entries.push(Ok(Row::new(place, index.to_string(), fields, Rc::clone(&shared))));
     }
-    Ok(found)
+
+    /// Why a row's cells do not fit the names of the columns.
+    fn misfit(&self, row: &csv::StringRecord) -> Option<String> {
+        let wanted = self.columns.len();
+        let is_filled = |it: &usize| !trimmed(&row[*it]).is_empty();
+        let n_filled = (0..row.len()).rev().find(is_filled).map_or(0, |it| it + 1);
+        let n_cells = if n_filled <= wanted { row.len().min(wanted) } else { row.len() };
+        (n_cells != wanted).then(|| {
+            format!(
+                "the row has {n_cells} cell{} and the header {wanted}; put quotes around a cell that \
+                 contains the delimiter",
+                if n_cells == 1 { "" } else { "s" }
+            )
+        })
+    }
+}
+
+/// What is wrong with the quotation marks around the cells of a row.
+fn quotation_fault(row: &str, delimiter: u8) -> Option<&'static str> {
+    let bytes = row.as_bytes();
+    let mut at = bytes.iter().take_while(|it| matches!(it, b'\r' | b'\n')).count();
+    loop {
+        let rest = &bytes[at..];
+        let n = if rest.first() == Some(&b'"') {
+            let mut end = 1;
+            loop {
+                match (rest.get(end), rest.get(end + 1)) {
+                    (None, _) => {
+                        return Some(
+                            "a cell begins with a quotation mark that is never closed; close it, or \
+                             take it away",
+                        );
+                    }
+                    (Some(b'"'), Some(b'"')) => end += 2,
+                    (Some(b'"'), _) => break,
+                    _ => end += 1,
+                }
+            }
+            match rest.get(end + 1) {
+                Some(it) if *it != delimiter && !matches!(it, b'\r' | b'\n') => {
+                    return Some(
+                        "a cell in quotation marks goes on behind its closing mark; within a cell, \
+                         write a quotation mark as two (`\"\"`)",
+                    );
+                }
+                _ => end + 1,
+            }
+        } else {
+            let is_end = |it: &u8| *it == delimiter || matches!(it, b'\r' | b'\n');
+            rest.iter().position(is_end).unwrap_or(rest.len())
+        };
+        at += n;
+        if bytes.get(at) != Some(&delimiter) {
+            return None;
+        }
+        at += 1;
+    }
 }
 
 fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
@@ -75,11 +168,20 @@ fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
 
 fn first_rows(text: &str, delimiter: u8) -> impl Iterator<Item = Vec<String>> {
     let rows = reader(text, delimiter).into_records().take(N_BEFORE_HEADER);
-    rows.map_while(Result::ok).map(|row| row.iter().map(str::to_owned).collect())
+    rows.map_while(Result::ok).map(|row| row.iter().take(N_COLUMNS).map(str::to_owned).collect())
+}
+
+/// Whether a line has more cells than a table may have; each would take memory of its own.
+fn is_too_wide(text: &str, delimiter: u8) -> bool {
+    let mut lines = text.as_bytes().split(|it| matches!(it, b'\n' | b'\r'));
+    lines.any(|line| line.iter().filter(|it| **it == delimiter).count() > N_CELLS)
 }
 
 /// The names of the columns, which may stand below a title, and how many rows stand before them.
 fn header(text: &str, delimiter: u8) -> Option<(Vec<String>, usize)> {
+    if is_too_wide(text, delimiter) {
+        return None;
+    }
     let mut rows = first_rows(text, delimiter).zip(0..);
     rows.find(|(row, _)| columns::is_table(row.iter().map(String::as_str)))
 }

@@ -295,7 +295,7 @@ impl App {
         self.state.preferences.remember_dataset(&dataset.path);
         let name = panels::file_name(&dataset.path);
         let n_facts = counted(dataset.records.len(), "fact");
-        let left_out = match dataset.skipped.len() {
+        let left_out = match dataset.n_skipped() {
             0 => String::new(),
             n => format!("; {} left out", counted(n, "record")),
         };

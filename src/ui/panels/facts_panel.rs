@@ -147,7 +147,7 @@ fn reading_ui(ui: &mut Ui, state: &State) {
     if dataset.path == Path::new(Dataset::BUNDLED) || dataset.taken == Taken::default() {
         return;
     }
-    let left_out = match dataset.skipped.len() {
+    let left_out = match dataset.n_skipped() {
         0 => String::new(),
         n => format!("; {} left out", grouped(n)),
     };

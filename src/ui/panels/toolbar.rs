@@ -169,7 +169,7 @@ fn dataset_ui(ui: &mut Ui, state: &State) {
     let reading = dataset.reading();
     ui.label(counted(dataset.records.len(), "fact")).on_hover_text(&reading);
     if !dataset.skipped.is_empty() {
-        let text = format!("{} left out", grouped(dataset.skipped.len()));
+        let text = format!("{} left out", grouped(dataset.n_skipped()));
         let text = RichText::new(text).color(theme::palette(ui).warning);
         ui.label(text).on_hover_text(reading);
     }

@@ -85,7 +85,8 @@ fn what_was_downloaded_in_place_of_a_file_of_pytorch_is_named() {
         ("", "an empty file"),
         ("<html>503</html>", "a web page"),
         ("GGUF\u{3}\0\0\0", "a GGUF file"),
-        ("not a model at all", "neither a zip archive"),
+        ("not a model at all", "a text, not the weights"),
+        ("\u{1}\u{2}\u{3}\u{4}\u{5}", "neither a zip archive"),
         ("PK\u{3}\u{4}", "cut short"),
     ] {
         let dir = copy_of("formats/pytorch");
