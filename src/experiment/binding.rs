@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::meant::{Library, Written};
+use super::meant::{Library, Written, subject_tokens};
 use super::tree::Tree;
 use super::{Experiment, ExperimentError, FactSource, Question, RecordFact, first_tokens};
 use crate::analysis::Needs;
@@ -20,7 +20,7 @@ use crate::analysis::trace_average::FactDraws;
 use crate::facts::{Dataset, Direction, Fact, Record};
 use crate::tokens::{Bos, TokenizedPrompt};
 
-use binder::Binder;
+use binder::{Binder, TOLD_OF_SUBJECTS};
 
 mod binder;
 
@@ -79,14 +79,15 @@ impl Roles {
         let tokenizer = library.tokenizer;
         let prompt = TokenizedPrompt::new(tokenizer, &question.fact, bos)?;
         let (this, other) = (question.direction, question.direction.other());
-        let converse = record.and_then(|it| it.fact(other)).map(|fact| {
-            TokenizedPrompt::new(tokenizer, fact, bos).map(|prompt| (fact.clone(), prompt))
+        // What the model has no embedding of is missing only where it is asked for.
+        let converse = record.and_then(|it| it.fact(other)).and_then(|fact| {
+            Some((fact.clone(), TokenizedPrompt::new(tokenizer, fact, bos).ok()?))
         });
         let right = |direction| {
             record.map_or(Ok(Vec::new()), |it| first_tokens(tokenizer, it.answers(direction)))
         };
-        let right = [right(this)?, right(other)?];
-        Ok(Self { prompt, converse: converse.transpose()?, right, question })
+        let right = [right(this)?, right(other).unwrap_or_default()];
+        Ok(Self { prompt, converse, right, question })
     }
 
     /// The answers that the fact has, by their roles: each is found again in the same place.
@@ -170,6 +171,15 @@ impl<'a> Binding<'a> {
             FactSource::Record(RecordFact { facts, sha256, case, direction, answer, foil });
         let spec = spec.read().map_err(|error| error.to_string())?;
         Ok((Experiment { fact: source, spec, ..self.outline.clone() }, prompt))
+    }
+
+    /// Adds to what is told which subjects of the dataset that is asked the scale of noise passes over.
+    pub fn tell_of(&mut self, dataset: &Dataset) {
+        let place = self.told.iter_mut().find(|it| it.ends_with(TOLD_OF_SUBJECTS));
+        let passed = subject_tokens(self.library.tokenizer, dataset.subjects()).told();
+        if let (Some(place), Some(passed)) = (place, passed) {
+            *place = format!("{place}; {passed}");
+        }
     }
 
     /// Whether BOS is put before each prompt.

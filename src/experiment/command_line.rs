@@ -83,21 +83,21 @@ impl Asked<'_> {
         match level {
             NoiseLevel::Std(std) => Some(std.to_string()),
             NoiseLevel::Multiple { factor, tokens } => {
-                (*self.noise_tokens()? == **tokens).then(|| format!("{factor}s"))
+                (*self.noise_tokens() == **tokens).then(|| format!("{factor}s"))
             }
         }
     }
 
     /// The tokens that commands measure noise on: those of the dataset's subjects, else of the
     /// prompt's own.
-    fn noise_tokens(&self) -> Option<Vec<u32>> {
+    fn noise_tokens(&self) -> Vec<u32> {
         let Question { fact, dataset, .. } = &self.question;
         let tokenizer = self.library.tokenizer;
         let tokens = match dataset {
             Some(dataset) => subject_tokens(tokenizer, dataset.subjects()),
             None => subject_tokens(tokenizer, fact.subject_text().into_iter()),
         };
-        tokens.ok()
+        tokens.ids
     }
 
     /// The text of a prompt that begins as the experiment's own does, if its text gives these ids.

@@ -215,7 +215,7 @@ impl<'a> Library<'a> {
         let tree = match meant {
             Meant::SubjectsOf { facts, sha256 } => {
                 let dataset = self.datasets.get(facts, sha256.as_deref())?;
-                Tree::of(&subject_tokens(self.tokenizer, dataset.subjects())?)
+                Tree::of(&subject_tokens(self.tokenizer, dataset.subjects()).ids)
             }
             Meant::OtherSubjectsOf { facts, sha256, of, first } => {
                 let dataset = self.datasets.get(facts, sha256.as_deref())?;
@@ -232,7 +232,8 @@ impl<'a> Library<'a> {
                 Tree::of(&prompts.collect::<Vec<_>>())
             }
             Meant::TokensOf { text, bos } => {
-                let mut ids = subject_tokens(self.tokenizer, [text.as_str()].into_iter())?;
+                let tokens = self.tokenizer.encode(text).map_err(TokenizeError::from)?;
+                let mut ids: Vec<u32> = tokens.iter().map(|it| it.id).collect();
                 if *bos == Bos::On {
                     ids.splice(0..0, self.tokenizer.bos());
                 }
@@ -253,17 +254,49 @@ fn is_off(bos: &Bos) -> bool {
     *bos == Bos::Off
 }
 
-/// The tokens of texts one after another, each by itself.
+/// The tokens of subjects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubjectTokens {
+    /// The tokens of one subject after another.
+    pub ids: Vec<u32>,
+
+    /// How many subjects are passed over, because the model has no embedding of one of their tokens.
+    pub n_without: usize,
+
+    /// The first of those.
+    pub without: Option<String>,
+}
+
+impl SubjectTokens {
+    /// Says which subjects are passed over. `None` if none are.
+    pub fn told(&self) -> Option<String> {
+        let first = self.without.as_ref()?;
+        let n = self.n_without;
+        let such_as = if n == 1 { "" } else { "such as " };
+        let subjects = if n == 1 { "subject is" } else { "subjects are" };
+        Some(format!(
+            "{n} {subjects} passed over, because the model has no embedding of a token of theirs: \
+             {such_as}“{first}”"
+        ))
+    }
+}
+
+/// The tokens of subjects, each by itself, as ROME encodes them: no leading space, no BOS.
 pub fn subject_tokens<'a>(
     tokenizer: &Tokenizer,
     subjects: impl Iterator<Item = &'a str>,
-) -> Result<Vec<u32>, ExperimentError> {
-    let mut tokens = Vec::new();
+) -> SubjectTokens {
+    let mut found = SubjectTokens::default();
     for subject in subjects {
-        let encoded = tokenizer.encode(subject).map_err(TokenizeError::from)?;
-        tokens.extend(encoded.iter().map(|token| token.id));
+        match tokenizer.encode(subject) {
+            Ok(tokens) => found.ids.extend(tokens.iter().map(|token| token.id)),
+            Err(_) => {
+                found.n_without += 1;
+                found.without.get_or_insert_with(|| subject.to_owned());
+            }
+        }
     }
-    Ok(tokens)
+    found
 }
 
 /// The other subjects that fit into the prompt of a question, among the first `n_tried` facts of a

@@ -31,8 +31,8 @@ pub use command_line::command_line;
 pub use datasets::Datasets;
 pub use line::{as_typed, quoted};
 pub use meant::{
-    Library, Meant, N_MEAN_PROMPTS, N_SUBJECTS_TRIED, Written, other_subjects, spaced,
-    spaced_facts, subject_tokens,
+    Library, Meant, N_MEAN_PROMPTS, N_SUBJECTS_TRIED, SubjectTokens, Written, other_subjects,
+    spaced, spaced_facts, subject_tokens,
 };
 use tree::Tree;
 

@@ -34,7 +34,7 @@ fn of_record(spec: AnalysisSpec) -> Experiment {
 fn trace(of: SubjectsOf, tokenizer: &Tokenizer) -> Experiment {
     let spec = trace_spec(Component::Mlp, 10, 10);
     let dataset = Dataset::bundled();
-    let tokens = subject_tokens(tokenizer, dataset.subjects()).unwrap();
+    let tokens = subject_tokens(tokenizer, dataset.subjects()).ids;
     assert!(tokens.len() > 1000);
     let plain = of_record(AnalysisSpec::CausalTrace(spec.clone()));
     let question = plain.fact.question(&Datasets::default()).unwrap();
@@ -108,7 +108,7 @@ fn a_dataset_that_has_changed_is_refused_with_both_hashes() {
     let AnalysisSpec::Steering(found) = resolved(&text, &tokenizer).unwrap().spec else {
         panic!("another method")
     };
-    let plus = subject_tokens(&tokenizer, ["Lyon"].into_iter()).unwrap();
+    let plus = subject_tokens(&tokenizer, ["Lyon"].into_iter()).ids;
     assert!(format!("{:?}", found.direction).contains(&format!("plus: {plus:?}")));
 
     fs::write(&facts, of("Rome")).unwrap();

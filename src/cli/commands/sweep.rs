@@ -116,7 +116,8 @@ impl Sweep {
         let dataset = machine.datasets.get(&self.facts, None)?;
         let library = Library::new(&engine.info.tokenizer).sharing(&machine.datasets);
         let draws = if self.shared_draws { FactDraws::Shared } else { FactDraws::Anew };
-        let binding = Binding::new(&written, &library, draws)?;
+        let mut binding = Binding::new(&written, &library, draws)?;
+        binding.tell_of(&dataset);
         let selection = self.selection();
         let choices = Choices::new(&dataset, &engine.info.tokenizer);
         let sweep = Asking {

@@ -12,6 +12,7 @@ use clap::builder::TypedValueParser;
 use super::choice::{choice, choices_with};
 use crate::analysis::causal_trace::NoiseLevel;
 use crate::analysis::corruption::{Corruption, Draws, NoiseEntry, SubjectsOf};
+use crate::cli::complain;
 use crate::cli::inquiry::Inquiry;
 use crate::experiment::{Choices as _, CorruptionKind, Question, other_subjects, subject_tokens};
 use crate::intervention::NoiseRng;
@@ -311,9 +312,14 @@ pub fn noise_subjects(file: Option<&Path>, question: &Question) -> anyhow::Resul
     Ok(question.subjects.clone())
 }
 
-/// The tokens of subjects, as ROME encodes them: no leading space, no BOS.
+/// The tokens of subjects, as ROME encodes them: no leading space, no BOS. Says which are passed over.
 pub fn noise_tokens(tokenizer: &Tokenizer, subjects: &[String]) -> anyhow::Result<Vec<u32>> {
-    Ok(subject_tokens(tokenizer, subjects.iter().map(String::as_str))?)
+    let found = subject_tokens(tokenizer, subjects.iter().map(String::as_str));
+    if let Some(told) = found.told() {
+        ensure!(!found.ids.is_empty(), "noise has no scale: {told}");
+        complain(&format!("for the scale of noise, {told}"));
+    }
+    Ok(found.ids)
 }
 
 /// The lines of a file that are not empty.

@@ -19,6 +19,9 @@ use crate::tokens::{Substitute, TokenizedPrompt};
 /// The keys under which specs hold token ids.
 const KEYS_OF_IDS: [&str; 5] = ["ids", "tokens", "prompts", "plus", "minus"];
 
+/// How the subjects of a dataset are bound, in words.
+pub(super) const TOLD_OF_SUBJECTS: &str = "the subjects of the dataset";
+
 /// The keys under which specs hold a position of the prompt. Ranges of positions stand under `only`,
 /// see [`Positions`](crate::analysis::Positions); pairs with another prompt beside it.
 const KEYS_OF_POSITIONS: [&str; 3] = ["pos", "query", "key"];
@@ -175,7 +178,15 @@ impl Binder<'_> {
         self.tell(place, &format!("the {role}"));
         let partners = Pair::by_role(own, new).into_iter().filter(|it| it.donor == pos);
         let mut alike = partners.map(|it| it.recipient).filter(|&it| Role::of(new, it) == role);
-        alike.next().ok_or_else(|| format!("the prompt has no {role} in that place"))
+        alike.next().ok_or_else(|| match role {
+            Role::Before => "the prompt has no token so far before the subject".to_owned(),
+            Role::Further => "the prompt has no token so far after the subject".to_owned(),
+            Role::SubjectFirst => "the subject is one token, so it has no first one".to_owned(),
+            Role::SubjectMiddle => {
+                "the prompt has no middle subject token in that place".to_owned()
+            }
+            _ => format!("the prompt has no {role}"),
+        })
     }
 
     fn bind_range(&self, range: Range<usize>, place: &str) -> Result<Tree, String> {
@@ -274,7 +285,7 @@ impl Binder<'_> {
         let bound = match meant {
             Meant::SubjectsOf { facts, sha256 } => {
                 let (facts, sha256) = self.dataset(facts, sha256.as_ref());
-                self.tell(place, "the subjects of the dataset");
+                self.tell(place, TOLD_OF_SUBJECTS);
                 Meant::SubjectsOf { facts, sha256 }
             }
             Meant::OtherSubjectsOf { facts, sha256, of, first } => {

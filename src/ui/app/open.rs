@@ -8,6 +8,7 @@ use eframe::egui;
 
 use super::{App, AwaitedSession};
 use crate::builtin;
+use crate::experiment::subject_tokens;
 use crate::facts::Dataset;
 use crate::session::DatasetIdentity;
 use crate::tokens::flags;
@@ -17,7 +18,7 @@ use crate::ui::export::ExportDialog;
 use crate::ui::path_prompt::{PathPrompt, Why};
 use crate::ui::reply::{ReadSession, Reply};
 use crate::ui::row::Row;
-use crate::ui::state::{JobKind, ModelState, capitalized, subject_tokens};
+use crate::ui::state::{JobKind, ModelState, capitalized};
 use crate::worker::{DeviceChoice, Engine, Job, JobId, Which, Work};
 
 /// What was read to be opened, and waits until a person agrees.
@@ -306,7 +307,7 @@ impl App {
         let facts = dataset.clone();
         let (ctx, replies) = (ctx.clone(), self.replies.clone());
         let thread = thread::Builder::new().name("subjects".to_owned()).spawn(move || {
-            let tokens = subject_tokens(&model.tokenizer, facts.subjects());
+            let tokens = subject_tokens(&model.tokenizer, facts.subjects()).ids.into();
             let flags = flags(&facts.records, &model.tokenizer);
             let dataset = facts.path;
             // The window has closed: nobody to tell.

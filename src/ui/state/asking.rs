@@ -9,11 +9,10 @@ use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::{Component, Spec as TraceSpec};
 use crate::analysis::trace_average::Sample;
 use crate::analysis::{AnalysisResult, AnalysisSpec, logit_attribution, logit_lens, prediction};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, subject_tokens};
 use crate::facts::Direction;
 use crate::hub;
 use crate::session::Origin;
-use crate::tokens::Tokenizer;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 use crate::ui::studies::{About, Asks};
@@ -183,7 +182,7 @@ impl State {
         }
         let subject = self.fact_at(row)?.subject_text()?;
         let subjects = subject_tokens(&info.tokenizer, [subject].into_iter());
-        Some(settings.spec(n_layers, subjects))
+        Some(settings.spec(n_layers, subjects.ids.into()))
     }
 
     /// The trace of a row, as the controls describe it.
@@ -272,16 +271,4 @@ pub fn attention_spec(
     let is_little = config.n_layers * config.n_heads * n_pos.pow(2) <= MAX_WEIGHTS;
     let layers: Range<usize> = if is_little { 0..config.n_layers } else { layer..layer + 1 };
     attention::Spec { weighting, ..attention::Spec::all_heads(layers) }
-}
-
-/// As ROME counts them: each subject by itself, without a leading space or BOS. A subject that
-/// cannot be tokenized adds nothing.
-pub fn subject_tokens<'a>(
-    tokenizer: &Tokenizer,
-    subjects: impl Iterator<Item = &'a str>,
-) -> Arc<[u32]> {
-    subjects
-        .filter_map(|subject| tokenizer.encode(subject).ok())
-        .flat_map(|tokens| tokens.into_iter().map(|token| token.id))
-        .collect()
 }

@@ -29,7 +29,7 @@ pub use super::facts::{
     Taught, TypedFact,
 };
 pub use crate::figure::words::capitalized;
-pub use asking::{UNASKED, attention_spec, subject_tokens};
+pub use asking::{UNASKED, attention_spec};
 pub use attention::{AttentionSettings, Drawing};
 use changes::Aside;
 pub use conventions::{Convention, Difference};
