@@ -132,7 +132,8 @@ fn cells(columns: &[Column]) -> Vec<String> {
             Values::Flags(flags) if flags.contains(&true) => {
                 let mark = if column.name == "is set back" { '°' } else { '~' };
                 for (cell, is_marked) in cells.iter_mut().zip(flags) {
-                    cell.push(if *is_marked { mark } else { ' ' });
+                    let is_marked = *is_marked && cell != number::NONE;
+                    cell.push(if is_marked { mark } else { ' ' });
                 }
             }
             Values::Texts(texts) => {

@@ -108,7 +108,7 @@ pub(super) fn maps(
             let nth = nth(*place);
             values[nth] = cell.mean as f32;
             details[nth] = detail(cell);
-            set_back[nth] = !is_set_apart(cell);
+            set_back[nth] = cell.n > 0 && !is_set_apart(cell);
         }
         let quantity = format!("Mean of {}", title.rsplit_once(", ").map_or(title, |it| it.1));
         let name = format!("{title}: {}", it.name);

@@ -83,10 +83,25 @@ pub enum FolderError {
     #[error("the folder has files that are not a sweep's; name an empty or a new one: {path}")]
     NotEmpty { path: PathBuf },
 
-    #[error("this is no folder of a sweep; it has no {}: {path}", Manifest::FILE)]
+    #[error(
+        "this is no folder of a sweep: it has no {}, which `factscope sweep SPEC.json --out DIR` \
+         writes: {path}",
+        Manifest::FILE
+    )]
     NoSweep { path: PathBuf },
 
-    #[error("{source}: {path}")]
+    #[error(
+        "there is no such folder; name one that `factscope sweep SPEC.json --out DIR` wrote: {path}"
+    )]
+    Missing { path: PathBuf },
+
+    #[error("this is a file, but numbers are written to a folder; name a folder: {path}")]
+    NoFolder { path: PathBuf },
+
+    #[error(
+        "the file does not say what was asked, as that of a sweep does: {source}; put it back from a \
+         copy, or name another folder: {path}"
+    )]
     Json { path: PathBuf, source: serde_json::Error },
 
     #[error(
@@ -117,9 +132,14 @@ impl Manifest {
     /// The manifest of a folder.
     pub fn load(dir: &Path) -> Result<Self, FolderError> {
         let path = dir.join(Self::FILE);
-        let bytes = fs::read(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => FolderError::NoSweep { path: dir.to_owned() },
-            _ => FolderError::io(&path)(error),
+        let bytes = fs::read(&path).map_err(|error| {
+            let dir = dir.to_owned();
+            match error.kind() {
+                _ if dir.is_file() => FolderError::NoFolder { path: dir },
+                io::ErrorKind::NotFound if !dir.exists() => FolderError::Missing { path: dir },
+                io::ErrorKind::NotFound => FolderError::NoSweep { path: dir },
+                _ => FolderError::io(&path)(error),
+            }
         })?;
         serde_json::from_slice(&bytes).map_err(|source| FolderError::Json { path, source })
     }
@@ -178,6 +198,9 @@ impl Folder {
     /// Opens a folder to write to, which is made if there is none. What is there must be of the same
     /// sweep, and is gone on with.
     pub fn open(path: &Path, manifest: Manifest) -> Result<Self, FolderError> {
+        if path.is_file() {
+            return Err(FolderError::NoFolder { path: path.to_owned() });
+        }
         fs::create_dir_all(path).map_err(FolderError::io(path))?;
         let known = match Manifest::load(path) {
             Ok(known) => Some(known),
