@@ -19,6 +19,10 @@ pub struct Number {
     /// What the number measures, with its unit.
     pub quantity: Arc<str>,
 
+    /// What the number is a part or a state of, where the quantity does not say it:
+    /// `logit(answer) − logit(foil)`, for instance, or `logit(answer) minus the vocabulary mean`.
+    pub measured: Option<Arc<str>>,
+
     /// The layer, head, component and token that the number is about.
     pub at: Place,
 
@@ -49,7 +53,7 @@ pub struct Place {
 }
 
 impl Figure {
-    /// All numbers, chart by chart. `prompt`: the one that the figure is about, if there is one. Names of
+    /// All numbers, chart by chart, those that are not drawn last. `prompt`: the one that the figure is about, if there is one. Names of
     /// its tokens, its answer and its foil are those of their roles, because other facts have others:
     /// `p(answer)`, `After the last token`.
     pub fn numbers(&self, prompt: Option<&TokenizedPrompt>) -> Vec<Number> {
@@ -64,8 +68,9 @@ impl Figure {
                 names.extend(words.map(|it| (it, role.to_owned())));
             }
         }
-        let mut list = List { prompt, names, chart: "".into(), numbers: Vec::new() };
-        for chart in &self.charts {
+        let measured = self.measured.as_deref().map(Into::into);
+        let mut list = List { prompt, names, chart: "".into(), measured, numbers: Vec::new() };
+        for chart in self.charts.iter().chain(&self.undrawn) {
             list.chart = list.of_any_fact(chart.name());
             list.chart(chart);
         }
@@ -95,6 +100,7 @@ struct List<'a> {
     /// Tokens as this fact has them, each with what it is called for any fact.
     names: Vec<(String, String)>,
     chart: Arc<str>,
+    measured: Option<Arc<str>>,
     numbers: Vec<Number>,
 }
 
@@ -107,7 +113,8 @@ impl List<'_> {
 
     fn push(&mut self, quantity: &Arc<str>, (at, other): (Place, Place), value: f32) {
         let (chart, quantity) = (Arc::clone(&self.chart), Arc::clone(quantity));
-        self.numbers.push(Number { chart, quantity, at, other, value });
+        let measured = self.measured.clone();
+        self.numbers.push(Number { chart, quantity, measured, at, other, value });
     }
 
     fn chart(&mut self, chart: &Chart) {

@@ -64,10 +64,20 @@ pub struct Figure {
     pub file_name: String,
     pub title: String,
 
+    /// What the numbers are parts or states of, where their quantities do not say it, in words that
+    /// hold for any fact: `logit(answer) − logit(foil)`. [`Self::numbers`] has it with each number.
+    #[serde(skip)]
+    pub measured: Option<String>,
+
     /// A text that stands above the charts, such as one that the model wrote; empty if there is none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
     pub charts: Vec<Chart>,
+
+    /// Charts that are not drawn, because they are too large or say the same on another scale, but whose
+    /// numbers are those of many facts too: [`Self::numbers`] has them.
+    #[serde(skip)]
+    pub undrawn: Vec<Chart>,
 
     /// What keeps the figure from meaning what it seems to mean.
     pub warnings: Vec<String>,

@@ -33,11 +33,16 @@ impl Figure {
                 chart
             })
         });
+        let undrawn = figures.iter().flat_map(|(_, figure)| figure.undrawn.iter().cloned());
         Self {
             file_name: first.file_name.clone(),
             title: texts(|it| &it.title, "  ·  "),
             text: texts(|it| &it.text, "\n"),
+            measured: first.measured.clone().filter(|it| {
+                figures.iter().all(|(_, figure)| figure.measured.as_ref() == Some(it))
+            }),
             charts: charts.collect(),
+            undrawn: undrawn.collect(),
             warnings: lines(|it| &it.warnings),
             notes: lines(|it| &it.notes),
             made_with: lines(|it| &it.made_with),

@@ -217,6 +217,12 @@ fn of_tokens(metric: Metric, first: &str, whole: &str, foil: &str) -> String {
     }
 }
 
+/// Whether a quantity is relative to another that may be near zero: a change in percent, or the share of
+/// an effect that comes back.
+pub fn is_relative(quantity: &str) -> bool {
+    quantity.ends_with("(%)") || quantity.to_lowercase().starts_with("recovery of ")
+}
+
 /// Whether a metric rises as the answer is lost.
 pub fn rises(metric: Metric) -> bool {
     matches!(metric, Metric::Rank | Metric::Kl)

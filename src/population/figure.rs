@@ -9,7 +9,7 @@ use super::left_out::reasons;
 use super::read::{Cell, Fact, Numbers, Population};
 use super::selection::KnownWay;
 use crate::analysis::Resampling;
-use crate::figure::words::counted;
+use crate::figure::words::{counted, is_relative, joined};
 use crate::figure::{Chart, Figure, Row, Table};
 
 /// What is shown of a population.
@@ -23,8 +23,9 @@ pub struct Shown {
     /// Only facts of these relations. Empty shows all.
     pub relations: Vec<String>,
 
-    /// Whether charts are shown that list only what was largest in each fact.
-    pub has_lists: bool,
+    /// Whether charts are shown whose means over facts mislead: those that list only the largest parts of
+    /// each fact, and relative changes, which have no bound.
+    pub has_misleading: bool,
 
     /// How many places a table lists.
     pub n_listed: usize,
@@ -62,9 +63,14 @@ impl Population {
             (0..self.facts.len()).filter(|&nth| shown.keeps(&self.facts[nth])).collect();
         let groups = groups(&self.facts, &kept, shown.by);
         let mut charts = Vec::new();
-        let (listing, whole): (Vec<&Numbers>, Vec<&Numbers>) =
-            self.charts.iter().partition(|it| !shown.has_lists && is_list(it, &kept));
-        for numbers in whole {
+        let (relative, rest): (Vec<&Numbers>, Vec<&Numbers>) =
+            self.charts.iter().partition(|it| is_relative(&it.quantity));
+        let (listing, mut whole): (Vec<&Numbers>, Vec<&Numbers>) =
+            rest.into_iter().partition(|it| !shown.has_misleading && is_list(it, &kept));
+        if shown.has_misleading {
+            whole.extend(&relative);
+        }
+        for &numbers in &whole {
             charts.extend(self.charts_of(numbers, &groups, shown));
         }
         charts.push(Chart::Table(self.counts(&kept)));
@@ -77,8 +83,8 @@ impl Population {
                 counted(self.n_with_result(&kept), "fact"),
             ),
             charts: named_once,
-            warnings: self.warnings(&kept),
-            notes: self.notes(shown, &listing),
+            warnings: self.warnings(&kept, &whole),
+            notes: self.notes(shown, &listing, &relative),
             ..Figure::default()
         }
     }
@@ -95,6 +101,9 @@ impl Population {
             numbers.values.iter().map(cell).collect()
         };
         let resampling = &shown.resampling;
+        // Facts that measure something else have charts of their own.
+        let has_any = |it: &&Group| it.facts.iter().any(|&nth| numbers.has(nth));
+        let groups: Vec<&Group> = groups.iter().filter(has_any).collect();
         let mut found: Vec<Found> = groups
             .iter()
             .map(|group| Found {
@@ -102,7 +111,7 @@ impl Population {
                 cells: resampling.means(&of(&group.facts)),
             })
             .collect();
-        if let [first, second] = groups {
+        if let [first, second] = groups[..] {
             let name = format!("{} − {}", second.name, first.name);
             let cells = match shown.by {
                 GroupBy::Way => resampling.means(&self.paired(numbers, first, second)),
@@ -112,7 +121,7 @@ impl Population {
             };
             found.push(Found { name, cells });
         }
-        let title = format!("{}, {}", numbers.chart, numbers.quantity);
+        let title = self.title(numbers);
         let mut charts: Vec<Chart> = match Form::of(&numbers.cells) {
             Form::Map { rows, columns, places } => maps(&title, &found, &rows, &columns, &places),
             Form::Lines { series, n_layers } => {
@@ -121,8 +130,29 @@ impl Population {
             Form::List => Vec::new(),
         };
         charts.push(Chart::Table(listing(&title, numbers, &found, shown.n_listed)));
-        charts.extend(self.shared(&title, numbers, groups, shown).map(Chart::Table));
+        charts.extend(self.shared(&title, numbers, &groups, shown).map(Chart::Table));
         charts
+    }
+
+    /// The numbers of the same chart and quantity that are parts of something else.
+    fn others(&self, numbers: &Numbers) -> impl Iterator<Item = &Numbers> {
+        let is_alike = |it: &&Numbers| {
+            it.chart == numbers.chart
+                && it.quantity == numbers.quantity
+                && it.measured != numbers.measured
+        };
+        self.charts.iter().filter(is_alike)
+    }
+
+    /// What a chart shows, and what that is a part of where others show parts of something else.
+    fn title(&self, numbers: &Numbers) -> String {
+        let title = format!("{}, {}", numbers.chart, numbers.quantity);
+        match &numbers.measured {
+            Some(measured) if self.others(numbers).next().is_some() => {
+                format!("{title} of {measured}")
+            }
+            _ => title,
+        }
     }
 
     /// The second way of each fact less its first, where both are there. By cell and record.
@@ -148,10 +178,10 @@ impl Population {
         &self,
         title: &str,
         numbers: &Numbers,
-        groups: &[Group],
+        groups: &[&Group],
         shown: &Shown,
     ) -> Option<Table> {
-        let ([first, second], GroupBy::Way) = (groups, shown.by) else { return None };
+        let (&[first, second], GroupBy::Way) = (groups, shown.by) else { return None };
         let is_part = |it: &Cell| it.layer.is_some() && it.role.is_none() && it.other.is_none();
         if numbers.cells.len() < 2 * shown.n_top || !numbers.cells.iter().all(is_part) {
             return None;
@@ -211,10 +241,37 @@ impl Population {
         Table::new("Facts", ["Asked as", "Known", "Result", "Facts"], counts.into_iter().map(row))
     }
 
-    fn warnings(&self, kept: &[usize]) -> Vec<String> {
+    /// Says that facts measure different things, which no mean mixes. `None` if they do not.
+    fn mixture(&self, kept: &[usize], whole: &[&Numbers]) -> Option<String> {
+        let first = whole.iter().find(|it| self.others(it).next().is_some())?;
+        let all = std::iter::once(*first).chain(self.others(first));
+        let count = |it: &Numbers| {
+            let n = kept.iter().filter(|&&nth| it.has(nth)).count();
+            format!(
+                "{} of {}",
+                it.measured.as_deref().unwrap_or("the quantity itself"),
+                counted(n, "fact")
+            )
+        };
+        let counts: Vec<String> = all.map(count).collect();
+        Some(format!(
+            "The facts are not measured by the same number, so each kind has charts of its own: {}. A \
+             foil is taken off where a fact has one",
+            joined(&counts)
+        ))
+    }
+
+    fn warnings(&self, kept: &[usize], whole: &[&Numbers]) -> Vec<String> {
         let facts = kept.iter().map(|&nth| &self.facts[nth]);
         let mut warnings =
             reasons(facts.filter_map(|it| Some((&*it.case, it.left_out.as_deref()?))));
+        warnings.extend(self.mixture(kept, whole));
+        if let Some(it) = whole.iter().find(|it| is_relative(&it.quantity)) {
+            warnings.push(format!(
+                "{}: relative to a small number it has no bound, so few facts may decide its mean",
+                it.quantity
+            ));
+        }
         let n_asked = self.manifest.n_asked;
         if self.facts.len() < n_asked {
             warnings.push(format!(
@@ -225,7 +282,7 @@ impl Population {
         warnings
     }
 
-    fn notes(&self, shown: &Shown, left_out: &[&Numbers]) -> Vec<String> {
+    fn notes(&self, shown: &Shown, lists: &[&Numbers], relative: &[&Numbers]) -> Vec<String> {
         let Resampling { n_draws, n_permutations, seed } = shown.resampling;
         let mut notes = vec![
             "Each fact counts once: tokens of one role are averaged within it. Means are over the facts \
@@ -245,18 +302,35 @@ impl Population {
                 }
             ),
         ];
+        let mut measured: Vec<&str> =
+            self.charts.iter().filter_map(|it| it.measured.as_deref()).collect();
+        measured.sort_unstable();
+        measured.dedup();
+        if let [only] = measured[..] {
+            notes.push(format!("Numbers are of {only}"));
+        }
         let n_single: usize = self.charts.iter().map(|it| it.n_single).sum();
         if n_single > 0 {
             let places = counted(n_single, "place");
             notes.push(format!("Left out, because only one fact has each: {places}"));
         }
-        if !left_out.is_empty() {
-            let mut names: Vec<&str> = left_out.iter().map(|it| &*it.chart).collect();
+        if !lists.is_empty() {
+            let mut names: Vec<&str> = lists.iter().map(|it| &*it.chart).collect();
             names.dedup();
             notes.push(format!(
-                "Left out, because they list what was largest in each fact, whose mean over the facts that \
-                 list it is too large: {}; --chart shows them all the same",
+                "Left out, because they list only the largest parts of each fact, and a mean over those \
+                 facts in which a part is large would be too large: {}; --chart shows them all the same",
                 names.join(", ")
+            ));
+        }
+        if !relative.is_empty() && !shown.has_misleading {
+            let mut names: Vec<String> =
+                relative.iter().map(|it| format!("{}, {}", it.chart, it.quantity)).collect();
+            names.dedup();
+            notes.push(format!(
+                "Left out, because a number relative to a small one has no bound, so that few facts decide \
+                 its mean: {}; --chart shows them all the same",
+                names.join("; ")
             ));
         }
         let is_shared = self.manifest.settings.get("shared_draws") == Some(&true.into());

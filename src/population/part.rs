@@ -34,6 +34,9 @@ pub struct Asked {
     /// asked.
     pub answer: Option<Arc<str>>,
 
+    /// The wrong answer that it was compared with. `None` without one.
+    pub foil: Option<Arc<str>>,
+
     /// The numbers of its figure, those of its recall first.
     pub numbers: Vec<Number>,
 }
@@ -112,10 +115,12 @@ pub fn to_bytes(facts: &[Asked], model: &str, spec: &str) -> Result<Vec<u8>, Par
     column("known", texts(&|fact, _| Some(Arc::clone(&fact.known))));
     column("prompt", texts(&|fact, _| Some(Arc::clone(&fact.prompt))));
     column("answer", texts(&|fact, _| fact.answer.clone()));
+    column("foil", texts(&|fact, _| fact.foil.clone()));
     column("left_out", texts(&|fact, _| fact.note.left_out.as_deref().map(Into::into)));
     column("number", indices(&|_, nth| nth));
     column("chart", texts(&|_, it| Some(Arc::clone(&it?.chart))));
     column("quantity", texts(&|_, it| Some(Arc::clone(&it?.quantity))));
+    column("measured", texts(&|_, it| it?.measured.clone()));
     let sides: [(&str, WhichPlace); 2] = [("", |it| &it.at), ("_2", |it| &it.other)];
     for (suffix, which) in sides {
         let named = |name: &str| format!("{name}{suffix}");

@@ -58,6 +58,10 @@ pub struct Numbers {
     pub chart: String,
     pub quantity: String,
 
+    /// What the numbers are parts or states of, where the quantity does not say it. What others are
+    /// parts of stands in a chart of its own.
+    pub measured: Option<String>,
+
     /// What the numbers are about, in order.
     pub cells: Vec<Cell>,
 
@@ -66,6 +70,13 @@ pub struct Numbers {
 
     /// How many cells are left out because only one fact has them, such as the likeliest tokens.
     pub n_single: usize,
+}
+
+impl Numbers {
+    /// Whether a fact has any of these numbers. `fact`: its place in the population.
+    pub fn has(&self, fact: usize) -> bool {
+        self.values.iter().any(|cell| !cell[fact].is_nan())
+    }
 }
 
 /// What a number is about, in any prompt.
@@ -119,6 +130,7 @@ struct Columns {
     left_out: Vec<Option<String>>,
     chart: Vec<Option<String>>,
     quantity: Vec<Option<String>>,
+    measured: Vec<Option<String>>,
     at: Places,
     other: Places,
     value: Vec<Option<f32>>,
@@ -140,11 +152,14 @@ struct Found {
 
     /// The place of each fact in the list, by its record and direction.
     places: HashMap<(usize, String), u32>,
-    sums: HashMap<(String, String), HashMap<Cell, Vec<Sum>>>,
+    sums: HashMap<Name, HashMap<Cell, Vec<Sum>>>,
 
     /// The charts, each with the first place that it has in a fact's figure.
-    order: BTreeMap<(String, String), usize>,
+    order: BTreeMap<Name, usize>,
 }
+
+/// A chart, a quantity, and what that is a part of.
+type Name = (String, String, Option<String>);
 
 /// The numbers that a fact has for a cell, such as those of all its middle tokens.
 struct Sum {
@@ -187,15 +202,17 @@ impl Population {
 
 /// The folder itself, or the folders of shards in it.
 fn folders(dir: &Path) -> Result<Vec<PathBuf>, FolderError> {
-    if dir.join(Manifest::FILE).exists() {
-        return Ok(vec![dir.to_owned()]);
-    }
+    let error = match Manifest::load(dir) {
+        Ok(_) => return Ok(vec![dir.to_owned()]),
+        Err(error @ FolderError::NoSweep { .. }) => error,
+        Err(error) => return Err(error),
+    };
     let entries = std::fs::read_dir(dir)
         .map_err(|source| FolderError::Io { path: dir.to_owned(), source })?;
     let mut shards: Vec<PathBuf> = entries.flatten().map(|it| it.path()).collect();
     shards.retain(|it| it.join(Manifest::FILE).exists());
     shards.sort();
-    if shards.is_empty() { Err(FolderError::NoSweep { path: dir.to_owned() }) } else { Ok(shards) }
+    if shards.is_empty() { Err(error) } else { Ok(shards) }
 }
 
 impl Found {
@@ -224,7 +241,7 @@ impl Found {
                 named => named.contains(chart),
             };
             let Some(value) = columns.value[row].filter(|_| is_wanted) else { continue };
-            let name = (chart.clone(), quantity.clone());
+            let name = (chart.clone(), quantity.clone(), columns.measured[row].clone());
             match self.order.get_mut(&name) {
                 Some(first) => *first = nth.min(*first),
                 None => _ = self.order.insert(name.clone(), nth),
@@ -267,7 +284,7 @@ impl Found {
         for (place, &fact) in sorted.iter().enumerate() {
             places[fact] = place;
         }
-        let mut numbers = |name: (String, String)| {
+        let mut numbers = |name: Name| {
             let found = sums.remove(&name).unwrap_or_default();
             let n_found = found.len();
             let mut cells: Vec<(Cell, Vec<Sum>)> =
@@ -283,9 +300,10 @@ impl Found {
             };
             let values = cells.iter().map(|it| dense(&it.1)).collect();
             let cells = cells.into_iter().map(|it| it.0).collect();
-            Numbers { chart: name.0, quantity: name.1, cells, values, n_single }
+            let (chart, quantity, measured) = name;
+            Numbers { chart, quantity, measured, cells, values, n_single }
         };
-        let mut order: Vec<((String, String), usize)> = order.into_iter().collect();
+        let mut order: Vec<(Name, usize)> = order.into_iter().collect();
         order.sort_by_key(|it| it.1);
         let charts = order.into_iter().map(|it| numbers(it.0)).collect();
         let facts = sorted.into_iter().map(|nth| facts[nth].clone()).collect();
@@ -315,6 +333,7 @@ impl Columns {
             left_out: texts(group, "left_out")?,
             chart: texts(group, "chart")?,
             quantity: texts(group, "quantity")?,
+            measured: texts(group, "measured")?,
             at: places("")?,
             other: places("_2")?,
             value: read::<FloatType>(group, "value")?,

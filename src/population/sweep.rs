@@ -188,13 +188,14 @@ impl Sweep<'_> {
         let record = self.record(task);
         let mut numbers = Vec::new();
         let mut left_out = None;
-        let mut answer = None;
+        let (mut answer, mut foil) = (None, None);
         match self.question(task, recalled) {
             Err(reason) => left_out = Some(reason),
             Ok((experiment, prompt)) => {
                 let guess = || Some(&recalled.way(task.direction).as_ref().ok()?.guess);
                 let measured = prompt.answer.as_ref().map(|it| &it.text).or_else(guess);
                 answer = measured.map(|it| without_space(it).into());
+                foil = prompt.foil.as_ref().map(|it| without_space(&it.text).into());
                 match self.numbers(&experiment.spec, &prompt, ctx) {
                     Ok(found) => numbers = found,
                     Err(error) if error.is_of_one_fact() => left_out = Some(error.to_string()),
@@ -218,6 +219,7 @@ impl Sweep<'_> {
             known: recalled.known(self.selection.known_by).name().into(),
             prompt,
             answer,
+            foil,
             numbers: all,
         })
     }
@@ -248,6 +250,7 @@ fn recall_numbers(recall: &Recall) -> Vec<Number> {
     let number = |(quantity, value): (&str, f32)| Number {
         chart: RECALL.into(),
         quantity: quantity.into(),
+        measured: None,
         at: Place::default(),
         other: Place::default(),
         value,

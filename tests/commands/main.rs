@@ -18,6 +18,8 @@ mod patching;
 mod specs;
 #[cfg(feature = "parquet")]
 mod sweeps;
+#[cfg(feature = "parquet")]
+mod odd_sweeps;
 mod files;
 mod verifying;
 mod datasets;

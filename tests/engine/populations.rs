@@ -4,7 +4,7 @@ use std::path::Path;
 
 use factscope::analysis::{Inference, Resampling};
 use factscope::figure::{
-    Cell, Chart, Figure, Map, Page, to_csv, to_npz, to_parquet, to_svg, to_text,
+    Cell, Chart, Figure, Map, Page, Side, to_csv, to_npz, to_parquet, to_svg, to_text,
 };
 use factscope::population::{GroupBy, Population, Shown, Wanted, reasons};
 use tempfile::TempDir;
@@ -173,7 +173,7 @@ fn shown(by: GroupBy) -> Shown {
         by,
         known: None,
         relations: Vec::new(),
-        has_lists: false,
+        has_misleading: false,
         n_listed: 1000,
         n_top: 5,
         resampling: RESAMPLING,
@@ -221,6 +221,17 @@ fn a_population_is_what_pandas_makes_of_the_files() {
     let text = to_text(&figure, 120);
     assert!(text.contains("the same parts") && text.contains('°'), "{text}");
     assert!(to_csv(&figure).contains("is set back"));
+}
+
+/// A cell that no fact has is not marked as if it had been tested.
+#[test]
+fn no_number_has_no_mark() {
+    let sides = || Side::layers("Layer", 2);
+    let map = Map::new("m", sides(), sides(), vec![1.0, f32::NAN, 2.0, 3.0], "q");
+    let map = Map { set_back: vec![true, true, false, true], ..map };
+    let figure = Figure { charts: vec![Chart::Map(map)], ..Figure::default() };
+    let text = to_text(&figure, 100);
+    assert!(text.contains("1.0000°") && text.contains('–') && !text.contains("–°"), "{text}");
 }
 
 /// Means of head and layer over 12 facts, their inverses, and within facts, by pandas.

@@ -82,6 +82,17 @@ impl AttentionKnockout {
         Some((self.cut.get(edges, layer)?.as_ref()?.get(metric)? - clean) / clean)
     }
 
+    /// The change of the natural logarithm of a probability: 0 if nothing changes, below 0 if the answer
+    /// gets less likely. `None` for metrics that are no probabilities.
+    pub fn log_change(&self, edges: usize, layer: usize, metric: Metric) -> Option<f32> {
+        let log = |it: &Measurement| match metric {
+            Metric::Prob => Some(it.log_prob),
+            Metric::AnswerProb => Some(it.answer_log_prob),
+            _ => None,
+        };
+        Some(log(self.cut.get(edges, layer)?.as_ref()?)? - log(&self.clean)?)
+    }
+
     /// The layers in which edges are cut for `layer`.
     pub fn window(&self, layer: usize) -> Range<usize> {
         window(layer, self.spec.window, self.cut.n_columns())

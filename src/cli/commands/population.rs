@@ -19,7 +19,8 @@ pub struct Population {
     dir: PathBuf,
 
     /// Only this chart of the method's figure; may be given again [default: all but the recall, which
-    /// is called `Recall of the answer`, and but those that list what was largest in each fact]
+    /// is called `Recall of the answer`, and but those whose means mislead: lists of the largest parts
+    /// of each fact, and relative changes]
     #[arg(long, value_name = "NAME")]
     chart: Vec<String>,
 
@@ -89,7 +90,7 @@ impl Population {
             by: self.by,
             known: self.known,
             relations,
-            has_lists: !self.chart.is_empty(),
+            has_misleading: !self.chart.is_empty(),
             n_listed: self.top,
             n_top: self.top_parts,
             resampling: Resampling {

@@ -1,6 +1,6 @@
 //! The answer's logit, as if the residual stream ended at each of its states.
 
-use super::parts::target;
+use super::parts::{split_logit, target};
 use super::{Look, by_row};
 use crate::analysis::accumulated_resid::{AccumulatedResid, LensScale};
 use crate::figure::number::significant;
@@ -17,6 +17,7 @@ pub(super) fn figure(found: &AccumulatedResid, look: &Look<'_>) -> Figure {
         title: format!("Accumulated residual stream — {target}"),
         charts: vec![Chart::Lines(lines(found, pos, &at)), Chart::Map(map(found, look))],
         notes: notes(found),
+        measured: Some(split_logit(prompt)),
         ..Figure::default()
     }
 }

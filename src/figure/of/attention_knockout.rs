@@ -27,6 +27,12 @@ pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
         };
         Series::new(&**edges, (0..n_layers).map(percent))
     });
+    // A relative change of a small probability has no bound, so its mean over facts says little: that
+    // of the logarithm does.
+    let of_logs = edges.iter().enumerate().map(|(nth, edges)| {
+        let change = |layer| knockout.log_change(nth, layer, metric).unwrap_or(f32::NAN);
+        Series::new(&**edges, (0..n_layers).map(change))
+    });
     let (layer_title, cut) = match knockout.spec.window {
         1 => ("Layer that is cut", "edges cut in one layer at a time".to_owned()),
         n => {
@@ -34,8 +40,9 @@ pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
             ("Layer at the centre of the cut window", cut)
         }
     };
-    let lines =
-        Lines::new("Attention knockout", format!("Change of {quantity} (%)"), layer_title, series);
+    let name = "Attention knockout";
+    let lines = Lines::new(name, format!("Change of {quantity} (%)"), layer_title, series);
+    let of_logs = Lines::new(name, format!("Change of ln {quantity}"), layer_title, of_logs);
 
     let mut notes =
         vec![format!("Clean {}  ·  {cut}", reading(metric, knockout.clean.get(metric)))];
@@ -62,6 +69,7 @@ pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
     Figure {
         title: format!("Attention knockout — {quantity} without {}", joined(&edges)),
         charts: vec![Chart::Lines(lines)],
+        undrawn: vec![Chart::Lines(of_logs)],
         notes,
         warnings,
         ..Figure::default()

@@ -2,7 +2,9 @@
 
 use super::Look;
 use super::corruption::{generator, settings, spread};
-use super::parts::{adds_up, bar, by_parts, fixed, heads_and_mlps, in_depth_order, target};
+use super::parts::{
+    adds_up, bar, by_parts, fixed, heads_and_mlps, in_depth_order, split_logit, target,
+};
 use crate::analysis::attribution_difference::{AttributionDifference, ScaleOf, SecondRun};
 use crate::analysis::logit_attribution::{Component, Parts};
 use crate::figure::number::signed;
@@ -21,6 +23,7 @@ pub(super) fn figure(found: &AttributionDifference, look: &Look<'_>) -> Figure {
         title: format!("Difference in logit attribution by {by} — {}", target(&found.prompt)),
         charts,
         notes: notes(found, look),
+        measured: Some(split_logit(&found.prompt)),
         ..Figure::default()
     }
 }

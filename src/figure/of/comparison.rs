@@ -2,6 +2,7 @@
 
 use super::ablation::{part_name, replaced_by};
 use super::causal_trace::component_name;
+use super::parts::split_logit;
 use super::{Look, by_row, corruption, head_map, size};
 use crate::analysis::causal_trace::Direction;
 use crate::analysis::comparison::{
@@ -29,6 +30,7 @@ pub(super) fn figure(it: &Comparison, look: &Look<'_>) -> Figure {
             Second::Fact => format!("A fact beside another — {quantity}"),
         },
         charts,
+        measured: measured(it),
         notes: notes(it, look),
         warnings: warnings(it),
         ..Figure::default()
@@ -53,6 +55,13 @@ fn quantity(map: &MapSpec) -> String {
         }
         MapSpec::Attribution => "Contribution of heads to logit(answer)".to_owned(),
     }
+}
+
+/// The logits that attributions are parts of. `None` for maps whose quantity says what they measure.
+fn measured(it: &Comparison) -> Option<String> {
+    let [first, second] = it.prompts.each_ref().map(split_logit);
+    let both = if first == second { first } else { format!("{first} and {second}") };
+    matches!(it.spec.map, MapSpec::Attribution).then_some(both)
 }
 
 /// What a map's colours stand for; the figure's title says what is restored or left out.

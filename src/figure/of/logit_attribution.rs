@@ -1,6 +1,6 @@
 //! How a logit adds up: what each layer, or each head, writes towards the answer.
 
-use super::parts::{adds_up, by_parts, fixed, heads_and_mlps, in_depth_order, target};
+use super::parts::{adds_up, by_parts, fixed, heads_and_mlps, in_depth_order, split_logit, target};
 use super::{AttributionForm, Look, running_sums, waterfall};
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::figure::number::signed;
@@ -25,6 +25,7 @@ pub(super) fn figure(attribution: &LogitAttribution, look: &Look<'_>) -> Figure 
         title: format!("Direct logit attribution by {by} — {}", target(&attribution.prompt)),
         charts,
         notes: notes(attribution, look),
+        measured: Some(split_logit(&attribution.prompt)),
         ..Figure::default()
     }
 }

@@ -1,6 +1,6 @@
 //! The neurons that write the answer, one bar each.
 
-use super::parts::{adds_up, target};
+use super::parts::{adds_up, split_logit, target};
 use super::{Look, listed};
 use crate::analysis::neuron_attribution::{Listing, Neuron, NeuronAttribution};
 use crate::figure::number::signed;
@@ -35,6 +35,7 @@ pub(super) fn figure(found: &NeuronAttribution, look: &Look<'_>) -> Figure {
         title: format!("Logit attribution of MLP neurons — {}", target(&found.prompt)),
         charts,
         notes: notes(found, shown.len()),
+        measured: Some(split_logit(&found.prompt)),
         ..Figure::default()
     }
 }

@@ -58,6 +58,12 @@ pub(super) fn target(prompt: &TokenizedPrompt) -> String {
     }
 }
 
+/// The logit that is split, of any fact.
+pub(super) fn split_logit(prompt: &TokenizedPrompt) -> String {
+    let less = if prompt.foil.is_some() { "− logit(foil)" } else { "minus the vocabulary mean" };
+    format!("logit(answer) {less}")
+}
+
 /// What a logit is split by, in a title.
 pub(super) fn by_parts(by: Parts) -> &'static str {
     match by {

@@ -1,6 +1,6 @@
 //! From which token each head carried what it writes towards the answer.
 
-use super::parts::{adds_up, target};
+use super::parts::{adds_up, split_logit, target};
 use super::{Look, head_map, largest, token_bars};
 use crate::analysis::source_attribution::SourceAttribution;
 use crate::figure::number::signed;
@@ -38,7 +38,8 @@ pub(super) fn figure(found: &SourceAttribution, look: &Look<'_>) -> Figure {
         let title = format!("Logit attribution by source token — {target}");
         (title, vec![map, Chart::Bars(pairs), Chart::Bars(all)])
     };
-    Figure { title, charts, notes, ..Figure::default() }
+    let measured = Some(split_logit(&found.prompt));
+    Figure { title, measured, charts, notes, ..Figure::default() }
 }
 
 fn sum(values: &[f32]) -> f32 {

@@ -1,6 +1,6 @@
 //! What reaches the answer through one head: from which earlier part, at which token.
 
-use super::parts::{adds_up, bar, by_parts, in_depth_order, named, target};
+use super::parts::{adds_up, bar, by_parts, in_depth_order, named, split_logit, target};
 use super::{Look, by_row, head_map, largest, listed, number};
 use crate::analysis::logit_attribution::{Component, Parts};
 use crate::analysis::through_head::ThroughHead;
@@ -39,6 +39,7 @@ pub(super) fn figure(found: &ThroughHead, look: &Look<'_>) -> Figure {
         ),
         charts,
         notes: notes(found, look),
+        measured: Some(split_logit(&found.prompt)),
         ..Figure::default()
     }
 }
