@@ -167,8 +167,19 @@ impl<'a> Binding<'a> {
             let foil = TokenizedPrompt::answer(self.library.tokenizer, foil);
             prompt.foil = Some(foil.map_err(|error| error.to_string())?);
         }
-        let source =
-            FactSource::Record(RecordFact { facts, sha256, case, direction, answer, foil });
+        // A record in other words than the dataset's is asked in those.
+        let own = dataset.find(&record.id).and_then(|it| it.fact(direction));
+        let is_own = own.is_some_and(|it| it.prompt == fact.prompt);
+        let template = if is_own { None } else { fact.template() };
+        let source = FactSource::Record(RecordFact {
+            facts,
+            sha256,
+            case,
+            direction,
+            answer,
+            foil,
+            template,
+        });
         let spec = spec.read().map_err(|error| error.to_string())?;
         Ok((Experiment { fact: source, spec, ..self.outline.clone() }, prompt))
     }

@@ -55,12 +55,20 @@ impl Asked<'_> {
             FactSource::Text(TextFact { prompt, subject, subject_start: None, answer, foil }) => {
                 (line.flag("--prompt", prompt).option("--subject", subject.as_ref()), answer, foil)
             }
-            FactSource::Record(RecordFact { facts, sha256: _, case, direction, answer, foil }) => {
+            FactSource::Record(RecordFact {
+                facts,
+                sha256: _,
+                case,
+                direction,
+                answer,
+                foil,
+                template: None,
+            }) => {
                 let line = line.flag("--facts", facts.display()).flag("--case", case);
                 let is_inverse = *direction == Direction::Inverse;
                 (line.switch("--inverse", is_inverse), answer, foil)
             }
-            FactSource::Text(_) | FactSource::NoFact => return None,
+            FactSource::Text(_) | FactSource::Record(_) | FactSource::NoFact => return None,
         };
         let line = line.option("--answer", answer.as_ref());
         match foil {

@@ -124,6 +124,10 @@ pub struct RecordFact {
     /// A wrong answer to compare with instead of the dataset's, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foil: Option<String>,
+
+    /// Other words to ask the fact in, with `{}` for its subject. `None` stands for the dataset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
 }
 
 /// The fact to ask about, with what its dataset says of it.
@@ -203,6 +207,11 @@ pub enum ExperimentError {
 
     #[error("case {case} has no inverse, and the program has no template for its relation: {path}")]
     NoInverse { case: String, path: PathBuf },
+
+    #[error(
+        "case {case} cannot be asked in the words “{template}”, which need a {{}} for its subject: {path}"
+    )]
+    NoWords { case: String, template: String, path: PathBuf },
 
     #[error(transparent)]
     Subject(#[from] SubjectNotFound),
@@ -284,7 +293,7 @@ impl FactSource {
                         // answer, unless the experiment names an answer.
                         answer: it.answer.clone(),
                         foil: it.foil.clone().or_else(|| fact.foil.clone()),
-                        ..fact.clone()
+                        ..fact
                     },
                     expected,
                     subjects: dataset.subjects().map(str::to_owned).collect(),
@@ -346,10 +355,15 @@ impl RecordFact {
         dataset.case(&self.case).map_err(|reason| ExperimentError::NoCase { reason, path })
     }
 
-    fn of<'a>(&self, record: &'a Record) -> Result<&'a Fact, ExperimentError> {
-        record.fact(self.direction).ok_or_else(|| {
+    fn of(&self, record: &Record) -> Result<Fact, ExperimentError> {
+        let fact = record.fact(self.direction).ok_or_else(|| {
             let (case, path) = (self.case.clone(), self.facts.clone());
             ExperimentError::NoInverse { case, path }
+        })?;
+        let Some(template) = &self.template else { return Ok(fact.clone()) };
+        fact.in_words(template).ok_or_else(|| {
+            let (case, template) = (self.case.clone(), template.clone());
+            ExperimentError::NoWords { case, template, path: self.facts.clone() }
         })
     }
 }

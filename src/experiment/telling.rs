@@ -129,6 +129,7 @@ impl Library<'_> {
                         direction,
                         answer: answer.clone(),
                         foil,
+                        template: None,
                     })
                 }));
             }

@@ -146,6 +146,30 @@ impl Record {
         }
     }
 
+    /// The words in which the fact may be asked this way, as templates with `{}` for the subject: its
+    /// own, then those of its relation in the catalogue. Empty if it cannot be asked so, or has no subject.
+    pub fn templates(&self, direction: Direction) -> Vec<String> {
+        let Some(own) = self.fact(direction).and_then(Fact::template) else { return Vec::new() };
+        let relation = self.relation.as_deref().and_then(|id| Catalogue::bundled().get(id));
+        let all = relation.map_or(&[][..], |it| match direction {
+            Direction::Forward => &it.forward,
+            Direction::Inverse => &it.inverse,
+        });
+        let others = all.iter().filter(|it| **it != own).cloned().collect::<Vec<_>>();
+        [own].into_iter().chain(others).collect()
+    }
+
+    /// The record with the fact asked this way in the words of a template. `None` if it cannot be asked.
+    pub fn in_words(&self, direction: Direction, template: &str) -> Option<Self> {
+        let worded = self.fact(direction)?.in_words(template)?;
+        let mut record = self.clone();
+        match direction {
+            Direction::Forward => record.fact = worded,
+            Direction::Inverse => record.inverse.as_mut()?.fact = worded,
+        }
+        Some(record)
+    }
+
     /// All right answers to the fact asked this way.
     pub fn answers(&self, direction: Direction) -> &[String] {
         match direction {
@@ -182,6 +206,19 @@ impl Fact {
         // ROME's prompts end where the answer's leading space begins.
         let prompt = prompt.trim_end().to_owned();
         Some(Self { prompt, subject: Some(start..start + subject.len()), answer: None, foil: None })
+    }
+
+    /// The prompt with `{}` for the subject. `None` without a subject.
+    pub fn template(&self) -> Option<String> {
+        let subject = self.subject.clone()?;
+        let (before, after) = (self.prompt.get(..subject.start)?, self.prompt.get(subject.end..)?);
+        Some(format!("{before}{{}}{after}"))
+    }
+
+    /// The fact in the words of a template. `None` without a subject, or without a `{}`.
+    pub fn in_words(&self, template: &str) -> Option<Self> {
+        let worded = Self::from_template(template, self.subject_text()?)?;
+        Some(Self { answer: self.answer.clone(), foil: self.foil.clone(), ..worded })
     }
 
     /// Whether the subject's range, if there is one, lies within the prompt.

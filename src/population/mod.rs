@@ -14,6 +14,7 @@ mod read;
 mod recall;
 mod selection;
 mod shard;
+mod survey;
 mod sweep;
 
 pub use figure::{GroupBy, Shown};
@@ -23,6 +24,7 @@ pub use merge::{MergeError, merge};
 pub use part::{Asked, FactNote, to_bytes};
 pub use read::{Cell, Fact, Numbers, Population, Wanted};
 pub use recall::{Choices, Known, KnownBy, Recall, Recalled};
-pub use selection::{KnownWay, Selection, Task, Ways};
+pub use selection::{KnownWay, Selection, Task, Ways, Wording};
 pub use shard::{Shard, UnknownShard};
+pub use survey::{Entry, Survey, Wordings};
 pub use sweep::{AnswerOf, Outcome, RECALL, Sweep, SweepError};

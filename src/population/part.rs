@@ -30,6 +30,9 @@ pub struct Asked {
     pub known: Arc<str>,
     pub prompt: Arc<str>,
 
+    /// The words of the prompt, with `{}` for the subject. `None` without a subject.
+    pub template: Option<Arc<str>>,
+
     /// The answer that was measured, the right one or the model's first guess. `None` where nothing was
     /// asked.
     pub answer: Option<Arc<str>>,
@@ -114,6 +117,7 @@ pub fn to_bytes(facts: &[Asked], model: &str, spec: &str) -> Result<Vec<u8>, Par
     column("relation", texts(&|fact, _| fact.relation.clone()));
     column("known", texts(&|fact, _| Some(Arc::clone(&fact.known))));
     column("prompt", texts(&|fact, _| Some(Arc::clone(&fact.prompt))));
+    column("template", texts(&|fact, _| fact.template.clone()));
     column("answer", texts(&|fact, _| fact.answer.clone()));
     column("foil", texts(&|fact, _| fact.foil.clone()));
     column("left_out", texts(&|fact, _| fact.note.left_out.as_deref().map(Into::into)));

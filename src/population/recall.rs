@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use super::selection::{Selection, Wording};
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, prediction};
 use crate::experiment::first_tokens;
 use crate::facts::{Dataset, Direction, Fact, Record};
@@ -29,8 +30,11 @@ pub enum KnownBy {
 }
 
 /// How well a model recalls an answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recall {
+    /// The words in which it was asked, with `{}` for the subject. `None` without a subject.
+    pub template: Option<String>,
+
     /// The right answer whose first token is likeliest.
     pub answer: String,
 
@@ -80,6 +84,16 @@ impl Recall {
             KnownBy::Choice => self.choice == Some(0),
         }
     }
+
+    /// Whether an answer is recalled better here than in other words: by its rank, which for `Choice` is
+    /// that among the relation's answers, and of equal ranks by its probability.
+    pub(super) fn is_better(&self, other: &Self, by: KnownBy) -> bool {
+        let rank = |it: &Self| match by {
+            KnownBy::Choice => it.choice.unwrap_or(it.rank),
+            KnownBy::First | KnownBy::Ten => it.rank,
+        };
+        rank(self) < rank(other) || (rank(self) == rank(other) && self.prob > other.prob)
+    }
 }
 
 impl Recalled {
@@ -96,23 +110,46 @@ impl Recalled {
         }
     }
 
-    /// Asks a model for a record both ways.
+    /// Asks a model for a record both ways, in the words that the selection says.
     pub fn of(
         engine: &Engine,
         choices: &Choices<'_>,
         record: &Record,
+        selection: &Selection,
         bos: Bos,
         ctx: &AnalysisCtx<'_>,
     ) -> Result<Self, AnalysisError> {
-        let way = |direction| match record.fact(direction) {
-            None => Ok(Err("the fact has no inverse".to_owned())),
-            Some(fact) => {
-                let right = record.answers(direction);
-                let choices = choices.of(record, direction);
-                recall(engine, fact, right, choices.as_deref(), bos, ctx)
+        let way = |direction| {
+            let own = recall_in(engine, choices, (record, direction), bos, ctx)?;
+            let (Wording::Best, Ok(mut best)) = (selection.wording, own.clone()) else {
+                return Ok(own);
+            };
+            for template in record.templates(direction).iter().skip(1) {
+                let Some(worded) = record.in_words(direction, template) else { continue };
+                let found = recall_in(engine, choices, (&worded, direction), bos, ctx)?;
+                if let Ok(found) = found
+                    && found.is_better(&best, selection.known_by)
+                {
+                    best = found;
+                }
             }
+            Ok::<_, AnalysisError>(Ok(best))
         };
         Ok(Self { forward: way(Direction::Forward)?, inverse: way(Direction::Inverse)? })
+    }
+
+    /// A record in the words in which it was asked.
+    pub fn worded(&self, record: &Record) -> Record {
+        let mut worded = record.clone();
+        for direction in Direction::ALL {
+            let template = self.way(direction).as_ref().ok().and_then(|it| it.template.as_ref());
+            let own = record.fact(direction).and_then(Fact::template);
+            let other = template.filter(|it| Some(*it) != own.as_ref());
+            if let Some(it) = other.and_then(|it| worded.in_words(direction, it)) {
+                worded = it;
+            }
+        }
+        worded
     }
 }
 
@@ -132,7 +169,7 @@ impl<'a> Choices<'a> {
 
     /// The first tokens of the answers of a record's relation, asked the same way. `None` without a
     /// relation.
-    fn of(&self, record: &Record, direction: Direction) -> Option<FirstTokens> {
+    pub(super) fn of(&self, record: &Record, direction: Direction) -> Option<FirstTokens> {
         let key = (record.relation.clone()?, direction);
         if let Some(known) = self.found.borrow().get(&key) {
             return Some(Rc::clone(known));
@@ -144,6 +181,21 @@ impl<'a> Choices<'a> {
         self.found.borrow_mut().insert(key, Rc::clone(&first));
         Some(first)
     }
+}
+
+/// The recall of a record in its own words. The inner error says why it cannot be asked.
+pub(super) fn recall_in(
+    engine: &Engine,
+    choices: &Choices<'_>,
+    (record, direction): (&Record, Direction),
+    bos: Bos,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Result<Recall, String>, AnalysisError> {
+    let Some(fact) = record.fact(direction) else {
+        return Ok(Err("the fact has no inverse".to_owned()));
+    };
+    let (right, choices) = (record.answers(direction), choices.of(record, direction));
+    recall(engine, fact, right, choices.as_deref(), bos, ctx)
 }
 
 /// The recall of a fact in its prompt. The inner error says why it cannot be asked.
@@ -183,6 +235,7 @@ fn recall(
         TokenizedPrompt::answer(tokenizer, answer).is_ok_and(|it| it.first() == id)
     };
     Ok(Ok(Recall {
+        template: fact.template(),
         answer: right.iter().find(is_it).cloned().unwrap_or_default(),
         rank,
         prob: top[rank].prob,

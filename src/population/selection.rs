@@ -28,6 +28,30 @@ pub struct Selection {
 
     /// By what the model knows an answer.
     pub known_by: KnownBy,
+
+    /// The words in which facts are asked.
+    #[serde(default, skip_serializing_if = "Wording::is_own")]
+    pub wording: Wording,
+}
+
+/// The words in which facts are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wording {
+    /// The dataset's own.
+    #[default]
+    Own,
+
+    /// For each fact and way, the template in which the answer is recalled best: its own or one of its
+    /// relation's in the catalogue.
+    Best,
+}
+
+impl Wording {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
 }
 
 /// Which way facts are asked.

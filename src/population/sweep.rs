@@ -12,7 +12,7 @@ use super::recall::{Choices, Recall, Recalled};
 use super::selection::{Selection, Task};
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisSpec};
 use crate::experiment::{Binding, Experiment};
-use crate::facts::{Dataset, Record};
+use crate::facts::{Dataset, Fact, Record};
 use crate::figure::{Figure, Look, Number, Place};
 use crate::task::Progress;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
@@ -140,8 +140,9 @@ impl Sweep<'_> {
     fn recalled(&self, task: Task, ctx: &AnalysisCtx<'_>) -> Result<Arc<Recalled>, AnalysisError> {
         let bos = self.binding.bos();
         let quiet = ctx.reporting(&|_| ());
-        let recalled = Recalled::of(self.engine, self.choices, self.record(task), bos, &quiet)?;
-        Ok(recalled.into())
+        let record = self.record(task);
+        let of = Recalled::of(self.engine, self.choices, record, self.selection, bos, &quiet);
+        Ok(of?.into())
     }
 
     /// Asks one fact, for an estimate; nothing is written.
@@ -175,7 +176,8 @@ impl Sweep<'_> {
             AnswerOf::Right => Some(recall.answer),
             AnswerOf::Guess => None,
         };
-        self.binding.to(self.dataset, self.record(task), task.direction, answer)
+        let worded = recalled.worded(self.record(task));
+        self.binding.to(self.dataset, &worded, task.direction, answer)
     }
 
     /// Asks a fact.
@@ -185,7 +187,7 @@ impl Sweep<'_> {
         recalled: &Recalled,
         ctx: &AnalysisCtx<'_>,
     ) -> Result<Asked, AnalysisError> {
-        let record = self.record(task);
+        let record = recalled.worded(self.record(task));
         let mut numbers = Vec::new();
         let mut left_out = None;
         let (mut answer, mut foil) = (None, None);
@@ -206,7 +208,7 @@ impl Sweep<'_> {
         let recall = recalled.way(task.direction).as_ref().ok();
         let mut all = recall.map(recall_numbers).unwrap_or_default();
         all.extend(numbers);
-        let prompt = record.fact(task.direction).map_or("", |it| &*it.prompt).into();
+        let fact = record.fact(task.direction);
         Ok(Asked {
             note: FactNote {
                 record: task.record,
@@ -217,7 +219,8 @@ impl Sweep<'_> {
             },
             relation: record.relation.as_deref().map(Into::into),
             known: recalled.known(self.selection.known_by).name().into(),
-            prompt,
+            prompt: fact.map_or("", |it| &*it.prompt).into(),
+            template: fact.and_then(Fact::template).map(Into::into),
             answer,
             foil,
             numbers: all,

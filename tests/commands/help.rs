@@ -28,6 +28,7 @@ const COMMANDS: &[&[&str]] = &[
     &["steer"],
     &["generate"],
     &["run"],
+    &["recall"],
     &["sweep"],
     &["population"],
     &["merge"],

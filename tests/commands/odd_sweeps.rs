@@ -82,7 +82,7 @@ fn a_subject_without_an_embedding_leaves_out_only_its_own_fact() {
     });
     let (spec, out) = (path("spec.json"), path("out"));
     let fact = ["--model", &model, "--facts", &facts, "--case", "0"];
-    let traced = ["trace", "--component", "mlp", "--samples", "2", "--save-spec", &spec];
+    let traced = ["trace", "--kind", "mlp", "--samples", "2", "--save-spec", &spec];
     let output = factscope(&[&traced[..], &fact].concat());
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{told}");

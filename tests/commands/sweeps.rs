@@ -59,6 +59,28 @@ fn many_facts_are_asked_and_told_of() {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
+/// What a model knows is counted by relation and wording, by first guess, rank and choice.
+#[test]
+fn recall_is_counted_in_each_wording() {
+    let recall = ["recall", "--relation", "capital", "--n", "10"];
+    let told = stdout(&recall);
+    assert!(told.contains("P36 capital") && told.contains("The capital of {} is"), "{told}");
+    assert!(told.contains("best of these") && told.contains("First guess"), "{told}");
+    let found = json(&[&recall[..], &["--json"]].concat());
+    let facts = found["facts"].as_array().unwrap();
+    // Ten facts, both ways, in five wordings each.
+    assert_eq!(facts.len(), 100, "{found}");
+    let known = &found["known_in_own_words"];
+    for by in ["first", "ten", "choice"] {
+        let way = |name: &str| known[by][name].as_u64().unwrap();
+        assert!(way("both") <= way("forward").min(way("inverse")) && way("forward") <= 10);
+    }
+    assert!(known["first"]["forward"].as_u64() <= known["ten"]["forward"].as_u64());
+    let own = json(&[&recall[..], &["--own-words", "--json"]].concat());
+    assert_eq!(own["facts"].as_array().unwrap().len(), 20);
+    assert_eq!(&own["known_in_own_words"], known);
+}
+
 #[test]
 fn what_cannot_be_asked_of_many_facts_is_refused() {
     let dir = TempDir::new().unwrap();

@@ -19,7 +19,7 @@ use factscope::facts::{Dataset, Direction};
 use factscope::figure::{Figure, Look};
 use factscope::population::{
     AnswerOf, Choices, Folder, FolderError, KnownBy, KnownWay, Manifest, MergeError, Outcome,
-    Population, RECALL, Selection, Shard, Sweep, Task, Wanted, Ways, merge,
+    Population, RECALL, Selection, Shard, Sweep, Task, Wanted, Ways, Wording, merge,
 };
 use factscope::task::{CancelToken, TaskCtx};
 use factscope::tokens::{Bos, TokenizedPrompt};
@@ -76,6 +76,7 @@ fn selection(n: usize) -> Selection {
         relation: None,
         known: None,
         known_by: KnownBy::First,
+        wording: Wording::Own,
     }
 }
 
@@ -449,6 +450,48 @@ fn a_measured_guess_is_named() {
         let key = (place(&row["record"]).unwrap(), text(&row["direction"]).unwrap());
         assert_eq!(text(&row["answer"]), Some(&*guesses[&key]));
     }
+}
+
+/// Each fact may be asked in those of its relation's words in which it is recalled best; the file of the
+/// fact alone says which, and gives the same numbers.
+#[test]
+fn a_fact_in_its_best_words_equals_its_single_command() {
+    let (written, own) = (lens(), selection(12));
+    let best = Selection { wording: Wording::Best, ..own.clone() };
+    let [in_own, in_best] = [&own, &best].map(|selection| {
+        let dir = TempDir::new().unwrap();
+        let tasks = selection.tasks(&DATASET);
+        with_sweep(&written, selection, |sweep| {
+            let mut folder = Folder::open(dir.path(), manifest(&written, selection)).unwrap();
+            sweep.run(&tasks, &mut folder, &AnalysisCtx::unwatched()).unwrap();
+            let all = rows(dir.path());
+            for task in tasks {
+                let alone = sweep.experiment(task, &AnalysisCtx::unwatched()).unwrap();
+                let Ok(alone) = alone else { continue };
+                check_alone(&alone.to_json_as_meant(&library()).unwrap(), task, &all);
+            }
+            all
+        })
+        .unwrap()
+    });
+    // The rank of each fact in the words that it was asked in, and these words.
+    let ranks = |rows: &[BTreeMap<String, Field>]| -> BTreeMap<String, (f32, String)> {
+        let mut ranks = BTreeMap::new();
+        for row in rows.iter().filter(|it| text(&it["quantity"]) == Some("rank")) {
+            let Field::Float(rank) = row["value"] else { panic!("no rank") };
+            let key = format!("{:?} {:?}", row["record"], row["direction"]);
+            ranks.insert(key, (rank, text(&row["template"]).unwrap().to_owned()));
+        }
+        ranks
+    };
+    let (own, best) = (ranks(&in_own), ranks(&in_best));
+    assert_eq!(own.len(), best.len());
+    let mut n_others = 0;
+    for (key, (rank, words)) in &best {
+        assert!(*rank <= own[key].0, "{key} has rank {rank} in “{words}”");
+        n_others += usize::from(*words != own[key].1);
+    }
+    assert!(n_others > 0, "no fact is recalled better in other words");
 }
 
 /// Facts that the model does not know are counted, each with its recall.

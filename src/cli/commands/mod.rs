@@ -30,6 +30,8 @@ mod edit;
 mod steer;
 mod generate;
 mod run;
+#[cfg_attr(not(feature = "parquet"), path = "no_recall.rs")]
+mod recall;
 #[cfg_attr(not(feature = "parquet"), path = "no_sweep.rs")]
 mod sweep;
 #[cfg_attr(not(feature = "parquet"), path = "no_population.rs")]
@@ -135,6 +137,9 @@ commands! {
 
     /// Do what a file says: any analysis, as `--save-spec` of its command writes it
     Run(run::Run),
+
+    /// Which facts of a dataset the model knows, in which words
+    Recall(recall::Recall),
 
     /// Ask what such a file asks of each fact of a dataset, into a folder of Parquet files
     Sweep(sweep::Sweep),

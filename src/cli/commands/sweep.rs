@@ -24,7 +24,7 @@ use crate::facts::{Catalogue, Dataset, Direction};
 use crate::figure::number::with_thousands;
 use crate::population::{
     AnswerOf, Choices, Folder, KnownBy, KnownWay, Manifest, Outcome, Selection, Shard,
-    Sweep as Asking, Task, Ways, reasons_of, to_bytes,
+    Sweep as Asking, Task, Ways, Wording, reasons_of, to_bytes,
 };
 use crate::task::{CancelToken, Progress, TaskCtx};
 
@@ -69,6 +69,11 @@ pub struct Sweep {
     /// first `ten`; or it is the likeliest by `choice` among the answers of the relation
     #[arg(long, value_name = "HOW", default_value = "first", value_parser = choice::<KnownBy>())]
     known_by: KnownBy,
+
+    /// The words in which facts are asked: the dataset's `own`, or of those and the templates of the
+    /// relation in the catalogue the ones in which each is recalled `best`
+    #[arg(long, value_name = "WHICH", default_value = "own", value_parser = choice::<Wording>())]
+    wording: Wording,
 
     /// Which answer is measured: the `right` one, of several the likeliest, or the model's first
     /// `guess`, as in ROME
@@ -193,6 +198,7 @@ impl Sweep {
             relation: self.relation.as_ref().map(|it| Catalogue::bundled().id_of(it)),
             known: self.known,
             known_by: self.known_by,
+            wording: self.wording,
         }
     }
 
