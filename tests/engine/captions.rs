@@ -104,6 +104,7 @@ fn more_specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
                 n_samples: 2,
             },
             scale_of: ScaleOf::Clean,
+            n_top: None,
         }),
         AnalysisSpec::AtpStar(atp_star::Spec { contrast: contrast(), metric, n_verified: 3 }),
         AnalysisSpec::EdgeAttribution(edge_attribution::Spec {

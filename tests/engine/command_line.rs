@@ -28,6 +28,7 @@ fn more(tokenizer: &Tokenizer) -> Vec<AnalysisSpec> {
             by: logit_attribution::Parts::Layers,
             second,
             scale_of: attribution_difference::ScaleOf::Corrupted,
+            n_top: None,
         }),
         AnalysisSpec::Steering(steering::Spec {
             direction: steering::Direction::Prompts { plus: ids("-it is"), minus: ids("it") },

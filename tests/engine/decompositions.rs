@@ -158,7 +158,12 @@ fn a_prompt_differs_from_itself_in_nothing_and_from_another_in_all() {
         run!(
             engine,
             &prompt,
-            AttributionDifference(attribution_difference::Spec { by, second, scale_of })
+            AttributionDifference(attribution_difference::Spec {
+                by,
+                second,
+                scale_of,
+                n_top: None
+            })
         )
     };
     let same = difference(&prompt.ids, Parts::Heads, ScaleOf::Clean);
@@ -180,8 +185,12 @@ fn noise_that_is_nothing_changes_nothing_and_draws_are_averaged() {
     let with = |std: f64, n_samples: usize| -> AttributionDifference {
         let level = NoiseLevel::Std(std);
         let second = SecondRun::Noise { level, rng: NoiseRng::Chacha, seed: 1, n_samples };
-        let spec =
-            attribution_difference::Spec { by: Parts::Layers, second, scale_of: ScaleOf::Clean };
+        let spec = attribution_difference::Spec {
+            by: Parts::Layers,
+            second,
+            scale_of: ScaleOf::Clean,
+            n_top: None,
+        };
         run!(engine, &prompt, AttributionDifference(spec))
     };
     let nothing = with(0.0, 2);
@@ -205,7 +214,7 @@ fn a_corrupted_subject_is_the_mean_of_its_draws() {
     let prompt = paris_or(3);
     let subject = prompt.subject.clone().unwrap();
     let of = |by: Parts, scale_of: ScaleOf, second: SecondRun| -> AttributionDifference {
-        let spec = attribution_difference::Spec { by, second, scale_of };
+        let spec = attribution_difference::Spec { by, second, scale_of, n_top: None };
         run!(engine, &prompt, AttributionDifference(spec))
     };
     let others: Vec<Vec<u32>> =
@@ -248,6 +257,47 @@ fn a_corrupted_subject_is_the_mean_of_its_draws() {
             assert_eq!(noise.differences, of(by, scale_of, second).differences);
         }
     }
+}
+
+/// The differences of a layer's neurons add up to that of its MLP, and splitting it changes nothing else;
+/// a draw's neurons are those of its two runs, each read along the direction that is used for both.
+#[test]
+fn differences_of_neurons_add_up_to_those_of_mlps() {
+    for name in ["tiny", "families/gemma3", "families/llama"] {
+        let engine = engine(name);
+        let prompt = if name == "tiny" { paris_or(3) } else { paris() };
+        let other: Vec<u32> = prompt.ids.iter().map(|id| id + 1).collect();
+        for scale_of in [ScaleOf::Clean, ScaleOf::Corrupted] {
+            let of = |n_top: Option<usize>| -> AttributionDifference {
+                let second = SecondRun::Prompt { ids: other.clone().into() };
+                let by = Parts::Layers;
+                let spec = attribution_difference::Spec { by, second, scale_of, n_top };
+                run!(engine, &prompt, AttributionDifference(spec))
+            };
+            let (split, whole) = (of(Some(5)), of(None));
+            assert_eq!(split.differences, whole.differences, "{name}");
+            let neurons = split.neurons.as_ref().unwrap();
+            assert_eq!(neurons.n_columns(), engine.info.config.d_mlp, "{name}");
+            for (layer, row) in neurons.rows().enumerate() {
+                let sum = row.iter().map(|it| f64::from(*it)).sum::<f64>() as f32;
+                let mlp = by_component(&split.differences, Component::MlpOut(layer));
+                assert_close(&[sum], &[mlp], LOGIT, "the neurons of a layer");
+            }
+            let largest = split.largest_neurons();
+            assert_eq!(largest.len(), 5);
+            let size = |nth: usize| largest[nth].2.abs();
+            assert!((1..5).all(|nth| size(nth) <= size(nth - 1)) && size(0) > 0.0);
+        }
+        assert!(a_run_differs_in_no_neuron_from_itself(&engine, &prompt));
+    }
+}
+
+fn a_run_differs_in_no_neuron_from_itself(engine: &Engine, prompt: &TokenizedPrompt) -> bool {
+    let second = SecondRun::Prompt { ids: prompt.ids.clone().into() };
+    let (by, scale_of) = (Parts::Layers, ScaleOf::Clean);
+    let spec = attribution_difference::Spec { by, second, scale_of, n_top: Some(1) };
+    let same: AttributionDifference = run!(engine, prompt, AttributionDifference(spec));
+    same.neurons.unwrap().values().iter().all(|it| *it == 0.0)
 }
 
 #[test]
@@ -684,6 +734,7 @@ pub fn all_specs() -> Vec<AnalysisSpec> {
             by: Parts::Layers,
             second,
             scale_of: ScaleOf::Clean,
+            n_top: None,
         }),
         AnalysisSpec::ThroughHead(through_head::Spec { layer: 1, head: 1, by: Parts::Heads }),
         AnalysisSpec::AccumulatedResid(accumulated_resid::Spec::default()),
@@ -801,8 +852,12 @@ fn check_ranges(engine: &Engine) {
 
 fn check_second_runs(engine: &Engine) {
     let error = |prompt: &TokenizedPrompt, second: SecondRun| {
-        let spec =
-            attribution_difference::Spec { by: Parts::Heads, second, scale_of: ScaleOf::Clean };
+        let spec = attribution_difference::Spec {
+            by: Parts::Heads,
+            second,
+            scale_of: ScaleOf::Clean,
+            n_top: None,
+        };
         let spec = AnalysisSpec::AttributionDifference(spec);
         engine.run(prompt, &spec, &AnalysisCtx::unwatched()).unwrap_err()
     };

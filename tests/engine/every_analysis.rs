@@ -195,6 +195,7 @@ fn of_parts(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
             by,
             second: attribution_difference::SecondRun::Prompt { ids: [5, 6].into() },
             scale_of: attribution_difference::ScaleOf::Clean,
+            n_top: None,
         })
     };
     let circuit = |circuit| {
@@ -237,6 +238,13 @@ fn of_parts(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
             by: Parts::Heads,
             second: attribution_difference::SecondRun::Subject(trace().draws()),
             scale_of: attribution_difference::ScaleOf::Corrupted,
+            n_top: None,
+        }),
+        AnalysisSpec::AttributionDifference(attribution_difference::Spec {
+            by: Parts::Layers,
+            second: attribution_difference::SecondRun::Subject(trace().draws()),
+            scale_of: attribution_difference::ScaleOf::Clean,
+            n_top: Some(3),
         }),
         AnalysisSpec::ThroughHead(through_head::Spec { layer: 1, head: 0, by: Parts::Heads }),
         AnalysisSpec::ResidualNorms(residual_norms::Spec),

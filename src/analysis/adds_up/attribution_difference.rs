@@ -1,5 +1,5 @@
 //! Direct logit attribution of a change: splits the difference of the answer's logit between two
-//! runs.
+//! runs, by component, by head or by neuron.
 //!
 //! Both runs are split along one direction, that of the clean or of the corrupted run, which holds
 //! that run's final layer norm scale fixed. The rest of the difference comes from the change of
@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::logit_split::{SplitTokens, at_end};
 use crate::analysis::causal_trace::NoiseLevel;
 use crate::analysis::corruption::{Corruption, Drawn, Draws};
+use crate::analysis::largest::largest_by_size;
 use crate::analysis::logit_attribution::{Component, Contribution, Parts, contributions, sites};
+use crate::analysis::neuron_attribution::{self, Written};
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Lab, Method, PromptOf, donors};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf, donors};
 use crate::intervention::{Condition, NoiseRng, Site};
-use crate::model::BatchRow;
+use crate::model::{ActivationCache, BatchRow, LogitDirection, Transformer};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,11 @@ pub struct Spec {
 
     /// The run whose final layer norm scale is used for both.
     pub scale_of: ScaleOf,
+
+    /// How many of the largest neurons are listed, each MLP's part being split into those of its neurons.
+    /// `None` splits no MLP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_top: Option<usize>,
 }
 
 /// The run that the clean run is compared with.
@@ -85,6 +92,12 @@ pub struct AttributionDifference {
     /// draws.
     pub differences: Vec<Contribution>,
 
+    /// Each neuron's part in the clean run minus that in the corrupted run, as a mean over draws; those of
+    /// a layer and the change of its output's bias add up to that of its MLP. `None` unless MLPs are
+    /// split. `[layer, neuron]`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neurons: Option<Grid<f32>>,
+
     /// What the change of the final layer norm's scale adds to the difference.
     pub scale_change: f32,
 
@@ -104,6 +117,18 @@ impl AttributionDifference {
         (parts + f64::from(self.scale_change)) as f32
     }
 
+    /// The neurons with the largest absolute differences, as many as are asked for, largest first: layer,
+    /// index in the layer, and difference.
+    pub fn largest_neurons(&self) -> Vec<(usize, usize, f32)> {
+        let Some(neurons) = &self.neurons else { return Vec::new() };
+        let largest = largest_by_size(neurons.values(), self.spec.n_top.unwrap_or(0));
+        let of = |nth: usize| {
+            let (layer, index) = (nth / neurons.n_columns(), nth % neurons.n_columns());
+            (layer, index, neurons.values()[nth])
+        };
+        largest.into_iter().map(of).collect()
+    }
+
     pub fn logit_difference(&self) -> f32 {
         (f64::from(self.clean_logit) - f64::from(self.corrupted_logit)) as f32
     }
@@ -120,12 +145,16 @@ impl Method for Spec {
         let asked = SplitTokens::new(model, prompt)?;
         let Corrupted { ids: other, conditions, noise_std } = corrupted(lab, &self.second)?;
         check_ids(model, &other, [].into_iter())?;
-        let sites = sites(self.by, model.config.n_layers);
+        let mut sites = sites(self.by, model.config.n_layers);
+        if self.n_top.is_some() {
+            sites.extend((0..model.config.n_layers).flat_map(neuron_attribution::sites));
+        }
         let resid = Site::ResidPost(model.config.n_layers - 1);
 
         let clean = donors::run(model, &[BatchRow::new(&prompt.ids, &[])], &sites, 1, ctx)?;
         let of_clean = asked.direction(model, &clean.cache);
         let mut sums: Vec<(Component, f64)> = Vec::new();
+        let mut neurons: Vec<f64> = Vec::new();
         let (mut scale_change, mut corrupted_logit) = (0.0, 0.0);
         for condition in &conditions {
             let run = donors::run(model, &[BatchRow::new(&other, condition)], &sites, 1, ctx)?;
@@ -138,6 +167,12 @@ impl Method for Spec {
             let turned = (of_clean.weights.clone() - of_corrupted.weights.clone()) * rest;
             scale_change += f64::from(turned.sum().into_scalar::<f32>());
             corrupted_logit += f64::from(asked.logit(model, &run));
+            if self.n_top.is_some() {
+                let n_pos = [prompt.ids.len(), other.len()];
+                let more = of_neurons(model, [&clean.cache, &run.cache], n_pos, direction);
+                neurons.resize(more.len(), 0.0);
+                neurons.iter_mut().zip(more).for_each(|(sum, it)| *sum += it);
+            }
             let of = |cache| contributions(model, cache, self.by, direction, ctx);
             let pairs = of(&clean.cache)?.into_iter().zip(of(&run.cache)?);
             let differences =
@@ -155,6 +190,10 @@ impl Method for Spec {
             prompt: prompt.clone(),
             noise_std,
             differences: sums.into_iter().map(mean).collect(),
+            neurons: self.n_top.map(|_| {
+                let means = neurons.iter().map(|sum| (sum / n) as f32).collect();
+                Grid::new(neurons.len() / model.config.n_layers, means)
+            }),
             scale_change: (scale_change / n) as f32,
             clean_logit: asked.logit(model, &clean),
             corrupted_logit: (corrupted_logit / n) as f32,
@@ -164,6 +203,27 @@ impl Method for Spec {
     fn has_other_prompts(&self) -> bool {
         matches!(self.second, SecondRun::Prompt { .. })
     }
+}
+
+/// What each neuron writes along a direction in the first run minus what it writes in the second, one layer
+/// after the other. `n_pos`: how many positions each has.
+fn of_neurons(
+    model: &Transformer,
+    runs: [&ActivationCache; 2],
+    n_pos: [usize; 2],
+    direction: &LogitDirection,
+) -> Vec<f64> {
+    let mut all = Vec::new();
+    for layer in 0..model.config.n_layers {
+        let [clean, corrupted] = [0, 1].map(|nth| {
+            let last = n_pos[nth] - 1;
+            let Written { activations, per_unit, .. } =
+                neuron_attribution::written(model, runs[nth], layer, last, direction);
+            activations.into_iter().zip(per_unit).map(|(a, b)| f64::from(a) * f64::from(b))
+        });
+        all.extend(clean.zip(corrupted).map(|(clean, corrupted)| clean - corrupted));
+    }
+    all
 }
 
 /// The second prompt, and the condition of each of its runs.

@@ -12,6 +12,7 @@ use super::logit_split::{LogitSplit, at_end};
 use crate::analysis::largest::largest_by_size;
 use crate::analysis::{AnalysisError, Lab, Method, PromptOf};
 use crate::intervention::Site;
+use crate::model::{ActivationCache, LogitDirection, Transformer};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,8 +93,7 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<NeuronAttribution, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
-        let in_layer =
-            |layer| vec![Site::AttnOut(layer), Site::MlpPost(layer), Site::MlpMapped(layer)];
+        let in_layer = |layer| [&[Site::AttnOut(layer)][..], &sites(layer)].concat();
         let split = LogitSplit::new(lab, in_layer)?;
         let (cache, direction) = (&split.run.cache, &split.direction);
 
@@ -102,13 +102,10 @@ impl Method for Spec {
         let mut top: Vec<Neuron> = Vec::new();
         for layer in split.layers() {
             let layer = layer?;
-            let into = model.norm_after_mlp(layer, cache).direction_at(prompt.last(), direction);
-            let (per_unit, bias) = model.read_neurons(layer, &into);
+            let Written { activations, per_unit, bias } =
+                written(model, cache, layer, prompt.last(), direction);
             others += split.part(Site::AttnOut(layer)) + f64::from(bias);
             others += f64::from(model.read_additions(layer, prompt.last(), direction));
-            let numbers = |it: burn::tensor::Tensor<1>| it.into_data().iter::<f32>().collect();
-            let activations: Vec<f32> = numbers(at_end(cache, Site::MlpPost(layer)));
-            let per_unit: Vec<f32> = numbers(per_unit);
             let logits: Vec<f32> = activations.iter().zip(&per_unit).map(|(a, b)| a * b).collect();
             layers.push(logits.iter().map(|&it| f64::from(it)).sum::<f64>() as f32);
             let listed = largest_by_size(&logits, self.n_top).into_iter().map(|index| Neuron {
@@ -134,4 +131,36 @@ impl Method for Spec {
             logit: split.logit,
         })
     }
+}
+
+/// What the neurons of a layer write along a direction.
+pub(super) struct Written {
+    /// Each neuron's activation after the nonlinearity. `[d_mlp]`
+    pub activations: Vec<f32>,
+
+    /// What each adds along the direction per unit of its activation. `[d_mlp]`
+    pub per_unit: Vec<f32>,
+
+    /// What the output's bias adds.
+    pub bias: f32,
+}
+
+/// The sites of a layer that a run must keep for its neurons to be read.
+pub(super) fn sites(layer: usize) -> [Site; 2] {
+    [Site::MlpPost(layer), Site::MlpMapped(layer)]
+}
+
+/// Reads the neurons of a layer at the last position, `last`, of a run that kept their sites.
+pub(super) fn written(
+    model: &Transformer,
+    run: &ActivationCache,
+    layer: usize,
+    last: usize,
+    direction: &LogitDirection,
+) -> Written {
+    let into = model.norm_after_mlp(layer, run).direction_at(last, direction);
+    let (per_unit, bias) = model.read_neurons(layer, &into);
+    let numbers = |it: burn::tensor::Tensor<1>| it.into_data().iter::<f32>().collect();
+    let activations = numbers(at_end(run, Site::MlpPost(layer)));
+    Written { activations, per_unit: numbers(per_unit), bias }
 }

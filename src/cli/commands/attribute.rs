@@ -108,9 +108,16 @@ impl Asks for Attribute {
             "draws go with --minus-noise or --minus-corruption"
         );
         ensure!(
-            self.by.parts().is_some() || !(has_second || self.through.is_some()),
-            "--through, --minus-prompt, --minus-noise and --minus-corruption go with --by layers or --by \
-             heads"
+            self.by.parts().is_some() || self.through.is_none(),
+            "--through goes with --by layers or --by heads"
+        );
+        ensure!(
+            !(has_second && matches!(self.by, By::Sources | By::Accumulated)),
+            "--minus-prompt, --minus-noise and --minus-corruption go with --by layers, heads or neurons"
+        );
+        ensure!(
+            !(has_second && self.per_layer),
+            "--per-layer is of one run; neurons of a difference are listed overall"
         );
         Ok(about.source().with_foil(self.foil.as_deref()))
     }
@@ -120,7 +127,10 @@ impl Asks for Attribute {
         let scale_of = self.scale_of;
         Ok(match (self.through, self.second_run(inquiry)?) {
             (Some(HeadArg { layer, head }), _) => through_head::Spec { layer, head, by }.into(),
-            (None, Some(second)) => attribution_difference::Spec { by, second, scale_of }.into(),
+            (None, Some(second)) => {
+                let n_top = (self.by == By::Neurons).then_some(self.top);
+                attribution_difference::Spec { by, second, scale_of, n_top }.into()
+            }
             (None, None) => self.single(),
         })
     }

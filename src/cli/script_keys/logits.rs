@@ -30,6 +30,10 @@ pub(super) fn add(result: &AnalysisResult, json: &mut Object) {
         }
         AnalysisResult::AttributionDifference(it) => {
             contributions(json, &it.differences);
+            if let Some(neurons) = &it.neurons {
+                put(json, "neurons", neurons.rows().collect::<Vec<_>>());
+                put(json, "largest_neurons", it.largest_neurons());
+            }
             put(json, "logit_difference", it.logit_difference());
             sum(json, it.sum(), &it.prompt);
         }

@@ -35,7 +35,16 @@ impl Asked<'_> {
     }
 
     fn difference(&self, spec: &attribution_difference::Spec) -> Option<Line> {
-        let line = self.attribute(spec.by)?.case("--scale-of", spec.scale_of)?;
+        let line = match spec.n_top {
+            None => self.attribute(spec.by)?,
+            // The flag for neurons splits the rest by layers.
+            Some(_) if spec.by == Parts::Heads => return None,
+            Some(n_top) => {
+                let line = self.command("attribute", Foil::Flag)?.flag("--by", "neurons");
+                line.flag("--top", n_top)
+            }
+        };
+        let line = line.case("--scale-of", spec.scale_of)?;
         match &spec.second {
             attribution_difference::SecondRun::Prompt { ids } => {
                 Some(line.flag("--minus-prompt", self.prompt_of(ids)?))

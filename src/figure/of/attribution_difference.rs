@@ -5,23 +5,31 @@ use super::corruption::{generator, settings, spread};
 use super::parts::{
     adds_up, bar, by_parts, fixed, heads_and_mlps, in_depth_order, split_logit, target,
 };
+use crate::analysis::Grid;
 use crate::analysis::attribution_difference::{AttributionDifference, ScaleOf, SecondRun};
 use crate::analysis::logit_attribution::{Component, Parts};
 use crate::figure::number::signed;
 use crate::figure::words::counted;
-use crate::figure::{Bar, Bars, Chart, Figure};
+use crate::figure::{Bar, Bars, Chart, Figure, Lines, Map, Pick, Series, Side};
 
 const QUANTITY: &str = "Clean − corrupted contribution (logits)";
 
 pub(super) fn figure(found: &AttributionDifference, look: &Look<'_>) -> Figure {
-    let charts = match found.spec.by {
+    let mut charts = match found.spec.by {
         Parts::Layers => vec![Chart::Bars(by_depth(found))],
         Parts::Heads => by_heads(found, look),
     };
-    let by = by_parts(found.spec.by);
+    let (mut by, mut undrawn) = (by_parts(found.spec.by), Vec::new());
+    if let Some(neurons) = &found.neurons {
+        by = "neuron";
+        charts.insert(0, Chart::Lines(of_layers(neurons)));
+        charts.insert(0, Chart::Bars(largest_neurons(found, look)));
+        undrawn.push(Chart::Map(all_neurons(neurons)));
+    }
     Figure {
         title: format!("Difference in logit attribution by {by} — {}", target(&found.prompt)),
         charts,
+        undrawn,
         notes: notes(found, look),
         measured: Some(split_logit(&found.prompt)),
         ..Figure::default()
@@ -31,6 +39,35 @@ pub(super) fn figure(found: &AttributionDifference, look: &Look<'_>) -> Figure {
 fn by_depth(found: &AttributionDifference) -> Bars {
     let parts = found.differences.iter().map(|it| (it.component, it.logit));
     in_depth_order("Differences in order of depth", QUANTITY, parts, Some(scale(found)))
+}
+
+/// The neurons with the largest differences.
+fn largest_neurons(found: &AttributionDifference, look: &Look<'_>) -> Bars {
+    let listed = found.largest_neurons().into_iter().take(look.n_listed);
+    let bars = listed.map(|(layer, index, logit)| {
+        Bar::new(format!("L{layer} N{index}"), logit).about(Pick::layer(layer))
+    });
+    Bars::new("Largest neurons", QUANTITY, bars)
+}
+
+fn of_layers(neurons: &Grid<f32>) -> Lines {
+    let sums = neurons.rows().map(|row| row.iter().map(|it| f64::from(*it)).sum::<f64>() as f32);
+    let series = Series::new("Sum over the layer's neurons", sums);
+    Lines::new("All neurons of each layer", QUANTITY, "Layer", [series])
+}
+
+/// All neurons, far more than can be drawn.
+fn all_neurons(neurons: &Grid<f32>) -> Map {
+    let names = (0..neurons.n_columns()).map(|it| format!("N{it}")).collect();
+    let layers = Side::layers("Layer", neurons.n_rows());
+    let values = neurons.values().to_vec();
+    Map::new(
+        "Differences of neurons",
+        layers,
+        Side::named("Neuron", "neuron", names),
+        values,
+        QUANTITY,
+    )
 }
 
 fn scale(found: &AttributionDifference) -> Bar {

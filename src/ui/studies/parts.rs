@@ -107,5 +107,10 @@ impl Study for Settings {
 
 fn difference(second: SecondRun) -> AnalysisSpec {
     let (by, scale_of) = (Parts::Layers, ScaleOf::Clean);
-    AnalysisSpec::AttributionDifference(attribution_difference::Spec { by, second, scale_of })
+    AnalysisSpec::AttributionDifference(attribution_difference::Spec {
+        by,
+        second,
+        scale_of,
+        n_top: None,
+    })
 }
