@@ -112,6 +112,9 @@ pub enum AnalysisError {
     #[error("the tokens, subject and answer of the prompt “{text}” do not belong together")]
     Torn { text: String },
 
+    #[error("the spec names no layer, so it cannot be asked at others")]
+    NoLayer,
+
     #[error("a logit difference needs a foil, but the prompt has none")]
     NoFoil,
 
@@ -170,7 +173,7 @@ pub enum AnalysisError {
 impl AnalysisError {
     /// Whether the reason lies in the fact that was asked, so that others may be asked all the same.
     pub fn is_of_one_fact(&self) -> bool {
-        !matches!(self, Self::Cancelled(_) | Self::Device(_) | Self::Unfit(_))
+        !matches!(self, Self::Cancelled(_) | Self::Device(_) | Self::Unfit(_) | Self::NoLayer)
     }
 }
 

@@ -3,14 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
+use super::flags::fact::AskedArgs;
 use super::json::{self, weights_sha256};
 use super::machine::Machine;
 use super::output::{AnalysisOutput, ResultOutput, save_spec};
+use crate::analysis::reach::Asked;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
-use crate::experiment::{Experiment, FactSource, Library, Question, Written};
+use crate::experiment::{Changed, Experiment, FactSource, Library, Question, Written};
 use crate::facts::Fact;
 use crate::figure::{Looked, Record};
 use crate::hub;
@@ -103,6 +105,22 @@ pub(super) fn opened(
 }
 
 impl Inquiry {
+    /// The prompts of the dataset that show what a change of the fact reaches. `None` for a fact of no
+    /// dataset.
+    pub fn changed(
+        &self,
+        about: &AskedArgs,
+        target: Option<&str>,
+    ) -> anyhow::Result<Option<Vec<Asked>>> {
+        let (Some(dataset), Some(case)) = (&self.question.dataset, &about.fact.case) else {
+            return Ok(None);
+        };
+        let record = dataset.find(case).context("the case was just there")?;
+        let direction = self.question.direction;
+        let changed = Changed { dataset, record, direction, target };
+        Ok(Some(changed.asked(&self.engine.info.tokenizer, self.bos)?))
+    }
+
     /// `bos`: `None` leaves it to the tokenizer.
     pub fn open(
         model: &Path,

@@ -23,6 +23,7 @@ use crate::tokens::{Bos, TokenizedPrompt};
 use binder::{Binder, TOLD_OF_SUBJECTS};
 
 mod binder;
+mod reached;
 
 /// An experiment that can be asked of other facts.
 pub struct Binding<'a> {
@@ -61,6 +62,7 @@ pub enum BindingError {
 struct Roles {
     question: Question,
     prompt: TokenizedPrompt,
+    record: Option<Record>,
 
     /// The fact asked the other way, if it can be.
     converse: Option<(Fact, TokenizedPrompt)>,
@@ -87,7 +89,7 @@ impl Roles {
             record.map_or(Ok(Vec::new()), |it| first_tokens(tokenizer, it.answers(direction)))
         };
         let right = [right(this)?, right(other).unwrap_or_default()];
-        Ok(Self { prompt, converse, right, question })
+        Ok(Self { prompt, record: record.cloned(), converse, right, question })
     }
 
     /// The answers that the fact has, by their roles: each is found again in the same place.

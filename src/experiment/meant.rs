@@ -149,6 +149,19 @@ impl Written {
         serde_json::from_str(&self.text)
     }
 
+    /// The file with the whole numbers in the spec's fields of this name changed, such as `n_samples`, and
+    /// how many there are. Errors name `path`.
+    pub fn with_numbers(
+        &self,
+        key: &str,
+        change: &dyn Fn(u64) -> u64,
+        path: &Path,
+    ) -> Result<(Self, usize), ExperimentError> {
+        let mut tree = self.tree().map_err(ExperimentError::Json)?;
+        let n = tree.get_mut("spec").map_or(0, |spec| spec.change_numbers(key, change));
+        Ok((Self::parse(&written(&tree), path)?, n))
+    }
+
     /// The text with another model and other edits, and everything else as it is written.
     pub fn of_model(&self, model: PathBuf, edits: Vec<ModelEdit>) -> serde_json::Result<String> {
         let mut tree = self.tree()?;

@@ -17,6 +17,7 @@ use crate::tokens::{Bos, TokenizeError, Tokenizer};
 mod tree;
 mod datasets;
 mod meant;
+mod reach;
 mod telling;
 mod binding;
 mod line;
@@ -34,6 +35,7 @@ pub use meant::{
     Library, Meant, N_MEAN_PROMPTS, N_SUBJECTS_TRIED, SubjectTokens, Written, other_subjects,
     spaced, spaced_facts, subject_tokens,
 };
+pub use reach::Changed;
 use tree::Tree;
 
 /// An analysis of one model, asked about one fact.

@@ -53,6 +53,22 @@ impl Tree {
         }
     }
 
+    /// Changes all whole numbers in fields of this name, however deep, and says how many there are.
+    pub fn change_numbers(&mut self, key: &str, change: &dyn Fn(u64) -> u64) -> usize {
+        let change_field = |(name, value): &mut (String, Self)| match value {
+            Self::Plain(number) if name == key && number.is_u64() => {
+                *number = Value::from(change(number.as_u64().unwrap_or_default()));
+                1
+            }
+            value => value.change_numbers(key, change),
+        };
+        match self {
+            Self::Plain(_) => 0,
+            Self::List(items) => items.iter_mut().map(|it| it.change_numbers(key, change)).sum(),
+            Self::Object(fields) => fields.iter_mut().map(change_field).sum(),
+        }
+    }
+
     /// The numbers of a list of whole numbers that has some.
     pub fn ids(&self) -> Option<Vec<u32>> {
         let Self::List(items) = self else { return None };

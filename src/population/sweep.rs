@@ -40,6 +40,10 @@ pub struct Sweep<'a> {
     pub selection: &'a Selection,
     pub answer: AnswerOf,
 
+    /// The layers at which each fact is asked, one after the other, where the spec names one, as for an
+    /// edit. Empty asks at the spec's own.
+    pub layers: &'a [usize],
+
     /// How a result is looked at, by what was asked.
     pub look: &'a dyn for<'b> Fn(&AnalysisSpec, &'b Tokenizer) -> Look<'b>,
 }
@@ -198,7 +202,7 @@ impl Sweep<'_> {
                 let measured = prompt.answer.as_ref().map(|it| &it.text).or_else(guess);
                 answer = measured.map(|it| without_space(it).into());
                 foil = prompt.foil.as_ref().map(|it| without_space(&it.text).into());
-                match self.numbers(&experiment.spec, &prompt, ctx) {
+                match self.at_layers(&experiment.spec, &prompt, ctx) {
                     Ok(found) => numbers = found,
                     Err(error) if error.is_of_one_fact() => left_out = Some(error.to_string()),
                     Err(error) => return Err(error),
@@ -227,6 +231,26 @@ impl Sweep<'_> {
         })
     }
 
+    /// The numbers at each layer that is asked for.
+    fn at_layers(
+        &self,
+        spec: &AnalysisSpec,
+        prompt: &TokenizedPrompt,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<Vec<Number>, AnalysisError> {
+        if self.layers.is_empty() {
+            return self.numbers(spec, prompt, ctx);
+        }
+        let mut all = Vec::new();
+        for &layer in self.layers {
+            let spec = at_layer(spec, layer).ok_or(AnalysisError::NoLayer)?;
+            let mut numbers = self.numbers(&spec, prompt, ctx)?;
+            numbers.iter_mut().for_each(|it| _ = it.at.layer.get_or_insert(layer));
+            all.extend(numbers);
+        }
+        Ok(all)
+    }
+
     fn numbers(
         &self,
         spec: &AnalysisSpec,
@@ -237,6 +261,17 @@ impl Sweep<'_> {
         let look = (self.look)(spec, &self.engine.info.tokenizer);
         Ok(Figure::of(&result, &look).numbers(Some(result.prompt().unwrap_or(prompt))))
     }
+}
+
+/// A spec that names one layer, with another one. `None` for specs that name none.
+pub fn at_layer(spec: &AnalysisSpec, layer: usize) -> Option<AnalysisSpec> {
+    let mut value = serde_json::to_value(spec).ok()?;
+    let named = value.as_object_mut()?.values_mut().next()?.get_mut("layer")?;
+    if !named.is_u64() {
+        return None;
+    }
+    *named = layer.into();
+    serde_json::from_value(value).ok()
 }
 
 /// An answer as datasets have it, without the space that joins it to its prompt. A guess may be nothing

@@ -81,6 +81,68 @@ fn recall_is_counted_in_each_wording() {
     assert_eq!(&own["known_in_own_words"], known);
 }
 
+/// A change of each fact is asked of the fact and of its inverse, at each layer.
+#[test]
+fn what_a_change_reaches_is_told_by_layer() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let spec = path("spec.json");
+    let fact = ["--facts", "builtin", "--case", "2", "--save-spec", &spec];
+    let few = ["--draws", "50", "--permutations", "19"];
+    let told = |out: &str, how: &[&str], layers: &[&str]| {
+        stdout(&[how, &fact].concat());
+        let out = path(out);
+        let swept = stdout(&[&["sweep", &spec, "--n", "5", "--out", &out][..], layers].concat());
+        assert!(swept.starts_with("5 of 5 facts asked, each way counted, 0 of them"), "{swept}");
+        stdout(&[&["population", &out][..], &few].concat())
+    };
+    let edit = ["edit", "--layer", "1", "--steps", "2"];
+    let edited = told("edits", &edit, &["--layers", "1,3"]);
+    let rank = "What the change reaches: the fact, rank(old) after: fact";
+    assert!(edited.contains(rank), "{edited}");
+    for kind in ["the fact", "the inverse, from the old answer", "the inverse, from the new answer"]
+    {
+        let chart = format!("What the change reaches: {kind}, p(old) after");
+        assert!(edited.contains(&chart), "{chart} is not in {edited}");
+    }
+    let steer = ["steer", "--plus-token", "Rome", "--layer", "2", "--reach", "--scale", "2"];
+    let steered = told("steered", &steer, &[]);
+    assert!(steered.contains("the inverse, from the old answer, p(old) after"), "{steered}");
+    let ablated = told("ablated", &["ablate", "--together", "2", "--random", "3"], &[]);
+    let chart = "together: the inverse, from the old answer, Change of ln p without these";
+    assert!(ablated.contains(chart), "{ablated}");
+    let refused =
+        complaint(&["sweep", &spec, "--n", "2", "--layers", "1", "--out", &path("refused")]);
+    assert!(refused.contains("the spec names no layer"), "{refused}");
+}
+
+/// A plan chooses facts and draws by a pilot, says why, and is kept by a second start.
+#[test]
+fn a_plan_is_told_and_kept() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (spec, out) = (path("spec.json"), path("out"));
+    let trace = ["trace", "--kind", "mlp", "--window", "2", "--samples", "3"];
+    let fact = ["--facts", "builtin", "--case", "2", "--save-spec", &spec];
+    stdout(&[&trace[..], &fact].concat());
+    let planned = ["sweep", &spec, "--width", "0.6", "--out", &out];
+    let output = factscope(&planned);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("a pilot of 1") && told.contains("chosen: "), "{told}");
+    let manifest: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(path("out/_sweep.json")).unwrap()).unwrap();
+    let plan = &manifest["settings"]["plan"];
+    assert_eq!(plan["goal"], "width 0.6");
+    assert_eq!(plan["n_facts"], manifest["selection"]["n"]);
+    let n_samples = &plan["n_samples"];
+    assert!(manifest["spec"].to_string().contains(&format!("\"n_samples\":{n_samples}")));
+    let again = stdout(&planned);
+    assert!(again.contains("of them were there already"), "{again}");
+    let other = complaint(&["sweep", &spec, "--budget", "2 weeks", "--out", &out]);
+    assert!(other.contains("a time is a number above 0"), "{other}");
+}
+
 #[test]
 fn what_cannot_be_asked_of_many_facts_is_refused() {
     let dir = TempDir::new().unwrap();

@@ -62,6 +62,7 @@ fn more_specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
         part: Part::Attn,
         positions: Positions::All,
         replacement,
+        together: None,
     });
     let compared = |map| comparison::Spec {
         second: comparison::Second::Inverse,
@@ -130,6 +131,7 @@ fn more_specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
             positions: Positions::Last,
             scale: 4.0,
             n_top: 3,
+            asked: Vec::new(),
         }),
         AnalysisSpec::RankOneEdit(edit),
     ];

@@ -36,6 +36,7 @@ fn more(tokenizer: &Tokenizer) -> Vec<AnalysisSpec> {
             positions: "1..3".parse().unwrap(),
             scale: -1.5,
             n_top: 3,
+            asked: Vec::new(),
         }),
         AnalysisSpec::Attention(attention::Spec {
             weighting: attention::Weighting::Rollout,

@@ -22,6 +22,7 @@ fn ablation_of(part: ablation::Part) -> MapSpec {
         part,
         positions: Positions::All,
         replacement: ablation::Replacement::Zero,
+        together: None,
     };
     MapSpec::Ablation { spec, metric: Metric::LogProb }
 }

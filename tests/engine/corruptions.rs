@@ -566,6 +566,7 @@ fn divergences_are_those_of_the_logits_in_every_sweep() {
         part: Part::Heads,
         positions: Positions::Last,
         replacement: Replacement::Zero,
+        together: None,
     };
     let last = prompt.last()..prompt.n_pos();
     let conditions = ablation::plan(&spec, &[last], N_LAYERS, N_HEADS);

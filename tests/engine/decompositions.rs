@@ -545,6 +545,7 @@ fn an_edited_model_is_processed_like_any_other_and_the_plain_one_stays() {
         positions: Positions::Subject,
         scale: 1.0,
         n_top: 1,
+        asked: Vec::new(),
     };
     let at_the_end = steering::Spec { positions: Positions::Last, ..steer.clone() };
     let at_the_end = engine.edited(&[ModelEdit::Steering(at_the_end)], &ctx).unwrap();

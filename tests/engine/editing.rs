@@ -53,7 +53,7 @@ fn edit() -> Spec {
 
 fn steer(positions: Positions, scale: f64) -> steering::Spec {
     let direction = steering::Direction::Tokens { plus: 40, minus: Some(50) };
-    steering::Spec { direction, layer: LAYER, positions, scale, n_top: 3 }
+    steering::Spec { direction, layer: LAYER, positions, scale, n_top: 3, asked: Vec::new() }
 }
 
 fn run(engine: &Engine, prompt: &TokenizedPrompt, spec: &AnalysisSpec) -> AnalysisResult {
@@ -97,7 +97,8 @@ fn an_edit_writes_the_value_at_the_key_and_raises_the_answer() {
         assert!(step.kl >= -1e-6);
     }
     let [told] = &found.told[..] else { panic!("one prompt is asked") };
-    assert!(told.after.new.mean_log_prob > told.before.new.mean_log_prob);
+    let belief = |it: &factscope::analysis::reach::Answers| it.new.unwrap().mean_log_prob;
+    assert!(belief(&told.after) > belief(&told.before));
     assert!(told.before.old.is_some());
 
     let update = found.update.unwrap();
@@ -175,6 +176,7 @@ fn sweeps_on_a_changed_model_are_the_same_with_and_without_reuse() {
             part,
             positions: Positions::All,
             replacement: ablation::Replacement::Zero,
+            together: None,
         })
     };
     let specs = [

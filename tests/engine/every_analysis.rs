@@ -82,6 +82,7 @@ pub fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
         part,
         positions: Positions::All,
         replacement: ablation::Replacement::Zero,
+        together: None,
     };
     let compared = |map| {
         AnalysisSpec::Comparison(comparison::Spec {
@@ -172,6 +173,7 @@ pub fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
             positions: Positions::Last,
             scale: 1.0,
             n_top: 3,
+            asked: Vec::new(),
         }),
     ]);
     specs

@@ -58,6 +58,7 @@ fn steer() -> steering::Spec {
         positions: Positions::Subject,
         scale: -1.5,
         n_top: 2,
+        asked: Vec::new(),
     }
 }
 
@@ -237,11 +238,13 @@ fn specs() -> Vec<AnalysisSpec> {
             part: ablation::Part::Heads,
             positions: Positions::Only(1..3),
             replacement: ablation::Replacement::Mean { prompts: [vec![1, 2], vec![3]].into() },
+            together: None,
         }),
         AnalysisSpec::Ablation(ablation::Spec {
             part: ablation::Part::Mlp,
             positions: Positions::NonSubject,
             replacement: ablation::Replacement::Resample { ids: [1, 2].into() },
+            together: None,
         }),
         AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
             n_top: 3,

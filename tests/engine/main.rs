@@ -67,6 +67,7 @@ mod decompositions;
 
 // Models that are changed, write on, or are made.
 mod editing;
+mod reach;
 mod generation;
 #[cfg(feature = "training")]
 mod training;

@@ -75,6 +75,7 @@ fn a_file_names_the_dataset_and_not_its_tokens() {
         part: ablation::Part::Heads,
         positions: Positions::All,
         replacement: Replacement::Mean { prompts: prompts.collect() },
+        together: None,
     }));
     let traces = [SubjectsOf::Relation, SubjectsOf::All].map(|of| trace(of, &tokenizer));
     for experiment in traces.into_iter().chain([mean]) {

@@ -93,8 +93,14 @@ fn direct_paths_are_those_of_passes_with_all_heads_frozen() {
 #[test]
 fn direct_paths_of_a_steered_model_are_those_of_whole_passes() {
     let direction = steering::Direction::Prompts { plus: vec![7, 53], minus: vec![300] };
-    let steer =
-        steering::Spec { direction, layer: 1, positions: Positions::All, scale: 2.0, n_top: 1 };
+    let steer = steering::Spec {
+        direction,
+        layer: 1,
+        positions: Positions::All,
+        scale: 2.0,
+        n_top: 1,
+        asked: Vec::new(),
+    };
     let plain = engine("tiny");
     let edits = [ModelEdit::Steering(steer)];
     let steered = plain.edited(&edits, &AnalysisCtx::unwatched()).unwrap();

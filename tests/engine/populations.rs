@@ -6,7 +6,7 @@ use factscope::analysis::{Inference, Resampling};
 use factscope::figure::{
     Cell, Chart, Figure, Map, Page, Side, to_csv, to_npz, to_parquet, to_svg, to_text,
 };
-use factscope::population::{GroupBy, Population, Shown, Wanted, reasons};
+use factscope::population::{Goal, GroupBy, Pilot, Population, Shown, Wanted, reasons};
 use tempfile::TempDir;
 
 use super::sweeps::{sweep_to, trace_and_heads};
@@ -166,6 +166,55 @@ fn parts_that_a_fact_shares_with_its_inverse_are_told_from_those_that_all_share(
     // A fact whose relation has no other is compared with nothing.
     let alone: Vec<usize> = (0..20).collect();
     assert_eq!(RESAMPLING.shared_parts(&of_all(1.0), &alone, 8), None);
+}
+
+/// Of all numbers of facts and draws that the budget pays, the chosen ones give the narrowest interval; and no
+/// cheaper ones give the width that is asked for.
+#[test]
+fn a_plan_is_the_best_of_all() {
+    let mut random = Random(17);
+    for _ in 0..50 {
+        let mut log = |low: f64, high: f64| (low.ln() + (high / low).ln() * random.uniform()).exp();
+        let pilot = Pilot {
+            n_facts: 12,
+            place: "L1".to_owned(),
+            between: log(1e-4, 1e-1),
+            within: log(1e-4, 1e-1),
+            fixed: log(0.1, 10.0),
+            each: log(0.1, 10.0),
+        };
+        let cost = |n: f64, s: f64| n * (pilot.fixed + s * pilot.each);
+        let width = |n: f64, s: f64| 2.0 * 1.96 * ((pilot.between + pilot.within / s) / n).sqrt();
+        let budget = cost(200.0, 1.0);
+        let found = pilot.choose(Goal::Budget(budget), 100_000, Some(10));
+        let (n, s) = (found.n_facts as f64, found.n_samples.unwrap() as f64);
+        assert!(cost(n, s) <= budget * 1.000_001, "{found:?} {pilot:?}");
+        assert!(
+            (width(n, s) - found.width).abs() < 1e-12 && (cost(n, s) - found.secs).abs() < 1e-9
+        );
+        for other in 1..=100 {
+            let s = f64::from(other);
+            let n = (budget / (pilot.fixed + s * pilot.each)).floor();
+            // Whole draws and facts are a little worse than the best fractions of them.
+            assert!(n < 1.0 || found.width < 1.06 * width(n, s), "{found:?} {other} {pilot:?}");
+        }
+        let goal = width(300.0, 2.0);
+        let found = pilot.choose(Goal::Width(goal), 100_000, Some(10));
+        assert!(found.width <= goal * 1.000_001, "{found:?}");
+        for other in 1..=100 {
+            let s = f64::from(other);
+            let n = ((2.0 * 1.96 / goal).powi(2) * (pilot.between + pilot.within / s)).ceil();
+            assert!(found.secs < 1.2 * cost(n, s), "{found:?} {other} {pilot:?}");
+        }
+        // Few facts are drawn from more often instead, as far as the budget goes.
+        let few = pilot.choose(Goal::Budget(budget), 10, Some(10));
+        assert_eq!(few.n_facts, 10);
+        assert!(few.n_samples.unwrap() >= 2 && few.secs <= budget * 1.000_001, "{few:?}");
+        // What draws nothing has only facts to choose.
+        let fixed = Pilot { within: 0.0, each: 0.0, ..pilot.clone() };
+        let found = fixed.choose(Goal::Budget(100.5 * fixed.fixed), 100_000, None);
+        assert_eq!((found.n_facts, found.n_samples), (100, None));
+    }
 }
 
 fn shown(by: GroupBy) -> Shown {

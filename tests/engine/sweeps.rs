@@ -113,6 +113,7 @@ fn with_sweep<T>(
         choices: &choices,
         selection,
         answer: AnswerOf::Right,
+        layers: &[],
         look: &|_, tokenizer| Look::new(tokenizer),
     }))
 }

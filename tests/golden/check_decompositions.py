@@ -89,6 +89,8 @@ def checks(tools):
         cases = [
             ("layers", "prompt", "clean", None), ("heads", "prompt", "corrupted", FOIL),
             ("heads", "noise", "clean", FOIL), ("layers", "noise", "corrupted", None),
+            ("neurons", "prompt", "corrupted", FOIL), ("neurons", "noise", "clean", None),
+            ("neurons", "noise", "corrupted", FOIL),
         ]
         yield from each_prompt("difference", difference, program, reference, cases)
 
@@ -105,12 +107,22 @@ def checks(tools):
                 reference.processed, ids, subject_range, 0.4, samples=3, seed=2
             )
             more = ["--subject", subject, "--minus-noise", 0.4, "--samples", 3, "--seed", 2]
+        # Where neurons are told apart, all else is by layers.
         labels, expected = decompositions.difference(
-            reference.processed, clean, caches, direction, by, scale_of
+            reference.processed, clean, caches, direction, by.replace("neurons", "layers"), scale_of
         )
         found = attribute(program, text, bos, foil, "--by", by, "--scale-of", scale_of, *more)
         yield exact(f"{what}: labels", found["labels"], labels)
         yield close(f"{what}: values", found["values"], expected, LOGIT)
+        if by == "neurons":
+            neurons = decompositions.neuron_difference(
+                reference.processed, clean, caches, direction, scale_of
+            )
+            yield close(f"{what}: neurons", found["neurons"], neurons, LOGIT)
+            largest = [neurons[layer, index].item() for layer, index, _ in found["largest_neurons"]]
+            yield close(f"{what}: largest", [it[2] for it in found["largest_neurons"]], largest, LOGIT)
+            sizes = neurons.abs().flatten().topk(len(largest)).values
+            yield close(f"{what}: their sizes", [abs(it) for it in largest], sizes, LOGIT)
         corrupted = torch.stack([
             it[answer_id] - (it[reference.answer_ids(foil)[0]] if foil else 0) for it in logits
         ]).mean()

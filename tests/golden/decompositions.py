@@ -95,6 +95,18 @@ def difference(model, clean, corrupted, direction, by, scale_of):
     return labels, total / len(corrupted)
 
 
+def neuron_difference(model, clean, corrupted, direction, scale_of):
+    """Neurons of the clean run less those of the corrupted ones. `[layer, neuron]`"""
+    total = 0
+    for other in corrupted:
+        a, b = (quietly(it.stack_neuron_results, layer=-1, pos_slice=-1) for it in (clean, other))
+        scaled = (clean if scale_of == "clean" else other).apply_ln_to_stack(
+            a - b, layer=-1, pos_slice=-1
+        )
+        total = total + scaled[:, 0] @ direction
+    return (total / len(corrupted)).reshape(model.cfg.n_layers, model.cfg.d_mlp)
+
+
 def noisy_caches(model, ids, subject_range, std, samples, seed):
     """ROME's noise on the subject's embeddings; one run per draw."""
     begin, end = subject_range

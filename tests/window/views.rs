@@ -261,10 +261,11 @@ fn ablation(prompt: TokenizedPrompt, part: Part, n_done: usize) -> Ablation {
         Part::Attn | Part::Mlp | Part::Layers => Replacement::Zero,
     };
     Ablation {
-        spec: ablation::Spec { part, positions: Positions::All, replacement },
+        spec: ablation::Spec { part, positions: Positions::All, replacement, together: None },
         prompt,
         clean,
         ablated: Grid::new(n_columns, cells.collect()),
+        together: None,
     }
 }
 

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use self::descent::{descend, dot, forward, norm};
 use crate::analysis::error::{at_least_one, index_below};
-use crate::analysis::prediction::{self, Candidate};
+use crate::analysis::reach;
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs, PromptOf,
@@ -31,6 +31,7 @@ use crate::tokens::{Answer, TokenizedPrompt};
 
 mod descent;
 
+pub use crate::analysis::reach::{Answers, Asked, Belief, PromptKind, Told};
 pub use descent::{Descent, Step};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,29 +93,6 @@ impl Covariance {
     }
 }
 
-/// A prompt that is asked before and after the edit. Its answer is the new one, and its foil the
-/// right one before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Asked {
-    pub kind: PromptKind,
-    pub prompt: TokenizedPrompt,
-}
-
-/// How a prompt that is asked relates to the edited fact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PromptKind {
-    /// The prompt of the fact.
-    Prompt,
-
-    /// A paraphrase of the fact, whose answer should change too.
-    Paraphrase,
-
-    /// A fact of another subject with the same answer, which should not change.
-    Neighbourhood,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankOneEdit {
     pub spec: Spec,
@@ -154,38 +132,6 @@ pub struct Update {
     pub change_norm: f64,
 }
 
-/// What the model answers to one prompt before and after the edit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
-    pub kind: PromptKind,
-    pub text: String,
-    pub before: Answers,
-    pub after: Answers,
-}
-
-/// What a model answers to a prompt.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answers {
-    /// The likeliest next token.
-    pub top: Candidate,
-
-    /// The new answer.
-    pub new: Belief,
-
-    /// The right answer before the edit. `None` if it is not known.
-    pub old: Option<Belief>,
-}
-
-/// How likely a model finds an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Belief {
-    /// The probability of the first token, 0 to 1.
-    pub prob: f32,
-
-    /// The mean log-probability of all tokens, by which ROME compares answers.
-    pub mean_log_prob: f32,
-}
-
 impl Spec {
     fn check(&self, model: &Transformer) -> Result<(), AnalysisError> {
         let n_layers = model.config.n_layers;
@@ -207,11 +153,7 @@ impl Spec {
             return Err(AnalysisError::NotRead { layer: self.layer });
         }
         check_ids(model, &[], self.target.ids.iter().copied())?;
-        for asked in &self.asked {
-            if !asked.prompt.is_whole() {
-                return Err(AnalysisError::Torn { text: asked.prompt.text.clone() });
-            }
-        }
+        reach::check(&self.asked)?;
         self.descent.check()
     }
 
@@ -243,12 +185,7 @@ impl Method for Spec {
             (ctx.partial)(AnalysisResult::RankOneEdit(RankOneEdit { steps, ..found.clone() }));
         })?;
         let edited = update.apply(model);
-        for Asked { kind, prompt } in &self.asked {
-            let (text, kind) = (prompt.text.clone(), *kind);
-            let before = answers(&Lab { prompt, ..*lab })?;
-            let after = answers(&Lab { model: &edited, prompt, ctx })?;
-            found.told.push(Told { kind, text, before, after });
-        }
+        found.told = reach::told(&self.asked, lab, &|_| Ok(edited.clone()))?;
         Ok(RankOneEdit { steps, update: Some(update), ..found })
     }
 
@@ -320,19 +257,4 @@ pub fn update(
         change_norm: norm(&right),
     };
     Ok((steps, update))
-}
-
-fn answers(lab: &Lab<'_>) -> Result<Answers, AnalysisError> {
-    let prompt = lab.prompt;
-    let show = prediction::Spec { n_top: 1 };
-    let belief = |answer: &Answer| {
-        let prompt = TokenizedPrompt { answer: Some(answer.clone()), ..prompt.clone() };
-        let found = show.run(&Lab { prompt: &prompt, ..*lab })?;
-        let measured = found.answer.ok_or(AnalysisError::NoAnswer)?;
-        let mean_log_prob = measured.answer_log_prob / answer.ids.len() as f32;
-        Ok::<_, AnalysisError>((found.top[0], Belief { prob: measured.prob, mean_log_prob }))
-    };
-    let (top, new) = belief(prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?)?;
-    let old = prompt.foil.as_ref().map(|foil| Ok::<_, AnalysisError>(belief(foil)?.1));
-    Ok(Answers { top, new, old: old.transpose()? })
 }

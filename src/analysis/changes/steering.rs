@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::prediction::{self, Prediction};
+use crate::analysis::reach::{self, Asked, Told};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{
     AnalysisCtx, AnalysisError, Lab, Method, ModelEdit, Positions, PromptOf, donors,
@@ -36,6 +37,10 @@ pub struct Spec {
 
     /// How many of the likeliest next tokens are listed before and after.
     pub n_top: usize,
+
+    /// Other prompts that are asked before and after, such as the inverse, each steered at its own tokens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
 }
 
 /// Where the direction comes from.
@@ -63,6 +68,10 @@ pub struct Steering {
 
     pub before: Prediction,
     pub after: Prediction,
+
+    /// What the model answers to other prompts before and after.
+    #[serde(default)]
+    pub told: Vec<Told>,
 }
 
 /// The vector that is added. `[d_model]`
@@ -128,6 +137,7 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<Steering, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
+        reach::check(&self.asked)?;
         let added = vector(model, self, ctx)?;
         let changed = steered(model, prompt, (self.layer, &self.positions, &added))?;
         let site = Site::ResidPost(self.layer);
@@ -144,15 +154,18 @@ impl Method for Spec {
             resid_norm: here.iter().sum::<f64>() / here.len().max(1) as f64,
             before: show.run(lab)?,
             after: show.run(&Lab { model: &changed, ..*lab })?,
+            told: reach::told(&self.asked, lab, &|prompt| {
+                steered(model, prompt, (self.layer, &self.positions, &added))
+            })?,
         })
     }
 
     fn has_other_prompts(&self) -> bool {
-        matches!(self.direction, Direction::Prompts { .. })
+        matches!(self.direction, Direction::Prompts { .. }) || !self.asked.is_empty()
     }
 
     fn edit(&self) -> Option<ModelEdit> {
-        Some(ModelEdit::Steering(self.clone()))
+        Some(ModelEdit::Steering(Self { asked: Vec::new(), ..self.clone() }))
     }
 }
 

@@ -113,6 +113,7 @@ impl Scorer {
                 part: Part::Mlp,
                 positions,
                 replacement: Replacement::Zero,
+                together: None,
             }));
         }
         let by = Parts::Layers;

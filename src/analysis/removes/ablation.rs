@@ -24,6 +24,10 @@ use crate::model::Donors;
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
+pub use together::{Lost, Together, WithoutMost};
+
+mod together;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
@@ -35,6 +39,11 @@ pub struct Spec {
 
     /// What the outputs are replaced by.
     pub replacement: Replacement,
+
+    /// Which of them are ablated all at once afterwards, and where that is measured. `None` ablates only
+    /// one at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
 }
 
 /// The components that are ablated, one at a time.
@@ -80,6 +89,10 @@ pub struct Ablation {
     /// The measurement without each component. `None` where it is not computed yet.
     /// `[layer, head]`, or a single column if there is one component for each layer.
     pub ablated: Grid<Option<Measurement>>,
+
+    /// What is lost without the components that matter most. `None` unless it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<WithoutMost>,
 }
 
 impl Part {
@@ -167,6 +180,21 @@ impl Ablation {
     }
 }
 
+impl Ablation {
+    /// The components without which the answer's log-probability falls most, the largest fall first:
+    /// layer and column.
+    fn most(&self, n: usize) -> Vec<[usize; 2]> {
+        let n_columns = self.ablated.n_columns();
+        let places = (0..self.ablated.n_rows())
+            .flat_map(|layer| (0..n_columns).map(move |column| [layer, column]));
+        let change = |[layer, column]: [usize; 2]| self.change(layer, column, Metric::LogProb);
+        let mut found: Vec<([usize; 2], f32)> =
+            places.filter_map(|it| Some((it, change(it)?))).collect();
+        found.sort_by(|a, b| a.1.total_cmp(&b.1));
+        found.into_iter().take(n).map(|it| it.0).collect()
+    }
+}
+
 impl Method for Spec {
     type Found = Ablation;
     const NAME: &'static str = "ablation";
@@ -187,14 +215,23 @@ impl Method for Spec {
             prompt: prompt.clone(),
             clean,
             ablated: Grid::new(n_columns, ablated.to_vec()),
+            together: None,
         };
-        self.replacement.with_donors(lab, &sites, |donors, lab| {
+        let found = self.replacement.with_donors(lab, &sites, |donors, lab| {
             sweep_map(lab, &conditions, donors, result, AnalysisResult::Ablation)
-        })
+        })?;
+        let Some(together) = &self.together else { return Ok(found) };
+        let most = found.most(together.n);
+        let together = together::run(self, together, most, &sites, lab)?;
+        Ok(Ablation { together: Some(together), ..found })
+    }
+
+    fn check(&self) -> Result<(), AnalysisError> {
+        self.together.as_ref().map_or(Ok(()), Together::check)
     }
 
     fn has_other_prompts(&self) -> bool {
-        self.replacement != Replacement::Zero
+        self.replacement != Replacement::Zero || self.together.is_some()
     }
 }
 
@@ -208,21 +245,23 @@ pub fn plan(
     let mut conditions = vec![Vec::new()];
     for layer in 0..n_layers {
         for column in 0..spec.part.n_columns(n_heads) {
-            let heads = match spec.part {
-                Part::Heads => Span::one(column),
-                Part::Attn | Part::Mlp | Part::Layers => Span::All,
-            };
-            let replaced = spec
-                .part
-                .sites(layer)
-                .into_iter()
-                .flat_map(|site| positions.iter().map(move |range| (site, range)));
-            let condition = replaced.map(|(site, range)| {
-                Intervention::at(site, Span::Only(range.clone()), spec.replacement.edit(range))
-                    .of_heads(heads.clone())
-            });
-            conditions.push(condition.collect());
+            conditions.push(without(spec, positions, [layer, column]));
         }
     }
     conditions
+}
+
+/// The condition without one component, by its layer and column.
+fn without(spec: &Spec, positions: &[Range<usize>], [layer, column]: [usize; 2]) -> Condition {
+    let heads = match spec.part {
+        Part::Heads => Span::one(column),
+        Part::Attn | Part::Mlp | Part::Layers => Span::All,
+    };
+    let sites = spec.part.sites(layer).into_iter();
+    let replaced = sites.flat_map(|site| positions.iter().map(move |range| (site, range)));
+    let condition = replaced.map(|(site, range)| {
+        Intervention::at(site, Span::Only(range.clone()), spec.replacement.edit(range))
+            .of_heads(heads.clone())
+    });
+    condition.collect()
 }

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use clap::builder::TypedValueParser;
 
-use crate::analysis::ablation::{Replacement, Spec};
+use crate::analysis::ablation::{Replacement, Spec, Together};
+use crate::analysis::reach::PromptKind;
 use crate::analysis::{AnalysisSpec, Metric, Positions, neuron_ablation};
 use crate::cli::flags::choice::{any_choice, choices_with};
 use crate::cli::flags::corruption::lines_of;
@@ -36,6 +37,19 @@ pub struct Ablate {
     /// With neurons: the metric whose changes are estimated [default: log-prob]
     #[arg(long, value_parser = estimated_metric())]
     metric: Option<Metric>,
+
+    /// Then ablate those N all at once without which the answer's log-probability falls most, in the fact
+    /// and in its inverse
+    #[arg(long, value_name = "N", requires = "facts")]
+    together: Option<usize>,
+
+    /// With --together: ablate as many others instead, drawn at random so many times
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "together")]
+    random: usize,
+
+    /// The seed of these draws
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "together")]
+    random_seed: u32,
 
     /// At which tokens outputs are replaced: `all`, `subject`, `non-subject`, `last`, a position such as `3`, or a range
     /// such as `3..6` without its end
@@ -75,6 +89,10 @@ impl Asks for Ablate {
         let chooses = self.top.is_some() || !self.layers.is_empty() || self.metric.is_some();
         let is_of_neurons = self.part == Ablated::Neurons;
         ensure!(
+            !(is_of_neurons && self.together.is_some()),
+            "--together goes with heads, attn, mlp or layers"
+        );
+        ensure!(
             is_of_neurons || !chooses,
             "--top, --layers and --metric choose neurons: say --part neurons"
         );
@@ -84,7 +102,10 @@ impl Asks for Ablate {
     fn spec(&self, about: &MeasuredArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
         let (positions, replacement) = (self.positions.clone(), self.replacement(about, inquiry)?);
         Ok(match self.part.part() {
-            Some(part) => Spec { part, positions, replacement }.into(),
+            Some(part) => {
+                let together = self.together(about, inquiry)?;
+                Spec { part, positions, replacement, together }.into()
+            }
             None => neuron_ablation::Spec {
                 n_top: self.top.unwrap_or(Ablated::N_NEURONS),
                 layers: self.layers.clone(),
@@ -98,6 +119,20 @@ impl Asks for Ablate {
 }
 
 impl Ablate {
+    /// What is ablated all at once, and where that is measured.
+    fn together(
+        &self,
+        about: &MeasuredArgs,
+        inquiry: &Inquiry,
+    ) -> anyhow::Result<Option<Together>> {
+        let Some(n) = self.together else { return Ok(None) };
+        let found = inquiry.changed(&about.asked, None)?;
+        let mut asked =
+            found.context("--together asks the inverse, too: name --facts and --case")?;
+        asked.retain(|it| matches!(it.kind, PromptKind::Prompt | PromptKind::InverseOfOld));
+        Ok(Some(Together { n, n_random: self.random, seed: self.random_seed, asked }))
+    }
+
     fn replacement(&self, about: &MeasuredArgs, inquiry: &Inquiry) -> anyhow::Result<Replacement> {
         Ok(match self.with {
             PutIn::Zero => Replacement::Zero,

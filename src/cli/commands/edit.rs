@@ -11,7 +11,7 @@ use crate::analysis::{AnalysisResult, AnalysisSpec};
 use crate::cli::flags::corruption::lines_of;
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::facts::{Fact, Related};
+use crate::facts::Fact;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Args)]
@@ -91,20 +91,16 @@ impl Asks for Edit {
         let mut essence = in_context(essence, 0)?;
         essence.ids.truncate(essence.subject_last + 1);
 
-        let expected = inquiry.question.expected.as_deref().or(fact.answer.as_deref());
-        let foil = expected.map(|it| TokenizedPrompt::answer(tokenizer, it)).transpose()?;
-        let mut asked = vec![(PromptKind::Prompt, fact.prompt.clone())];
-        if let (Some(dataset), Some(case)) = (&inquiry.question.dataset, &about.fact.case) {
-            let Related { paraphrases, neighbourhood } = dataset.related_to(case);
-            asked.extend(paraphrases.into_iter().map(|it| (PromptKind::Paraphrase, it)));
-            asked.extend(neighbourhood.into_iter().map(|it| (PromptKind::Neighbourhood, it)));
-        }
-        let asked = asked.into_iter().map(|(kind, text)| {
-            let plain = inquiry.tokenized(&Fact::from_text(&text, None)?)?;
-            let answer = Some(target.clone());
-            Ok(Asked { kind, prompt: TokenizedPrompt { answer, foil: foil.clone(), ..plain } })
-        });
-        let asked = asked.collect::<anyhow::Result<Vec<_>>>()?;
+        let asked = match inquiry.changed(about, Some(target.text.trim_start()))? {
+            Some(asked) => asked,
+            None => {
+                let foil = fact.answer.as_deref();
+                let foil = foil.map(|it| TokenizedPrompt::answer(tokenizer, it)).transpose()?;
+                let plain = inquiry.tokenized(&Fact::from_text(&fact.prompt, None)?)?;
+                let prompt = TokenizedPrompt { answer: Some(target.clone()), foil, ..plain };
+                vec![Asked { kind: PromptKind::Prompt, prompt }]
+            }
+        };
         let spec = Spec {
             layer: self.layer,
             target,

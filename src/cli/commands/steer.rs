@@ -1,6 +1,6 @@
 //! `factscope steer`: a direction added to the residual stream.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::analysis::steering::{Direction, Spec};
@@ -42,6 +42,11 @@ pub struct Steer {
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_negative_numbers = true)]
     scale: f64,
 
+    /// Ask before and after also what the dataset has beside the fact, and its inverse from the right
+    /// answer and from the foil
+    #[arg(long)]
+    reach: bool,
+
     /// How many of the likeliest tokens to list
     #[arg(long, value_name = "N", default_value_t = 5)]
     top: usize,
@@ -50,10 +55,16 @@ pub struct Steer {
 impl Asks for Steer {
     type About = AskedArgs;
 
-    fn spec(&self, _: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+    fn spec(&self, about: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
         let (direction, positions) = (self.direction(inquiry)?, self.positions.clone());
         let Self { layer, scale, top: n_top, .. } = *self;
-        Ok(Spec { direction, layer, positions, scale, n_top }.into())
+        let mut asked = Vec::new();
+        if self.reach {
+            let target = inquiry.question.fact.foil.clone();
+            let found = inquiry.changed(about, target.as_deref())?;
+            asked = found.context("--reach asks prompts of a dataset: name --facts and --case")?;
+        }
+        Ok(Spec { direction, layer, positions, scale, n_top, asked }.into())
     }
 }
 

@@ -23,10 +23,14 @@ use crate::experiment::{Binding, Library, Written};
 use crate::facts::{Catalogue, Dataset, Direction};
 use crate::figure::number::with_thousands;
 use crate::population::{
-    AnswerOf, Choices, Folder, KnownBy, KnownWay, Manifest, Outcome, Selection, Shard,
-    Sweep as Asking, Task, Ways, Wording, reasons_of, to_bytes,
+    AnswerOf, Choices, Folder, Goal, KnownBy, KnownWay, Manifest, Outcome, Selection, Shard,
+    Sweep as Asking, Task, Ways, Wording, at_layer, reasons_of, to_bytes,
 };
 use crate::task::{CancelToken, Progress, TaskCtx};
+
+mod planning;
+
+use planning::{Planned, seconds};
 
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -85,6 +89,20 @@ pub struct Sweep {
     #[arg(long)]
     shared_draws: bool,
 
+    /// Ask each fact at these layers, one after the other, where the spec names one, as for an edit:
+    /// `0,3,5` [default: at the spec's own]
+    #[arg(long, value_name = "L,L", value_delimiter = ',')]
+    layers: Vec<usize>,
+
+    /// Choose how many facts are drawn, and how often the corruption of each, for so much time on this
+    /// machine: `90s`, `20m`, `2h`. A pilot of a few facts tells what is worth its time
+    #[arg(long, value_name = "TIME", value_parser = seconds, conflicts_with_all = ["n", "width", "estimate", "spec_of", "shard"])]
+    budget: Option<f64>,
+
+    /// Choose them for a 95 % interval of the mean that is so wide from end to end
+    #[arg(long, value_name = "WIDTH", conflicts_with_all = ["n", "estimate", "spec_of", "shard"])]
+    width: Option<f64>,
+
     /// The folder that parts are written to; a second start goes on where the first stopped
     #[arg(long, value_name = "DIR", required_unless_present_any = ["estimate", "spec_of"])]
     out: Option<PathBuf>,
@@ -115,16 +133,37 @@ const TOLD_EVERY: Duration = Duration::from_mins(1);
 
 impl Sweep {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        let written = read_spec(&self.spec)?;
+        let mut written = read_spec(&self.spec)?;
         let model = machine.model(&written.outline.model)?;
         let engine = opened(&model, &written.outline.edits, machine)?;
         let dataset = machine.datasets.get(&self.facts, None)?;
         let library = Library::new(&engine.info.tokenizer).sharing(&machine.datasets);
         let draws = if self.shared_draws { FactDraws::Shared } else { FactDraws::Anew };
+        let mut selection = self.selection();
+        let choices = Choices::new(&dataset, &engine.info.tokenizer);
+        let mut plan = None;
+        if let Some(goal) = self.goal()? {
+            let chosen = match self.planned_before(goal)? {
+                Some(chosen) => chosen,
+                None => {
+                    let asked = Planned { goal, written: &written, selection: &selection, draws };
+                    self.plan(&asked, (&engine, &dataset, &choices, &library), machine)?
+                }
+            };
+            if let Some(n) = chosen.n_samples {
+                written = written.with_numbers("n_samples", &|_| n as u64, &self.spec)?.0;
+            }
+            selection.n = Some(chosen.n_facts);
+            plan = Some(chosen);
+        }
         let mut binding = Binding::new(&written, &library, draws)?;
         binding.tell_of(&dataset);
-        let selection = self.selection();
-        let choices = Choices::new(&dataset, &engine.info.tokenizer);
+        if let (Some(layer), None) = (
+            self.layers.first(),
+            self.layers.first().and_then(|it| at_layer(&written.outline.spec, *it)),
+        ) {
+            bail!("--layers {layer}: the spec names no layer, so it cannot be asked at others");
+        }
         let sweep = Asking {
             engine: &engine,
             binding: &binding,
@@ -132,6 +171,7 @@ impl Sweep {
             choices: &choices,
             selection: &selection,
             answer: self.answer,
+            layers: &self.layers,
             look: &|spec, tokenizer| self.look.look(spec, tokenizer),
         };
         if let Some(case) = &self.spec_of {
@@ -156,6 +196,7 @@ impl Sweep {
         ensure!(!tasks.is_empty(), "the dataset has no fact: {}", self.facts.display());
         if !machine.quiet {
             binding.told.iter().for_each(|it| complain(it));
+            plan.iter().flat_map(|it| &it.told).for_each(|it| complain(it));
             if !dataset.skipped.is_empty() {
                 let n = dataset.n_skipped();
                 complain(&format!(
@@ -169,7 +210,10 @@ impl Sweep {
         }
         let out = self.out.as_deref().context("name a folder with --out")?;
         let shard = self.shard()?;
-        let manifest = self.manifest(&written, &sweep, tasks.len(), shard, machine)?;
+        let mut manifest = self.manifest(&written, &sweep, tasks.len(), shard, machine)?;
+        if let (Some(plan), Some(settings)) = (plan, manifest.settings.as_object_mut()) {
+            settings.insert("plan".to_owned(), serde_json::to_value(plan)?);
+        }
         let (mine, dir) = match shard {
             None => (tasks, out.to_owned()),
             Some(shard) => (shard.of(tasks), out.join(shard.folder())),
@@ -200,6 +244,14 @@ impl Sweep {
             known_by: self.known_by,
             wording: self.wording,
         }
+    }
+
+    fn goal(&self) -> anyhow::Result<Option<Goal>> {
+        let goal = self.budget.map(Goal::Budget).or(self.width.map(Goal::Width));
+        if let Some(Goal::Budget(number) | Goal::Width(number)) = goal {
+            ensure!(number.is_finite() && number > 0.0, "--budget and --width are above 0");
+        }
+        Ok(goal)
     }
 
     fn shard(&self) -> anyhow::Result<Option<Shard>> {
@@ -234,6 +286,7 @@ impl Sweep {
             settings: json!({
                 "answer": self.answer,
                 "shared_draws": self.shared_draws,
+                "layers": self.layers,
                 "figure": self.look.to_json(),
             }),
             bound: sweep.binding.told.clone(),

@@ -118,10 +118,12 @@ impl Binder<'_> {
         if let (Some(ids), Some(_)) = (tree.get("ids"), tree.get("subject_last")) {
             return self.bind_context(ids, place);
         }
+        let target = tree.get("target");
         let field = |(name, value): &(String, Tree)| {
             let place = format!("{place}.{name}");
             let value = match name.as_str() {
                 "right" => self.bind_right(value, &place)?,
+                "asked" => self.bind_asked(value, target, &place)?,
                 _ => self.bind(value, name, &place)?,
             };
             Ok((name.clone(), value))
@@ -471,7 +473,7 @@ impl Binder<'_> {
         Ok(Tree::Object(vec![("ids".to_owned(), ids)]))
     }
 
-    fn tell(&self, place: &str, what: &str) {
+    pub(super) fn tell(&self, place: &str, what: &str) {
         self.told.borrow_mut().insert(format!("{place}: {what}"));
     }
 }

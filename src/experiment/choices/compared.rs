@@ -63,6 +63,7 @@ impl Compared {
                     part: Part::Heads,
                     positions: Positions::All,
                     replacement: Replacement::Zero,
+                    together: None,
                 },
                 metric,
             },

@@ -1,14 +1,15 @@
 //! What the answer loses without each head, or without each layer's parts.
 
+use super::reach::kind_name;
 use super::{Look, by_row, head_map, largest_heads, size};
-use crate::analysis::Metric;
-use crate::analysis::ablation::{Ablation, Part, Replacement};
+use crate::analysis::ablation::{Ablation, Lost, Part, Replacement, WithoutMost};
+use crate::analysis::{Measurement, Metric};
 use crate::figure::number::{signed, significant};
 use crate::figure::words::{
-    answer_piece, at, listed_as, long_answer, metric_name, metric_or_prob, not_first_guess,
+    answer_piece, at, joined, listed_as, long_answer, metric_name, metric_or_prob, not_first_guess,
     reading, rises,
 };
-use crate::figure::{Chart, Figure, Lines, Series};
+use crate::figure::{Cell, Chart, Figure, Lines, Row, Series, Table};
 
 pub(super) fn figure(ablation: &Ablation, look: &Look<'_>) -> Figure {
     let prompt = &ablation.prompt;
@@ -32,6 +33,8 @@ pub(super) fn figure(ablation: &Ablation, look: &Look<'_>) -> Figure {
         Part::Mlp => lines("MLP"),
         Part::Layers => lines("Attention and MLP"),
     };
+    let mut charts = charts;
+    charts.extend(ablation.together.iter().flat_map(together));
     Figure {
         title: format!("{quantity} without {}", part_name(ablation.spec.part)),
         charts,
@@ -39,6 +42,41 @@ pub(super) fn figure(ablation: &Ablation, look: &Look<'_>) -> Figure {
         warnings: not_first_guess(&ablation.clean, prompt).into_iter().collect(),
         ..Figure::default()
     }
+}
+
+/// What each prompt loses without the parts that matter most, and without as many others.
+fn together(it: &WithoutMost) -> impl Iterator<Item = Chart> {
+    let n = it.parts.len();
+    let table = move |lost: &Lost| {
+        let columns = [
+            "p(right)",
+            "p without these",
+            "p without others",
+            "Change of ln p without these",
+            "Change of ln p without others",
+            "Rank",
+            "Rank without these",
+            "Rank without others",
+        ];
+        let mean = |of: fn(&Measurement) -> f32| {
+            lost.without_random.iter().map(of).sum::<f32>() / lost.without_random.len() as f32
+        };
+        let rank = |it: &Measurement| it.rank as f32 + 1.0;
+        let numbers = [
+            lost.clean.prob,
+            lost.without.prob,
+            mean(|it| it.prob),
+            lost.without.log_prob - lost.clean.log_prob,
+            mean(|it| it.log_prob) - lost.clean.log_prob,
+            rank(&lost.clean),
+            rank(&lost.without),
+            mean(|it| it.rank as f32 + 1.0),
+        ];
+        let kind = kind_name(lost.kind);
+        let name = format!("Without the {n} parts that matter most, together: {kind}");
+        Chart::Table(Table::new(name, columns, [Row::new(numbers.map(Cell::Number))]))
+    };
+    it.lost.iter().map(table)
 }
 
 /// What is left out, in a sentence: “without each head”.
@@ -93,6 +131,19 @@ fn notes(ablation: &Ablation, metric: Metric, look: &Look<'_>) -> Vec<String> {
          the answer. Other parts may stand in for one that is missing (McGrath et al. 2023)"
             .to_owned(),
     );
+    if let (Some(asked), Some(found)) = (&ablation.spec.together, &ablation.together) {
+        let parts = found.parts.iter().map(|[layer, column]| match ablation.spec.part {
+            Part::Heads => format!("L{layer} H{column}"),
+            _ => format!("L{layer}"),
+        });
+        notes.push(format!(
+            "Together: {}, those without which ln p of the fact falls most; others are as many that are \
+             drawn at random, {} times, seed {}",
+            joined(&parts.collect::<Vec<_>>()),
+            asked.n_random,
+            asked.seed,
+        ));
+    }
     if rises(metric) {
         notes.push(
             "Of a rank or a divergence above 0, for they rise as the answer is lost".to_owned(),

@@ -38,6 +38,7 @@ mod parts;
 mod path_patching;
 mod prediction;
 mod rank_one_edit;
+mod reach;
 mod residual_norms;
 mod running_sum;
 mod source_attribution;

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::Look;
-use crate::analysis::rank_one_edit::{Belief, Covariance, PromptKind, RankOneEdit, Step, Told};
+use super::reach::{each_kind, each_prompt};
+use crate::analysis::rank_one_edit::{Covariance, PromptKind, RankOneEdit, Step, Told};
 use crate::figure::number::significant;
 use crate::figure::words::{counted, listed_as};
 use crate::figure::{Cell, Chart, Figure, Row, Table};
@@ -13,20 +14,7 @@ pub(super) fn figure(it: &RankOneEdit, look: &Look<'_>) -> Figure {
     let target = visible(&it.spec.target.text);
     let mut charts = Vec::new();
     if !it.told.is_empty() {
-        charts.push(Chart::Table(Table::new(
-            "Before and after",
-            [
-                "",
-                "p(new) before",
-                "p(new) after",
-                "p(old) before",
-                "p(old) after",
-                "Says before",
-                "Says after",
-                "Prompt",
-            ],
-            it.told.iter().map(|told| answers(told, look)),
-        )));
+        charts.push(Chart::Table(each_prompt(&it.told, look)));
     }
     let columns =
         ["Step", "Loss", "−ln p(new)", "Divergence", "Decay", "p(new)", "Length of the change"];
@@ -41,29 +29,10 @@ pub(super) fn figure(it: &RankOneEdit, look: &Look<'_>) -> Figure {
             None => format!("Rank-one edit of layer {}'s MLP, to say {target}", it.spec.layer),
         },
         charts,
+        undrawn: each_kind(&it.told),
         notes: notes(it, look),
         ..Figure::default()
     }
-}
-
-fn answers(told: &Told, look: &Look<'_>) -> Row {
-    let kind = match told.kind {
-        PromptKind::Prompt => "the fact",
-        PromptKind::Paraphrase => "in other words",
-        PromptKind::Neighbourhood => "nearby",
-    };
-    let old = |it: Option<Belief>| Cell::Number(it.map_or(f32::NAN, |it| it.prob));
-    let (before, after) = (&told.before, &told.after);
-    Row::new([
-        Cell::Text(kind.to_owned()),
-        Cell::Number(before.new.prob),
-        Cell::Number(after.new.prob),
-        old(before.old),
-        old(after.old),
-        Cell::Token(look.token(before.top.id)),
-        Cell::Token(look.token(after.top.id)),
-        Cell::Text(told.text.clone()),
-    ])
 }
 
 fn step((nth, it): (usize, &Step)) -> Row {
@@ -79,7 +48,7 @@ fn verdict(it: &RankOneEdit, look: &Look<'_>) -> Option<String> {
     let target = it.spec.target.first();
     let says = |told: &&Told| told.after.top.id == target;
     let fact = of(PromptKind::Prompt).next()?;
-    let (before, after) = (fact.before.new.prob, fact.after.new.prob);
+    let (before, after) = (fact.before.new?.prob, fact.after.new?.prob);
     let [was, is] = [before, after].map(|prob| significant(prob, 2));
     let new = look.token(target);
     let mut text = match (says(&fact), after > before) {

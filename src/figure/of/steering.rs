@@ -1,5 +1,6 @@
 //! A direction added to the residual stream: the likeliest next tokens before and after.
 
+use super::reach::{each_kind, each_prompt};
 use super::{Look, next_tokens};
 use crate::analysis::prediction::Candidate;
 use crate::analysis::steering::{Direction, Steering};
@@ -40,10 +41,17 @@ pub(super) fn figure(it: &Steering, look: &Look<'_>) -> Figure {
     };
     notes.push(direction);
     notes.push(format!("{} of each run", likeliest(it.spec.n_top)));
+    let mut charts = vec![Chart::Table(table)];
+    let mut undrawn = Vec::new();
+    if !it.told.is_empty() {
+        charts.push(Chart::Table(each_prompt(&it.told, look)));
+        undrawn = each_kind(&it.told);
+    }
     let at = at(&it.spec.positions, &it.prompt);
     Figure {
         title: format!("Steering after layer {} {at}", it.spec.layer),
-        charts: vec![Chart::Table(table)],
+        charts,
+        undrawn,
         notes,
         ..Figure::default()
     }

@@ -76,7 +76,9 @@ impl Study for Settings {
             PutIn::Resample => Replacement::Resample { ids: (about.alike)()? },
         };
         Ok(match self.part.part() {
-            Some(part) => AnalysisSpec::Ablation(Spec { part, positions, replacement }),
+            Some(part) => {
+                AnalysisSpec::Ablation(Spec { part, positions, replacement, together: None })
+            }
             None => AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
                 n_top: self.n_neurons,
                 layers: Vec::new(),

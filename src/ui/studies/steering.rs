@@ -50,6 +50,7 @@ impl Study for Settings {
             positions: if self.at_all { Positions::All } else { Positions::Last },
             scale: self.scale,
             n_top: N_TOP,
+            asked: Vec::new(),
         }))
     }
 

@@ -101,7 +101,7 @@ pub(super) fn ablation_spec(
     positions: Positions,
     replacement: Replacement,
 ) -> ablation::Spec {
-    ablation::Spec { part, positions, replacement }
+    ablation::Spec { part, positions, replacement, together: None }
 }
 
 pub(super) fn mean_of_others() -> Replacement {

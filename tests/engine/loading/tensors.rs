@@ -131,6 +131,7 @@ fn numbers_that_are_none_are_named_by_tensor_and_place() {
             part: Part::Heads,
             positions: Positions::All,
             replacement: Replacement::Zero,
+            together: None,
         };
         for spec in [
             AnalysisSpec::Prediction(prediction::Spec { n_top: 1 }),

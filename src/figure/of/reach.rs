@@ -1,0 +1,94 @@
+//! What a change of the model reaches, by kind of prompt: the fact, other words, facts nearby, the inverse.
+
+use super::Look;
+use crate::analysis::reach::{Belief, PromptKind, Told};
+use crate::figure::{Cell, Chart, Row, Table};
+
+/// How the prompts of a kind are called.
+pub(super) fn kind_name(kind: PromptKind) -> &'static str {
+    match kind {
+        PromptKind::Prompt => "the fact",
+        PromptKind::Paraphrase => "in other words",
+        PromptKind::Neighbourhood => "nearby",
+        PromptKind::InverseOfOld => "the inverse, from the old answer",
+        PromptKind::InverseOfNew => "the inverse, from the new answer",
+    }
+}
+
+/// A row for each prompt.
+pub(super) fn each_prompt(told: &[Told], look: &Look<'_>) -> Table {
+    let prob = |it: Option<Belief>| Cell::Number(it.map_or(f32::NAN, |it| it.prob));
+    let row = |told: &Told| {
+        let (before, after) = (&told.before, &told.after);
+        Row::new([
+            Cell::Text(kind_name(told.kind).to_owned()),
+            prob(before.new),
+            prob(after.new),
+            prob(before.old),
+            prob(after.old),
+            Cell::Token(look.token(before.top.id)),
+            Cell::Token(look.token(after.top.id)),
+            Cell::Text(told.text.clone()),
+        ])
+    };
+    Table::new(
+        "Before and after",
+        [
+            "",
+            "p(new) before",
+            "p(new) after",
+            "p(old) before",
+            "p(old) after",
+            "Says before",
+            "Says after",
+            "Prompt",
+        ],
+        told.iter().map(row),
+    )
+}
+
+/// What is told of an answer, of a prompt before and after.
+type Number = fn(Option<Belief>) -> Option<f32>;
+
+/// A table for each kind of prompt, with means over its prompts, so that the numbers of many facts can be laid
+/// over each other, each kind over the facts that have such a prompt.
+pub(super) fn each_kind(told: &[Told]) -> Vec<Chart> {
+    let mut kinds: Vec<PromptKind> = told.iter().map(|it| it.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let of_kind = |kind: PromptKind| {
+        let mine: Vec<&Told> = told.iter().filter(|it| it.kind == kind).collect();
+        let name = format!("What the change reaches: {}", kind_name(kind));
+        Chart::Table(means(name, &mine))
+    };
+    kinds.into_iter().map(of_kind).collect()
+}
+
+fn means(name: String, told: &[&Told]) -> Table {
+    let numbers: [(&str, Number); 3] = [
+        ("p", |it| Some(it?.prob)),
+        ("ln p", |it| Some(it?.prob.ln())),
+        ("rank", |it| Some(it?.rank? as f32 + 1.0)),
+    ];
+    let mean = |value: &dyn Fn(&Told) -> Option<f32>| {
+        let found: Option<Vec<f32>> = told.iter().map(|it| value(it)).collect();
+        found.map_or(f32::NAN, |it| it.iter().sum::<f32>() / it.len() as f32)
+    };
+    let (mut columns, mut cells) = (Vec::new(), Vec::new());
+    let mut add = |column: String, value: f32| {
+        columns.push(column);
+        cells.push(Cell::Number(value));
+    };
+    for (name, number) in numbers {
+        add(format!("{name}(new) before"), mean(&|it| number(it.before.new)));
+        add(format!("{name}(new) after"), mean(&|it| number(it.after.new)));
+        add(format!("{name}(old) before"), mean(&|it| number(it.before.old)));
+        add(format!("{name}(old) after"), mean(&|it| number(it.after.old)));
+    }
+    let is_new =
+        |new: Option<Belief>, old: Option<Belief>| Some(f32::from(u8::from(new?.prob > old?.prob)));
+    let share = "Share where new is likelier";
+    add(format!("{share} before"), mean(&|it| is_new(it.before.new, it.before.old)));
+    add(format!("{share} after"), mean(&|it| is_new(it.after.new, it.after.old)));
+    Table::new(name, columns, [Row::new(cells)])
+}

@@ -1,0 +1,248 @@
+//! How many facts and how many draws of each are worth their time, from a pilot of a few facts.
+//!
+//! The variance of a mean over `n` facts with `s` draws each is `(between + within / s) / n`, and a fact takes
+//! `fixed + s · each` seconds. The best `s` does not depend on `n`: √(fixed · within / (each · between)), as in
+//! sampling in two stages (Cochran 1977, section 10.6).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Instant;
+
+use super::left_out::reasons;
+use super::part::Asked;
+use super::selection::Task;
+use super::sweep::RECALL;
+use crate::analysis::AnalysisError;
+use crate::figure::number::significant;
+
+/// What a sweep may take, or how narrow its interval should be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goal {
+    /// Seconds on this machine.
+    Budget(f64),
+
+    /// The width of the 95 % interval of the mean, from end to end.
+    Width(f64),
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Budget(secs) => write!(f, "budget {secs} s"),
+            Self::Width(width) => write!(f, "width {width}"),
+        }
+    }
+}
+
+/// What a few facts tell of all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pilot {
+    /// How many facts were asked.
+    pub n_facts: usize,
+
+    /// The place whose mean is the largest, by which the spread is measured.
+    pub place: String,
+
+    /// The variance of the place's number between facts, and within a fact from draw to draw.
+    pub between: f64,
+    pub within: f64,
+
+    /// Seconds that a fact takes however often is drawn, and for each draw.
+    pub fixed: f64,
+    pub each: f64,
+}
+
+/// How many facts and draws are chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// Draws of each fact. `None` where the method draws nothing.
+    pub n_samples: Option<usize>,
+    pub n_facts: usize,
+
+    /// What that takes, in seconds, and how wide the interval gets.
+    pub secs: f64,
+    pub width: f64,
+}
+
+/// How many facts a pilot asks.
+pub const N_PILOT: usize = 12;
+
+/// How many draws a pilot times beside a single one.
+pub const N_TIMED: usize = 4;
+
+/// The most draws of a fact that are chosen.
+const MOST: usize = 100;
+
+/// From end to end of a 95 % interval, in standard errors.
+const ENDS: f64 = 2.0 * 1.96;
+
+impl Pilot {
+    /// Asks a few facts, evenly spaced, each with one draw, with another one, and with [`N_TIMED`].
+    /// `ask`: a fact with so many draws, by the seed that so much is added to; `is_drawn`: whether the
+    /// method draws anything. The inner error says why too few facts have a result.
+    pub fn of(
+        tasks: &[Task],
+        is_drawn: bool,
+        ask: &dyn Fn(Task, usize, u64) -> Result<Asked, AnalysisError>,
+    ) -> Result<Result<Self, String>, AnalysisError> {
+        let n = (N_PILOT + 1).min(tasks.len());
+        let mut found: Vec<[Asked; 2]> = Vec::new();
+        let (mut singles, mut severals, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+        for nth in 0..n {
+            let task = tasks[nth * tasks.len() / n];
+            let timed = |n_samples, seed| {
+                let start = Instant::now();
+                let asked = ask(task, n_samples, seed)?;
+                Ok::<_, AnalysisError>((asked, start.elapsed().as_secs_f64()))
+            };
+            let (first, secs) = timed(1, 0)?;
+            if let Some(reason) = &first.note.left_out {
+                left_out.push((first.note.case.clone(), reason.clone()));
+                continue;
+            }
+            let second = if is_drawn { timed(1, 1)?.0 } else { first.clone() };
+            // The very first fact waits for the weights to be checked.
+            if nth > 0 || n == 1 {
+                singles.push(secs);
+                severals.push(if is_drawn { timed(N_TIMED, 0)?.1 } else { secs });
+            }
+            found.push([first, second]);
+        }
+        if found.len() < 3 || singles.is_empty() {
+            let facts = left_out.iter().map(|(case, reason)| (&**case, &**reason));
+            let why = reasons(facts).join("; ");
+            return Ok(Err(format!(
+                "{} of {n} facts of the pilot have a result, too few to tell a spread: {why}",
+                found.len()
+            )));
+        }
+        let mean = |it: &[f64]| it.iter().sum::<f64>() / it.len() as f64;
+        let (single, several) = (mean(&singles), mean(&severals));
+        let each = if is_drawn {
+            ((several - single) / (N_TIMED - 1) as f64).max(1e-3 * single)
+        } else {
+            0.0
+        };
+        let (place, values) = largest_place(&found);
+        let n = values.len() as f64;
+        let within = values.iter().map(|[a, b]| (a - b).powi(2) / 2.0).sum::<f64>() / n;
+        let means: Vec<f64> = values.iter().map(|[a, b]| f64::midpoint(*a, *b)).collect();
+        let center = mean(&means);
+        let of_means = means.iter().map(|it| (it - center).powi(2)).sum::<f64>() / (n - 1.0);
+        Ok(Ok(Self {
+            n_facts: found.len(),
+            place,
+            between: (of_means - within / 2.0).max(0.0),
+            within,
+            fixed: (single - each).max(0.0),
+            each,
+        }))
+    }
+
+    /// The best choice. `n_available`: how many facts there are; `n_usual`: how many draws the spec asks
+    /// for, `None` if it draws nothing.
+    pub fn choose(&self, goal: Goal, n_available: usize, n_usual: Option<usize>) -> Choice {
+        let best = (self.fixed * self.within / (self.each * self.between)).sqrt();
+        let best = if best.is_nan() { 1.0 } else { best };
+        let mut samples = n_usual.map_or(1.0, |_| best.round().clamp(1.0, MOST as f64));
+        let variance = |samples: f64| self.between + self.within / samples;
+        let wanted = match goal {
+            Goal::Budget(secs) => secs / (self.fixed + samples * self.each),
+            Goal::Width(width) => (ENDS / width).powi(2) * variance(samples),
+        };
+        let wanted = match goal {
+            Goal::Budget(_) => wanted.floor(),
+            Goal::Width(_) => wanted.ceil(),
+        };
+        let n = wanted.clamp(1.0, n_available as f64);
+        if wanted > n && n_usual.is_some() {
+            // There are no more facts: more draws of each are the next best.
+            let more = match goal {
+                Goal::Budget(secs) => (secs / n - self.fixed) / self.each,
+                Goal::Width(width) => {
+                    let left = n * (width / ENDS).powi(2) - self.between;
+                    if left > 0.0 { self.within / left } else { MOST as f64 }
+                }
+            };
+            samples = more.floor().clamp(samples, MOST as f64);
+        }
+        Choice {
+            n_samples: n_usual.map(|_| samples as usize),
+            n_facts: n as usize,
+            secs: n * (self.fixed + samples * self.each),
+            width: ENDS * (variance(samples) / n).sqrt(),
+        }
+    }
+
+    /// Says what was chosen and why, in a sentence each.
+    pub fn told(&self, choice: &Choice) -> Vec<String> {
+        let number = |it: f64| significant(it as f32, 3);
+        let draws = choice.n_samples.map_or_else(String::new, |n| format!(" with {n} draws each"));
+        let per_fact = match choice.n_samples {
+            None => format!("a fact takes {} s", number(self.fixed)),
+            Some(_) => format!(
+                "a fact takes {} s and {} s for each draw",
+                number(self.fixed),
+                number(self.each)
+            ),
+        };
+        vec![
+            format!(
+                "a pilot of {} facts: where the mean is largest, at {}, the standard deviation is {} \
+                 between facts and {} within them from draw to draw; {per_fact}",
+                self.n_facts,
+                self.place,
+                number(self.between.sqrt()),
+                number(self.within.sqrt()),
+            ),
+            format!(
+                "chosen: {} facts{draws}, about {} s, for a 95 % interval there about {} wide",
+                choice.n_facts,
+                number(choice.secs),
+                number(choice.width),
+            ),
+        ]
+    }
+}
+
+/// The place with the largest mean over facts among those of the first chart, with its two numbers for each
+/// fact that has it.
+fn largest_place(found: &[[Asked; 2]]) -> (String, Vec<[f64; 2]>) {
+    let mut places: BTreeMap<String, Vec<[f64; 2]>> = BTreeMap::new();
+    let first = found[0][0].numbers.iter().find(|it| &*it.chart != RECALL);
+    let is_meant = |it: &&crate::figure::Number| {
+        first.is_some_and(|first| it.chart == first.chart && it.quantity == first.quantity)
+    };
+    for [a, b] in found {
+        // Tokens of one role count once, as in a population.
+        let mut sums: BTreeMap<String, [f64; 3]> = BTreeMap::new();
+        let pairs = a.numbers.iter().filter(is_meant).zip(b.numbers.iter().filter(is_meant));
+        for (a, b) in pairs.filter(|(a, b)| !a.value.is_nan() && !b.value.is_nan()) {
+            let sum = sums.entry(place_name(a)).or_default();
+            *sum = [sum[0] + f64::from(a.value), sum[1] + f64::from(b.value), sum[2] + 1.0];
+        }
+        for (place, [a, b, n]) in sums {
+            places.entry(place).or_default().push([a / n, b / n]);
+        }
+    }
+    // A place that few facts have tells no spread.
+    places.retain(|_, values| values.len() * 2 > found.len());
+    let size = |values: &[[f64; 2]]| {
+        (values.iter().map(|[a, b]| a + b).sum::<f64>() / values.len() as f64).abs()
+    };
+    let largest = places.into_iter().max_by(|a, b| size(&a.1).total_cmp(&size(&b.1)));
+    largest.unwrap_or_default()
+}
+
+fn place_name(number: &crate::figure::Number) -> String {
+    let at = &number.at;
+    let parts = [
+        at.component.as_deref().map(str::to_owned),
+        at.layer.map(|it| format!("L{it}")),
+        at.head.map(|it| format!("H{it}")),
+        at.role.map(|it| format!("the {it}")),
+        at.label.as_deref().map(str::to_owned),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "all".to_owned() } else { parts.join(" ") }
+}
