@@ -39,7 +39,12 @@ pub fn begin(path: &Path) -> io::Result<NamedTempFile> {
         // The permissions of any other new file: a temporary file is readable by its owner only.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder_of(path))
+    let dir = folder_of(path);
+    builder.tempfile_in(dir).map_err(|error| {
+        // Not the name that the file has for a moment is wrong, but the folder.
+        let kind = error.kind();
+        io::Error::new(kind, format!("no file can be made in {}: {kind}", dir.display()))
+    })
 }
 
 /// The folder that holds `path`, whether or not the file exists yet.

@@ -20,6 +20,15 @@ fn what_was_there_stays_until_the_new_file_is_whole() {
     assert_eq!(fs::read(&path).unwrap(), b"new");
 }
 
+#[test]
+fn a_folder_that_takes_no_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let gone = dir.path().join("gone");
+    let error = write(&gone.join("a.json"), b"x").unwrap_err().to_string();
+    assert!(error.contains(&gone.display().to_string()), "{error}");
+    assert!(!error.contains(".factscope-"), "{error}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_stays_and_what_is_no_file_is_written_to() {
