@@ -301,6 +301,7 @@ impl App {
         };
         self.state.notice = Some(format!("Opened {name} with {n_facts}{left_out}"));
         self.state.facts.open(dataset);
+        self.state.recall_goes_on = None;
         self.state.dataset = Some(identity);
         self.state.trace_waits.clear();
         self.count_subjects(ctx);

@@ -17,8 +17,7 @@ impl App {
     /// Forgets which facts are known, for they were asked of another model or with other tokens.
     pub(super) fn forget_recall(&mut self) {
         self.state.jobs.abandon(|kind| matches!(kind, JobKind::Recall(..)));
-        let n_facts = self.state.facts.dataset.as_ref().map_or(0, |it| it.records.len());
-        self.state.facts.recall_mut().reset(n_facts);
+        self.state.facts.reset_recall();
         self.state.facts.recalled();
         self.state.recall_goes_on = None;
     }
@@ -63,7 +62,6 @@ impl App {
     fn ask_fact(&mut self, nth: usize, direction: Direction, tokenizer: &Tokenizer) {
         let (fact, bos) = (FactId::Record(nth), self.state.settings.bos);
         let asked = self.state.facts.get(fact).and_then(|it| it.fact(direction));
-        let asked = asked.filter(|fact| fact.answer.is_some());
         let Some(prompt) = asked.and_then(|it| TokenizedPrompt::new(tokenizer, it, bos).ok())
         else {
             self.state.facts.recall_mut().set(nth, direction, None);

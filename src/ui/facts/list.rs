@@ -58,8 +58,8 @@ impl FactList {
         self.filter = Filter::default();
         self.flags.clear();
         self.plans.clear();
-        self.recall.reset(dataset.records.len());
         self.dataset = Some(dataset);
+        self.reset_recall();
         self.search();
     }
 
@@ -248,6 +248,19 @@ impl FactList {
         if let Some(lesson) = self.filter.lesson {
             self.filter.lesson = self.lessons().contains(&lesson).then_some(lesson);
             self.search();
+        }
+    }
+
+    /// Forgets which facts are known. What cannot be asked is not asked for.
+    pub fn reset_recall(&mut self) {
+        let records = self.dataset.as_ref().map_or(&[][..], |it| &it.records);
+        self.recall.reset(records.len());
+        for (nth, record) in records.iter().enumerate() {
+            for direction in Direction::ALL {
+                if record.fact(direction).is_none_or(|fact| fact.answer.is_none()) {
+                    self.recall.set(nth, direction, None);
+                }
+            }
         }
     }
 

@@ -15,6 +15,9 @@ const BATCHED: f64 = 0.25;
 /// before stands against it.
 const REMEMBERED: f64 = 0.8;
 
+/// The first answers of a model say little of the time that others take.
+const LEAST_ANSWERS: u32 = 4;
+
 /// How much of the time that a question takes the latest one makes up.
 const LATEST: f64 = 0.1;
 
@@ -29,6 +32,9 @@ pub struct Pace {
 
     /// How long the main model takes for one of them, smoothed. In seconds.
     question_secs: Option<f64>,
+
+    /// How many of its answers that time is of.
+    n_answers: u32,
     of: [Option<Measured>; 2],
 }
 
@@ -43,7 +49,13 @@ struct Measured {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { quick_secs: 1.0, recall_secs: 60.0, question_secs: None, of: [None; 2] }
+        Self {
+            quick_secs: 1.0,
+            recall_secs: 60.0,
+            question_secs: None,
+            n_answers: 0,
+            of: [None; 2],
+        }
     }
 }
 
@@ -53,6 +65,7 @@ impl Pace {
         self.of[which as usize] = None;
         if which == Which::Main {
             self.question_secs = None;
+            self.n_answers = 0;
         }
     }
 }
@@ -62,6 +75,7 @@ impl State {
     pub fn learn_pace(&mut self, which: Which, result: &AnalysisResult, took: Duration) -> bool {
         let secs = took.as_secs_f64();
         if which == Which::Main && matches!(result, AnalysisResult::Prediction(_)) {
+            self.pace.n_answers += 1;
             let question_secs = &mut self.pace.question_secs;
             // The first answers of a model take longer than those to come.
             let smooth = |old: f64| (old + LATEST * (secs - old)).min(2.0 * secs);
@@ -94,8 +108,11 @@ impl State {
     }
 
     /// How long it takes to ask what was not asked yet of the dataset's facts. `None` before the model has
-    /// said anything.
+    /// given some answers.
     pub fn recall_left(&self) -> Option<Duration> {
+        if self.pace.n_answers < LEAST_ANSWERS {
+            return None;
+        }
         let secs = self.pace.question_secs? * self.facts.recall().n_open() as f64;
         Duration::try_from_secs_f64(secs).ok()
     }
