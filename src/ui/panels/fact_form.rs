@@ -42,8 +42,10 @@ struct Done {
     is_entered: bool,
 }
 
-/// The part of the panel that the form takes at most.
-const SHARE: f32 = 0.75;
+/// What the form leaves of the panel for its own buttons and for some rows of the list, and how high its
+/// fields are at least, in points.
+const LEFT: f32 = 190.0;
+const LEAST: f32 = 90.0;
 
 impl FactForm {
     /// Shows a fact to be changed. One of the dataset is the start of a new one.
@@ -60,21 +62,25 @@ impl FactForm {
 
     pub fn show(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
         let title = if self.edited.is_some() { "Change the fact" } else { "Type a fact" };
-        let height = SHARE * ui.available_height();
+        let height = (ui.available_height() - LEFT).max(LEAST);
         let unfolds = self.unfolds.take();
         CollapsingHeader::new(title).id_salt("fact form").open(unfolds).show(ui, |ui| {
-            ScrollArea::vertical()
+            let fields = ScrollArea::vertical()
                 .id_salt("fact form")
                 .max_height(height)
+                .min_scrolled_height(LEAST)
                 .auto_shrink([false, true])
-                .show(ui, |ui| self.fields_ui(ui, unfolds, commands));
+                .show(ui, |ui| self.fields_ui(ui, unfolds));
+            self.buttons_ui(ui, fields.inner, commands);
         });
     }
 
-    fn fields_ui(&mut self, ui: &mut Ui, unfolds: Option<bool>, commands: &mut Vec<Command>) {
+    /// Draws the fields, and returns whether Enter was pressed in one.
+    fn fields_ui(&mut self, ui: &mut Ui, unfolds: Option<bool>) -> bool {
         ui.spacing_mut().item_spacing.y = 3.0;
         let mut done = Done::default();
-        let about = "The text before the answer; a space at its end is removed, since the answer has its own";
+        let about = "The text before the answer; a space at its end is removed, since the answer has \
+                     its own";
         let hint = "e.g. The Eiffel Tower is in the city of";
         done.line_ui(ui, ["Prompt", hint, about], &mut self.fact.prompt, &mut self.is_begun);
         let about =
@@ -85,12 +91,8 @@ impl FactForm {
         let about = "What should follow the prompt; if left empty, the model's own first guess";
         done.line_ui(ui, ["Answer", "e.g. Paris", about], &mut self.fact.answer, &mut no_focus);
         let about = "A wrong answer to compare with, for logit differences";
-        done.line_ui(
-            ui,
-            ["Foil (optional)", "e.g. Rome", about],
-            &mut self.fact.foil,
-            &mut no_focus,
-        );
+        let line = ["Foil (optional)", "e.g. Rome", about];
+        done.line_ui(ui, line, &mut self.fact.foil, &mut no_focus);
         let unfolds = unfolds.filter(|_| !self.inverse.is_empty());
         CollapsingHeader::new("Inverse (optional)").open(unfolds).show(ui, |ui| {
             done.inverse_ui(ui, &self.fact, &mut self.inverse);
@@ -98,8 +100,11 @@ impl FactForm {
         if done.is_changed {
             self.error = None;
         }
-        ui.add_space(3.0);
-        let mut wanted = done.is_entered.then_some(self.edited).map(Wanted::of);
+        done.is_entered
+    }
+
+    fn buttons_ui(&mut self, ui: &mut Ui, is_entered: bool, commands: &mut Vec<Command>) {
+        let mut wanted = is_entered.then_some(self.edited).map(Wanted::of);
         let mut is_given_up = false;
         ui.horizontal(|ui| match self.edited {
             None => {
@@ -108,12 +113,12 @@ impl FactForm {
                 }
             }
             Some(id) => {
-                let about = "The fact in its place. What was found of the old text stays with it, and \
-                             comes back with Undo";
+                let about = "The fact in its place. What was found of the old text stays with it, \
+                             and comes back with Undo";
                 if ui.button("Change").on_hover_text(about).clicked() {
                     wanted = Some(Wanted::InPlaceOf(id));
                 }
-                if ui.button("Add as another").on_hover_text("The old fact stays").clicked() {
+                if ui.button("Add as new").on_hover_text("The old fact stays").clicked() {
                     wanted = Some(Wanted::New);
                 }
                 is_given_up = ui.button("Cancel").clicked();

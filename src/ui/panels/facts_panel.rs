@@ -259,7 +259,6 @@ fn recall_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     if !state.measures_recall() || n_open == 0 || is_unasked {
         return;
     }
-    let (_, n) = state.facts.recall().progress();
     let frame = Frame::NONE.inner_margin(Margin::symmetric(0, 4));
     let panel = Panel::bottom("recall").resizable(false).show_separator_line(false).frame(frame);
     panel.show(ui, |ui| {
@@ -268,12 +267,10 @@ fn recall_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             let cost = state.recall_left().map(|it| format!(", {}", about_as_long(it)));
             let text = format!("{}{}", command.text(), cost.unwrap_or_default());
             gives(ui.small_button(text), command, commands);
-            let left_out = match state.facts.filter() {
-                Filter { known: Some(_), .. } => ", left out here",
-                Filter { is_one_token: true, .. } => ", left out here",
-                _ => "",
-            };
-            let text = format!("{} of {} not asked yet{left_out}", grouped(n_open), grouped(n));
+            let filter = state.facts.filter();
+            let is_left_out = filter.known.is_some() || filter.is_one_token;
+            let is_missing = if is_left_out { "left out: not asked" } else { "not asked yet" };
+            let text = format!("{} {is_missing}", grouped(n_open));
             let label = Label::new(RichText::new(text).small().weak()).truncate();
             ui.add(label).on_hover_text(
                 "Questions, one each way, whose answers the model was not asked for. Facts that are \
@@ -295,7 +292,7 @@ fn about_as_long(time: Duration) -> String {
 fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<Command>) {
     let found = state.facts.found();
     ui.spacing_mut().item_spacing.y = 0.0;
-    let mut area = ScrollArea::vertical().auto_shrink(false);
+    let mut area = ScrollArea::vertical().auto_shrink(false).min_scrolled_height(0.0);
     if std::mem::take(&mut view.is_revealing) {
         let row = state.selected.and_then(|id| found.iter().position(|it| *it == id));
         let top = row.unwrap_or(0) as f32 * ROW_HEIGHT;
