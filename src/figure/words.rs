@@ -130,6 +130,23 @@ pub fn about_attention(weighting: Weighting) -> &'static str {
     }
 }
 
+/// How the small pictures of heads are coloured. `is_apart`: whether the first key has cells of its own.
+pub fn about_head_pictures(weighting: Weighting, is_apart: bool) -> &'static str {
+    match (weighting, is_apart) {
+        (Weighting::ValueWeighted | Weighting::NormBased, _) => {
+            "Small: the colours of each layer end at its own largest"
+        }
+        (_, true) => {
+            "Small: each head's colours end at its largest weight but for the first key, on which many \
+             heads rest: it is grey, darkest at 1"
+        }
+        (_, false) => {
+            "Small: each head's colours end at its largest weight but for the first key, on which many \
+             heads rest: it is left out"
+        }
+    }
+}
+
 /// What is held in a trace, and in how many layers. `None` if nothing is.
 pub fn severed(sever: Option<Severed>, layers: Option<usize>) -> Option<String> {
     let outputs = match sever? {
@@ -330,17 +347,32 @@ pub fn likelier(rank: u32) -> String {
     format!("{} {are}", counted(rank as usize, "token"))
 }
 
-/// A warning, if the corruption takes nothing away that could come back. `name`: of the metric.
-/// `total`: clean − corrupted.
-pub fn no_effect(name: &str, metric: Metric, total: f32) -> Option<String> {
+/// A warning, if the corruption takes nothing away that could come back, or next to nothing. `name`: of
+/// the metric. `total`: clean − corrupted. `clean`: the metric in the clean run, if it is known.
+pub fn no_effect(name: &str, metric: Metric, total: f32, clean: Option<f32>) -> Option<String> {
     let (does, lost) = if rises(metric) { ("raise", -total) } else { ("lower", total) };
-    (lost <= 0.0).then(|| {
-        format!(
+    let least = least_effect(metric, clean);
+    if lost <= 0.0 {
+        Some(format!(
             "The corruption does not {does} {name}: the total effect (clean − corrupted) is {}, so \
              there is nothing to restore",
             significant(total, 3)
-        )
-    })
+        ))
+    } else if lost < least {
+        Some(format!(
+            "The corruption hardly {does}s {name}, by {}: next to nothing to restore (the total effect, \
+             clean − corrupted, is less than {})",
+            significant(lost, 3),
+            significant(least, 2)
+        ))
+    } else {
+        None
+    }
+}
+
+/// The smallest total effect that leaves something to restore.
+pub fn least_effect(metric: Metric, clean: Option<f32>) -> f32 {
+    clean.map_or_else(|| metric.least_total(), |clean| metric.least_effect(clean))
 }
 
 /// Why a layer is set apart.

@@ -4,9 +4,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::mem::discriminant;
 
+use factscope::analysis::causal_trace::CausalTrace;
 use factscope::analysis::{
-    AnalysisCtx, AnalysisResult, AnalysisSpec, Contrast, Grid, Metric, attribution_patching,
-    edge_attribution,
+    AnalysisCtx, AnalysisResult, AnalysisSpec, Contrast, Grid, Measurement, Metric,
+    attribution_patching, edge_attribution,
 };
 use factscope::figure::{
     AttributionForm, Chart, Effect, Figure, Look, Map, Page, Pick, Series, to_csv, to_svg,
@@ -253,6 +254,49 @@ fn a_trace_whose_corruption_takes_nothing_away_says_so_and_shows_all_its_numbers
     found.corrupted.iter_mut().for_each(|it| it.prob = 0.0);
     let figure = Figure::of(&AnalysisResult::CausalTrace(found), &look);
     assert!(figure.warnings.iter().all(|it| !it.contains("does not lower")));
+}
+
+/// A little noise on a scale of its own would look like a strong result.
+#[test]
+fn a_trace_with_next_to_nothing_to_restore_says_so_and_is_pale() {
+    let engine = engine("tiny");
+    let prompt = prompt("In Paris it is", "Paris", Some("it"));
+    let spec = AnalysisSpec::CausalTrace(trace());
+    let found = engine.run(&prompt, &spec, &AnalysisCtx::unwatched()).unwrap();
+    let AnalysisResult::CausalTrace(mut found) = found else { unreachable!() };
+    // How dark the darkest cell is, 0 to 1, and what is warned of.
+    let darkest = |found: &CausalTrace, effect: Effect| {
+        let look = Look { effect, ..Look::new(&engine.info.tokenizer) };
+        let figure = Figure::of(&AnalysisResult::CausalTrace(found.clone()), &look);
+        let Chart::Map(map) = &figure.charts[0] else { panic!("{:?}", figure.charts) };
+        let (low, high) = map.range;
+        let largest = map.values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        (((largest - low) / (high - low)), figure.warnings.join("\n"))
+    };
+    let mut set = |corrupted: f32, clean: f32| {
+        found.clean.prob = clean;
+        found.corrupted.iter_mut().for_each(|it| it.prob = corrupted);
+        let mut nth = 0.0;
+        found.restored = found.restored.map(|runs| {
+            nth += 1.0;
+            let prob = corrupted + (0.5 + 0.5 * f32::sin(nth)) * (clean - corrupted);
+            runs.iter().map(|it| Measurement { prob, ..*it }).collect()
+        });
+        found.clone()
+    };
+    for (corrupted, clean) in [(0.82, 0.83), (2e-5, 3e-5)] {
+        let found = set(corrupted, clean);
+        for effect in [Effect::Score, Effect::Indirect] {
+            let (darkest, warnings) = darkest(&found, effect);
+            assert!(warnings.contains("The corruption hardly lowers p("), "{warnings}");
+            assert!(warnings.contains("next to nothing to restore"), "{warnings}");
+            // Zero is in the middle of the colours of effects.
+            let most = if effect == Effect::Score { 0.15 } else { 0.55 };
+            assert!(darkest < most, "{darkest}");
+        }
+    }
+    let (darkest, warnings) = darkest(&set(0.6, 0.83), Effect::Score);
+    assert!(darkest > 0.99 && !warnings.contains("to restore"), "{darkest} {warnings}");
 }
 
 #[test]

@@ -61,6 +61,17 @@ impl Effects {
 }
 
 impl Metric {
+    /// The smallest total effect that leaves something to restore: a fiftieth of the clean run's
+    /// probability, and as much of what is counted in its logarithm. `clean`: the metric there.
+    pub fn least_effect(self, clean: f32) -> f32 {
+        const SHARE: f32 = 0.02;
+        match self {
+            Self::Prob | Self::AnswerProb => (SHARE * clean).max(self.least_total()),
+            Self::LogProb | Self::Logit | Self::LogitDiff | Self::Kl => SHARE,
+            Self::Rank => self.least_total(),
+        }
+    }
+
     /// The smallest total effect that a recovered share is computed of. Rounding moves
     /// probabilities by about 1e-7 and logits by 1e-5, so that the share is exact to about a
     /// thousandth.

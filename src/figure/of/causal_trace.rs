@@ -31,9 +31,10 @@ pub(super) fn figure(trace: &CausalTrace, look: &Look<'_>) -> Figure {
 /// What keeps a trace from showing where its answer is recalled.
 pub(super) fn warnings(trace: &CausalTrace, metric: Metric) -> Vec<String> {
     let name = metric_name(metric, &trace.prompt);
-    let total = Effects::of(trace, metric).map(|it| it.total);
-    let without_effect = total.and_then(|total| no_effect(&name, metric, total));
-    not_first_guess(&trace.clean, &trace.prompt).into_iter().chain(without_effect).collect()
+    let without_effect = Effects::of(trace, metric)
+        .and_then(|Effects { total, clean, .. }| no_effect(&name, metric, total, Some(clean)));
+    // Where room is short, only the first warning is shown.
+    without_effect.into_iter().chain(not_first_guess(&trace.clean, &trace.prompt)).collect()
 }
 
 /// A trace as it is looked at.
@@ -150,7 +151,9 @@ impl<'a> Shown<'a> {
             let (low, high) = self.range(&map.values);
             map.colored(ColorMap::of(trace.spec.component)).in_range(low, high)
         } else {
-            map.diverging()
+            let map = map.diverging();
+            let high = self.pale_span().map_or(map.range.1, |span| map.range.1.max(span));
+            map.in_range(-high, high)
         };
         if self.estimates.is_some() {
             map.estimated =
@@ -160,14 +163,31 @@ impl<'a> Shown<'a> {
         map
     }
 
+    /// How far colours reach where the corruption takes next to nothing away, so that what little comes
+    /// back is pale. `None` where it takes enough away, or a share of it is shown.
+    fn pale_span(&self) -> Option<f32> {
+        /// Colours reach this many times the smallest effect that counts.
+        const SPAN: f32 = 10.0;
+        let Effects { total, clean, .. } = self.effects.as_ref()?;
+        let least = self.metric.least_effect(*clean);
+        let lost = if rises(self.metric) { -total } else { *total };
+        let is_shown = self.effect != Effect::Recovery && lost < least;
+        is_shown.then(|| (SPAN * least).max(4.0 * lost.abs()))
+    }
+
     /// ROME's range: from the corrupted run's belief up to the largest found. Where the corruption
-    /// takes nothing away, nothing lies between, so that all there is is shown.
+    /// takes next to nothing away, the colours reach farther than all there is.
     fn range(&self, values: &[f32]) -> (f32, f32) {
         let clean = self.clean();
-        let is_without_effect = self.effects.as_ref().is_some_and(|it| it.total <= 0.0);
-        if is_without_effect && self.is_metric() {
-            let ends = values.iter().copied().chain([0.0, clean, self.corrupted()]);
-            return extent(&ends.collect::<Vec<_>>());
+        if let Some(span) = self.pale_span() {
+            let ends = if self.is_metric() { [clean, self.corrupted()] } else { [0.0; 2] };
+            let ends: Vec<f32> = values.iter().copied().chain(ends).collect();
+            let (low, largest) = extent(&ends);
+            let most = match self.metric {
+                Metric::Prob | Metric::AnswerProb => 1.0,
+                _ => f32::INFINITY,
+            };
+            return (low, (low + span).min(most).max(largest));
         }
         let is_score = self.is_metric();
         let low = match self.corrupted() {

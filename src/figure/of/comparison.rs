@@ -224,7 +224,7 @@ fn warnings(it: &Comparison) -> Vec<String> {
     if let (MapSpec::Trace { metric, .. }, Some(totals)) = (&it.spec.map, it.total_effects) {
         let reading = metric_of_answers(*metric);
         let without_effect = names.iter().zip(totals).filter_map(|(name, total)| {
-            no_effect(&format!("{reading} of the {name}"), *metric, total)
+            no_effect(&format!("{reading} of the {name}"), *metric, total, None)
         });
         warnings.extend(without_effect);
     }

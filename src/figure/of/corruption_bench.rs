@@ -49,8 +49,8 @@ pub(super) fn figure(it: &CorruptionBench, look: &Look<'_>) -> Figure {
         (!names.is_empty()).then(|| format!("Left out, for reasons below: {}", names.join(", ")));
     let of_answer = clean.and_then(|clean| not_first_guess(&clean, &it.prompt));
     let without_effect = it.maps.iter().filter_map(|map| {
-        let total = Effects::of(&map.trace, metric)?.total;
-        Some(format!("{}: {}", self::name(map), no_effect(&name, metric, total)?))
+        let Effects { total, clean, .. } = Effects::of(&map.trace, metric)?;
+        Some(format!("{}: {}", self::name(map), no_effect(&name, metric, total, Some(clean))?))
     });
     let without_effect: Vec<String> = without_effect.collect();
     Figure {

@@ -86,7 +86,7 @@ fn warnings(it: &TraceDifference, names: [&str; 2], nth: usize) -> Vec<String> {
             answer_piece(&it.prompts[nth])
         )
     });
-    let without_effect = no_effect(&metric, it.metric, it.total_effects[nth]);
+    let without_effect = no_effect(&metric, it.metric, it.total_effects[nth], clean.get(it.metric));
     let without_effect = without_effect.map(|text| format!("{}: {text}", capitalized(&name)));
     not_recalled.into_iter().chain(without_effect).collect()
 }
