@@ -45,7 +45,10 @@ pub use made_with::{AskedModel, about_edit, program};
 pub use npz::to_npz;
 #[cfg(test)]
 pub(crate) use of::draw_methods;
-pub use of::{AttributionForm, Effect, LensForm, Look, Looked, attention_end, attention_map};
+pub use of::{
+    AttributionForm, Effect, HeadPicture, LensForm, Look, Looked, Shade, attention_end,
+    attention_map, head_picture, head_picture_side,
+};
 #[cfg(feature = "parquet")]
 pub use parquet_table::{Cells, table_to_parquet, to_parquet};
 pub use pdf::to_pdf;
@@ -147,6 +150,24 @@ pub struct Map {
 
     /// More about each cell, a line each. As many as values, or none.
     pub details: Vec<String>,
+}
+
+/// What is drawn over the colour of a cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks<'a> {
+    /// A line from the lower left to the upper right corner.
+    pub is_set_back: bool,
+
+    /// A dot in the middle.
+    pub is_estimated: bool,
+
+    /// The text in the middle, where there is room.
+    pub text: Option<&'a str>,
+}
+
+impl Marks<'_> {
+    /// How far the line across a cell stays from its edges, in points.
+    pub const INSET: f32 = 1.0;
 }
 
 /// Named numbers as bars from zero, to either side.
@@ -398,6 +419,15 @@ impl Map {
 
     pub fn n_columns(&self) -> usize {
         self.columns.labels.len()
+    }
+
+    /// What is drawn over the colour of a cell, in the window and in files alike.
+    pub fn marks(&self, nth: usize) -> Marks<'_> {
+        let is_known = self.values.get(nth).is_some_and(|value| !value.is_nan());
+        let is = |flags: &[bool]| is_known && flags.get(nth) == Some(&true);
+        let is_estimated = is(&self.estimated);
+        let text = self.texts.get(nth).map(String::as_str).filter(|_| !is_estimated);
+        Marks { is_set_back: is(&self.set_back), is_estimated, text }
     }
 
     /// The place in the model that a cell is about.

@@ -75,6 +75,7 @@ mod training;
 // What becomes of a result: statistics, a figure, a file, an event.
 mod statistics;
 mod figures;
+mod head_pictures;
 mod one_picture;
 mod captions;
 mod figures_of_parts;

@@ -72,6 +72,78 @@ pub fn attention_end(attention: &Attention, layer: usize, pattern: &[f32]) -> f3
     rows.flat_map(|(query, row)| &row[1..query]).copied().fold(1e-6, f32::max)
 }
 
+/// The most cells that a small picture of a head has a side.
+const MOST_CELLS: usize = 24;
+
+/// One head's pattern as a small picture of few cells, queries down and keys across.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadPicture {
+    /// The cells of a side. Where a prompt has more tokens, a cell shows the largest of several.
+    pub side: usize,
+
+    /// One row after the other. `[query, key]`
+    pub shades: Vec<Shade>,
+
+    /// The number that is drawn darkest.
+    pub end: f32,
+}
+
+/// What a cell of a small picture shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shade {
+    /// A weight from the first key, 0 to 1, which is set apart from the others.
+    First(f32),
+
+    /// A number as a share of the largest that is drawn, 0 to 1.
+    Share(f32),
+}
+
+/// How many cells a small picture of a pattern of `n_pos` tokens has a side.
+pub fn head_picture_side(n_pos: usize) -> usize {
+    n_pos.div_ceil(n_pos.div_ceil(MOST_CELLS).max(1))
+}
+
+/// The small picture of a head. `None` if its pattern is not computed. `layer_end`: the
+/// [`Attention::scale`] of its layer.
+///
+/// In many models most heads rest on the first key nearly always (Xiao et al. 2024): in colours that
+/// reach to its weight all heads look alike. The colours of weights therefore end at the head's largest
+/// weight from any other key, and the first key is set apart, or left out where it shares a cell with
+/// others. Norms show how little is moved from such a key, and have the scale of their layer.
+pub fn head_picture(
+    attention: &Attention,
+    layer: usize,
+    head: usize,
+    layer_end: f32,
+) -> Option<HeadPicture> {
+    let pattern = attention.pattern(layer, head)?;
+    let n_pos = attention.prompt.n_pos();
+    let side = head_picture_side(n_pos);
+    let group = n_pos.div_ceil(side);
+    let is_weight = matches!(attention.spec.weighting, Weighting::Pattern | Weighting::Rollout);
+    let n_apart = usize::from(is_weight);
+    let others = || pattern.chunks(n_pos).flat_map(|row| &row[n_apart..]).copied();
+    let end = if is_weight {
+        others().filter(|it| it.is_finite()).fold(1e-6, f32::max)
+    } else {
+        layer_end
+    };
+    let mut shades = vec![Shade::Share(0.0); side * side];
+    for (query, row) in pattern.chunks(n_pos).enumerate() {
+        let of_query = &mut shades[query / group * side..][..side];
+        for (key, &weight) in row.iter().enumerate() {
+            let shade = &mut of_query[key / group];
+            match shade {
+                _ if key < n_apart && group > 1 => {}
+                _ if key < n_apart => *shade = Shade::First(weight),
+                Shade::First(_) => {}
+                Shade::Share(share) => *share = share.max(weight / end),
+            }
+        }
+    }
+    Some(HeadPicture { side, shades, end })
+}
+
 /// One head's pattern, queries down and keys across. `high`: where its colours end.
 pub fn attention_map(attention: &Attention, name: &str, pattern: &[f32], high: f32) -> Map {
     let prompt = &attention.prompt;

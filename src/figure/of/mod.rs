@@ -48,7 +48,9 @@ mod trace_average;
 mod trace_difference;
 mod trace_cell;
 
-pub use attention::{attention_end, attention_map};
+pub use attention::{
+    HeadPicture, Shade, attention_end, attention_map, head_picture, head_picture_side,
+};
 pub use logit_lens::LensForm;
 pub use running_sum::AttributionForm;
 use running_sum::{running_sums, waterfall};

@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use eframe::egui::{Button, Sense, Slider, TextStyle, Ui, vec2};
+use eframe::egui::{Button, Sense, Slider, TextStyle, Ui, Vec2, vec2};
 
 use super::attention_lines::{Weights, attention_lines_ui};
 use super::cut_view::{CutView, cut_ui, paint_ui};
 use super::header_ui;
 use crate::analysis::attention::{Attention, Weighting};
-use crate::figure::words::{about_attention, attention_spread, attention_title};
-use crate::figure::{attention_end, attention_map};
+use crate::figure::words::{
+    about_attention, about_head_pictures, attention_spread, attention_title,
+};
+use crate::figure::{attention_end, attention_map, head_picture, head_picture_side};
 use crate::tokens::visible;
 use crate::ui::command::Command;
 use crate::ui::state::{AttentionSettings, Drawing};
@@ -33,17 +35,16 @@ pub struct AttentionView<'a> {
 /// The least height in points of the map of one head.
 const LEAST_HEIGHT: f32 = 220.0;
 
-/// How much wider than high a pane is when all heads stand beside the one and not below it, and its
-/// least width then in points.
-const WIDE: f32 = 1.2;
-const LEAST_WIDE: f32 = 640.0;
-
 /// The room for the small print, in lines.
 const CAPTION_LINES: f32 = 4.0;
 
-/// The part of a pane's height that all heads take beside the one, and that the one takes above all.
-const ATLAS_HEIGHT: f32 = 0.6;
+/// The part of a pane's height that the one head takes above all, where both scroll.
 const MAP_HEIGHT: f32 = 0.55;
+
+/// The part of the height that all heads leave to the edges that are cut, where these have the width
+/// in points that their tables need.
+const CUT_HEIGHT: f32 = 0.4;
+const CUT_WIDTH: f32 = 400.0;
 
 /// The least height in points of all heads, at which patterns can be told apart.
 const LEAST_ATLAS: f32 = 180.0;
@@ -94,33 +95,42 @@ pub fn attention_ui(
     // However many lines the small print has of what the pointer is on, nothing above it moves.
     let line = TextStyle::Small.resolve(ui.style()).size + ui.spacing().item_spacing.y;
     let room = vec2(width, ui.available_height() - CAPTION_LINES * line);
-    let is_wide = room.x > (room.y * WIDE).max(LEAST_WIDE);
-    // The map keeps its size while edges are painted on it.
-    let height = if is_wide { room.y } else { MAP_HEIGHT * room.y }.max(LEAST_HEIGHT);
-    let max_height = if is_wide { ATLAS_HEIGHT * room.y } else { room.y - height };
-    let max_height = max_height.max(LEAST_ATLAS);
-    let selected = (layer, head);
-    let atlas = HeadAtlas { attention, n_layers, selected, max_height };
+    let mut atlas = HeadAtlas { attention, n_layers, selected: (layer, head), max_height: room.y };
+    let split = split(ui, &atlas, room, ctx);
     let about = |layer, head| about_head(attention, layer, head);
     let prompt = &attention.prompt;
-    let (position, picked) = if is_wide {
-        let columns = ui.horizontal_top(|ui| {
-            let large = ui.vertical(|ui| {
-                ui.set_width(room.x / 2.0);
-                large_ui(ui, view, height, before, ctx, commands)
+    let (position, picked) = match split {
+        Split::Beside { map_width } => {
+            let has_room = width - ui.spacing().item_spacing.x - map_width >= CUT_WIDTH;
+            let columns = ui.horizontal_top(|ui| {
+                let large = ui.vertical(|ui| {
+                    ui.set_width(map_width);
+                    large_ui(ui, view, room.y, before, ctx, commands)
+                });
+                let all = ui.vertical(|ui| {
+                    // The map keeps its place and its size while edges are painted on it.
+                    if has_room && !view.cut.painted.is_empty() {
+                        atlas.max_height = (room.y * (1.0 - CUT_HEIGHT)).max(LEAST_ATLAS);
+                    }
+                    let picked = atlas.show(ui, ctx, about);
+                    if has_room {
+                        cut_ui(ui, &mut view.cut, prompt, n_layers, ctx, commands);
+                    }
+                    picked
+                });
+                (large.inner, all.inner)
             });
-            let all = ui.vertical(|ui| {
-                let picked = atlas.show(ui, ctx, about);
+            if !has_room {
                 cut_ui(ui, &mut view.cut, prompt, n_layers, ctx, commands);
-                picked
-            });
-            (large.inner, all.inner)
-        });
-        columns.inner
-    } else {
-        let position = large_ui(ui, view, height, before, ctx, commands);
-        cut_ui(ui, &mut view.cut, prompt, n_layers, ctx, commands);
-        (position, atlas.show(ui, ctx, about))
+            }
+            columns.inner
+        }
+        Split::Above { map_height, atlas_height } => {
+            let position = large_ui(ui, view, map_height, before, ctx, commands);
+            cut_ui(ui, &mut view.cut, prompt, n_layers, ctx, commands);
+            atlas.max_height = atlas_height;
+            (position, atlas.show(ui, ctx, about))
+        }
     };
     let hovered = match position {
         Some(ViewAction::Select(it)) => {
@@ -139,6 +149,68 @@ pub fn attention_ui(
     });
     // To look at the head that is shown at first is not to pick it.
     (selection != before).then_some(ViewAction::Select(selection)).or(hovered)
+}
+
+/// How one head and all heads share the room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Split {
+    Beside { map_width: f32 },
+    Above { map_height: f32, atlas_height: f32 },
+}
+
+/// Points that whole pixels may take.
+const ROUNDING: f32 = 1.0;
+
+/// The least sides in points of the one head's map and of each small picture where both are in sight;
+/// smaller, one stands above the other and the pane scrolls.
+const LEAST_SIDE: f32 = 100.0;
+const LEAST_PICTURE: f32 = 11.0;
+
+/// Shares the room so that one head and all heads are both as large as can be.
+fn split(ui: &Ui, atlas: &HeadAtlas<'_>, room: Vec2, ctx: &ViewCtx<'_>) -> Split {
+    let attention = atlas.attention;
+    let weights = Shared(Arc::clone(attention.weights()));
+    let of = (weights, [room.x, room.y, ui.pixels_per_point()].map(f32::to_bits));
+    let id = ui.make_persistent_id("room of one head and all heads");
+    let scrolled = || {
+        let map_height = (MAP_HEIGHT * room.y).max(LEAST_HEIGHT);
+        Split::Above { map_height, atlas_height: (room.y - map_height).max(LEAST_ATLAS) }
+    };
+    let best = made_once(ui, id, of, || {
+        let layer = attention.spec.layers.start;
+        let pattern = attention.pattern(layer, 0)?;
+        let end = attention_end(attention, layer, pattern);
+        let map = attention_map(attention, "Attention pattern", pattern, end);
+        let map = Heatmap::new(&map, ctx);
+        let fits = |[whole, _]: &[Vec2; 2], room: Vec2| {
+            whole.x <= room.x + ROUNDING && whole.y <= room.y + ROUNDING
+        };
+        // How large both are in these rooms, or `None` where one is too large or too small.
+        let size = |rooms: [Vec2; 2]| {
+            let sizes = [map.sizes(ui, rooms[0]), atlas.sizes(ui, ctx, rooms[1])];
+            let sides = sizes.map(|[_, cells]| (cells.x * cells.y).sqrt());
+            let are_in_sight = sizes.iter().zip(rooms).all(|(sizes, room)| fits(sizes, room));
+            let picture = sizes[1][1].y / attention.n_heads as f32;
+            let is_legible = sides[0] >= LEAST_SIDE && picture >= LEAST_PICTURE;
+            (are_in_sight && is_legible).then_some(sides[0] * sides[1])
+        };
+        let gap = ui.spacing().item_spacing;
+        let splits = (6..=14).flat_map(|nth| {
+            let part = nth as f32 * 0.05;
+            let map_width = ((room.x - gap.x) * part).floor();
+            let beside = [map_width, room.x - gap.x - map_width].map(|width| vec2(width, room.y));
+            let map_height = ((room.y - gap.y) * part).floor();
+            let atlas_height = room.y - gap.y - map_height;
+            let above = [map_height, atlas_height].map(|height| vec2(room.x, height));
+            [
+                (Split::Beside { map_width }, size(beside)),
+                (Split::Above { map_height, atlas_height }, size(above)),
+            ]
+        });
+        let legible = splits.filter_map(|(split, size)| Some((split, size?)));
+        legible.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(split, _)| split)
+    });
+    best.unwrap_or_else(scrolled)
 }
 
 /// Shows one head. Returns the query that was picked, or that the pointer is on.
@@ -213,6 +285,9 @@ fn about_head(attention: &Attention, layer: usize, head: usize) -> String {
         let sum: f32 = of_subject.iter().sum();
         _ = write!(text, "\nLast token to the subject: {}", significant(sum, 2));
     }
+    if let Some(picture) = head_picture(attention, layer, head, attention.scale(layer)) {
+        _ = write!(text, "\nDarkest blue: {}", significant(picture.end, 2));
+    }
     text
 }
 
@@ -262,9 +337,8 @@ fn caption(
     let spread = attention_spread(prompt, pattern, ctx.selection.position);
     caption.add(Tone::Plain, spread);
     caption.add(Tone::Note, about_attention(attention.spec.weighting));
-    if attention.scale(layer) != 1.0 {
-        caption.add(Tone::Note, "Small: the colours of each layer end at its own largest");
-    }
+    let weighting = attention.spec.weighting;
+    caption.add(Tone::Note, about_head_pictures(weighting, head_picture_side(n_pos) == n_pos));
     caption
 }
 

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{Color32, ColorImage, Sense, TextureFilter, TextureId, TextureOptions, Ui};
+use eframe::egui::{
+    Color32, ColorImage, Sense, TextureFilter, TextureId, TextureOptions, Ui, Vec2,
+};
 
 use super::heatmap::{Cell, Heatmap};
 use super::made_once::{Shared, cached_texture, made_once};
 use crate::analysis::attention::Attention;
 use crate::figure::words::attention_quantity;
-use crate::figure::{Map, Side};
+use crate::figure::{Map, Shade, Side, head_picture, head_picture_side};
 use crate::ui::theme::{ColorMap, palette};
 use crate::ui::view::ViewCtx;
 
@@ -25,9 +27,8 @@ pub struct HeadAtlas<'a> {
     pub max_height: f32,
 }
 
-/// A head's map has at most this many pixels a side; longer prompts are drawn by their largest
-/// weights.
-const MAX_SIDE: usize = 24;
+/// The least pixels that a picture has a side, about.
+const LEAST_PIXELS: usize = 24;
 
 impl HeadAtlas<'_> {
     /// Returns the layer and head that are picked in this frame, by click or arrow key. `about` says
@@ -49,6 +50,14 @@ impl HeadAtlas<'_> {
         Some((picked.column, picked.row))
     }
 
+    /// How large it is when it is drawn in `room`: with its labels, and the pictures alone.
+    pub fn sizes(&self, ui: &Ui, ctx: &ViewCtx<'_>, room: Vec2) -> [Vec2; 2] {
+        let map = self.map(ui);
+        let mut heatmap = Heatmap::new(&map, ctx);
+        heatmap.picture = Some((self.texture(ui), &|_| String::new()));
+        heatmap.sizes(ui, room)
+    }
+
     /// The sides of the map, whose cells are pictures: their values only say which were computed.
     fn map(&self, ui: &Ui) -> Arc<Map> {
         let (n_heads, n_layers) = (self.attention.n_heads, self.n_layers);
@@ -64,17 +73,10 @@ impl HeadAtlas<'_> {
         })
     }
 
-    /// Pixels of the texture from one head to the next: a map, and a gap of one.
-    fn tile(&self) -> usize {
-        let (n_groups, scale) = self.scale();
-        n_groups * scale + 1
-    }
-
-    /// How many pixels a map has a side, and how many times each is repeated.
+    /// The cells that a picture has a side, and how many pixels each has.
     fn scale(&self) -> (usize, usize) {
-        let n_pos = self.attention.prompt.n_pos();
-        let n_groups = n_pos.div_ceil(n_pos.div_ceil(MAX_SIDE));
-        (n_groups, (MAX_SIDE / n_groups).max(1))
+        let side = head_picture_side(self.attention.prompt.n_pos());
+        (side, (LEAST_PIXELS / side).max(1))
     }
 
     /// The texture, which is made once for a result and a theme.
@@ -88,28 +90,24 @@ impl HeadAtlas<'_> {
     }
 
     fn image(&self, gap: Color32) -> ColorImage {
-        let (n_pos, tile, (n_groups, scale)) =
-            (self.attention.prompt.n_pos(), self.tile(), self.scale());
-        let group = n_pos.div_ceil(n_groups);
+        let (side, scale) = self.scale();
+        // From one head to the next: a picture, and a gap of one pixel.
+        let tile = side * scale + 1;
         let size = [self.n_layers * tile, self.attention.n_heads * tile];
         let mut image = ColorImage::filled(size, gap);
         let layers = self.attention.spec.layers.clone();
-        let scales: Vec<f32> = layers.map(|layer| self.attention.scale(layer)).collect();
+        let ends: Vec<f32> = layers.clone().map(|layer| self.attention.scale(layer)).collect();
         for (layer, head) in self.attention.shown().filter(|(layer, _)| *layer < self.n_layers) {
-            let Some(pattern) = self.attention.pattern(layer, head) else { continue };
-            let end = scales[layer - self.attention.spec.layers.start];
-            let mut largest = vec![0.0_f32; n_groups * n_groups];
-            for (query, row) in pattern.chunks(n_pos).enumerate() {
-                for (key, &weight) in row.iter().enumerate() {
-                    let to = &mut largest[query / group * n_groups + key / group];
-                    *to = to.max(weight);
-                }
-            }
+            let end = ends[layer - layers.start];
+            let Some(picture) = head_picture(self.attention, layer, head, end) else { continue };
             for y in 0..tile - 1 {
                 let from = (head * tile + y) * size[0] + layer * tile;
                 let row = &mut image.pixels[from..from + tile - 1];
                 for (x, pixel) in row.iter_mut().enumerate() {
-                    *pixel = ColorMap::Blues.color(largest[y / scale * n_groups + x / scale] / end);
+                    *pixel = match picture.shades[y / scale * side + x / scale] {
+                        Shade::First(weight) => gray(weight),
+                        Shade::Share(share) => ColorMap::Blues.color(share),
+                    };
                 }
             }
         }
@@ -122,4 +120,9 @@ impl HeadAtlas<'_> {
         }
         image
     }
+}
+
+/// White for 0, and for 1 a grey beside which blue can still be seen.
+fn gray(weight: f32) -> Color32 {
+    Color32::from_gray((255.0 - 115.0 * weight.clamp(0.0, 1.0)) as u8)
 }

@@ -4,7 +4,7 @@
 
 use eframe::egui::emath::GuiRounding as _;
 use eframe::egui::{
-    Id, PopupAnchor, Pos2, Rect, Response, RichText, Role, Sense, TextureId, Tooltip, Ui,
+    Id, PopupAnchor, Pos2, Rect, Response, RichText, Role, Sense, TextureId, Tooltip, Ui, Vec2,
     WidgetInfo, vec2,
 };
 
@@ -109,7 +109,7 @@ impl Heatmap<'_> {
     pub fn show(&self, ui: &mut Ui, sense: Sense) -> HeatmapResponse {
         let Map { color_map, quantity, .. } = self.map;
         let bar = ColorBar { color_maps: &[*color_map], range: self.range, quantity };
-        let layout = self.layout(ui, &bar);
+        let layout = self.layout(ui, &bar, vec2(ui.available_width(), self.max_height));
 
         let (outer, whole) = ui.allocate_exact_size(layout.size, Sense::hover());
         whole.widget_info(|| WidgetInfo::labeled(Role::Figure, true, self.axes()));
@@ -129,6 +129,14 @@ impl Heatmap<'_> {
             response.asked = Some(ViewAction::hold(quantity, range));
         }
         response
+    }
+
+    /// How large the map is when it is drawn in `room`: with all around it, and the cells alone.
+    pub fn sizes(&self, ui: &Ui, room: Vec2) -> [Vec2; 2] {
+        let Map { color_map, quantity, .. } = self.map;
+        let bar = ColorBar { color_maps: &[*color_map], range: self.range, quantity };
+        let layout = self.layout(ui, &bar, room);
+        [layout.size, layout.map.size()]
     }
 
     /// Draws only the cells, where the caller has made room for them.

@@ -57,7 +57,8 @@ pub(super) const LABEL_GAP: f32 = 6.0;
 pub(super) const BAR_GAP: f32 = 12.0;
 
 impl Heatmap<'_> {
-    pub(super) fn layout(&self, ui: &Ui, bar: &ColorBar<'_>) -> Layout {
+    /// `room`: for the map with its labels and its bar.
+    pub(super) fn layout(&self, ui: &Ui, bar: &ColorBar<'_>, room: Vec2) -> Layout {
         let (n_rows, n_columns) = (self.map.n_rows(), self.map.n_columns());
         let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font())).ceil();
         let row_labels = self.rows.galleys(ui, MAX_LABEL_WIDTH);
@@ -82,7 +83,6 @@ impl Heatmap<'_> {
             None => BAR_GAP + bar.width(ui, 200.0) + 1.0,
             Some(_) => 1.0,
         };
-        let available = vec2(ui.available_width(), self.max_height);
         let upright_below = match self.columns.kind {
             Labels::Numbers => line,
             Labels::Tokens | Labels::Words => widest(&column_labels),
@@ -90,7 +90,7 @@ impl Heatmap<'_> {
 
         let down = apart(&row_labels);
         let cell_in = |left: f32, below: f32| {
-            self.cell(available - vec2(left + right, above + below + title), down, pixel)
+            self.cell(room - vec2(left + right, above + below + title), down, pixel)
         };
         let mut cell = cell_in(left, upright_below);
         let is_turned = match self.columns.kind {
@@ -165,9 +165,11 @@ impl Heatmap<'_> {
     /// to fit, down to a point for each.
     fn square_side(&self, fitting: Vec2) -> f32 {
         let n_rows = self.map.n_rows() as f32;
+        // Pictures are told apart before there is room for each label.
+        let label = if self.picture.is_none() { 14.0 } else { 1.0 };
+        let least = (0.5 * LEAST_HEIGHT / n_rows).clamp(1.0, label).max(LEAST_MAP / n_rows);
         // A few rows of many columns are lower, or the last column would be cut off.
-        let high = (LEAST_MAP / n_rows).min(fitting.x);
-        let least = (0.5 * LEAST_HEIGHT / n_rows).clamp(1.0, 14.0).max(high);
+        let least = least.min(fitting.x.max(1.0));
         fitting.min_elem().clamp(least.min(LARGEST), LARGEST)
     }
 }
