@@ -16,6 +16,7 @@ mod long;
 pub mod font;
 pub mod number;
 mod made_with;
+mod marks;
 mod npz;
 mod of;
 #[cfg(feature = "parquet")]
@@ -42,6 +43,7 @@ pub use graph::{Graph, GraphEdge, GraphKind, GraphNode};
 pub use lines::{Lines, Series, band_pieces};
 pub use long::{Number, Place};
 pub use made_with::{AskedModel, about_edit, program};
+pub use marks::Marks;
 pub use npz::to_npz;
 #[cfg(test)]
 pub(crate) use of::draw_methods;
@@ -150,24 +152,6 @@ pub struct Map {
 
     /// More about each cell, a line each. As many as values, or none.
     pub details: Vec<String>,
-}
-
-/// What is drawn over the colour of a cell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks<'a> {
-    /// A line from the lower left to the upper right corner.
-    pub is_set_back: bool,
-
-    /// A dot in the middle.
-    pub is_estimated: bool,
-
-    /// The text in the middle, where there is room.
-    pub text: Option<&'a str>,
-}
-
-impl Marks<'_> {
-    /// How far the line across a cell stays from its edges, in points.
-    pub const INSET: f32 = 1.0;
 }
 
 /// Named numbers as bars from zero, to either side.
@@ -419,15 +403,6 @@ impl Map {
 
     pub fn n_columns(&self) -> usize {
         self.columns.labels.len()
-    }
-
-    /// What is drawn over the colour of a cell, in the window and in files alike.
-    pub fn marks(&self, nth: usize) -> Marks<'_> {
-        let is_known = self.values.get(nth).is_some_and(|value| !value.is_nan());
-        let is = |flags: &[bool]| is_known && flags.get(nth) == Some(&true);
-        let is_estimated = is(&self.estimated);
-        let text = self.texts.get(nth).map(String::as_str).filter(|_| !is_estimated);
-        Marks { is_set_back: is(&self.set_back), is_estimated, text }
     }
 
     /// The place in the model that a cell is about.

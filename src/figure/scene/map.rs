@@ -4,7 +4,7 @@ use super::text::{shortened, text_width};
 use super::{Anchor, FAINT, INK, MARKED, RULE, SMALL, Scene, Shape, Style, WEAK, step_of, widest};
 use crate::figure::color::Rgb;
 use crate::figure::number::Ticks;
-use crate::figure::{Map, Side};
+use crate::figure::{Map, Marks, Side};
 
 /// The widest label of a row or column, as a share of the page.
 const LABEL: f32 = 0.26;
@@ -150,17 +150,17 @@ impl Scene {
         for (nth, &value) in map.values.iter().enumerate() {
             let at = place(nth / n_columns, nth % n_columns);
             let middle = [at[0] + cell[0] / 2.0, at[1] + cell[1] / 2.0];
-            if map.set_back.get(nth) == Some(&true) && !value.is_nan() {
-                let [left, top] = [at[0] + 1.0, at[1] + 1.0];
-                let [right, bottom] = [at[0] + cell[0] - 1.0, at[1] + cell[1] - 1.0];
+            let marks = map.marks(nth);
+            if marks.is_set_back {
+                let [left, top] = at.map(|it| it + Marks::INSET);
+                let [right, bottom] = [0, 1].map(|side| at[side] + cell[side] - Marks::INSET);
                 self.line([left, bottom], [right, top], on(value));
             }
-            if map.estimated.get(nth) == Some(&true) {
+            if marks.is_estimated {
                 let dot = Shape::Dot { at: middle, radius: 1.0, color: on(value) };
                 self.shapes.push(dot);
-            } else if let Some(text) = map.texts.get(nth)
-                && has_room
-            {
+            }
+            if let Some(text) = marks.text.filter(|_| has_room) {
                 let style = Style { color: on(value), ..style };
                 self.text(middle, shortened(text, room, style), Anchor::Middle, style);
             }

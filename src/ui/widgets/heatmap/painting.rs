@@ -11,6 +11,7 @@ use eframe::egui::{
 
 use super::layout::{LABEL_GAP, Layout};
 use super::{Cell, Heatmap};
+use crate::figure::Marks;
 use crate::ui::theme::{axis_font, palette, text_on};
 use crate::ui::widgets::made_once::cached_texture;
 use crate::ui::widgets::text::{elide_middle, rotated_text};
@@ -26,6 +27,10 @@ const ELIDED_FROM: f32 = 40.0;
 
 /// The size in points of the smallest text in a cell; what does not fit then is shortened.
 const SMALLEST: f32 = 9.0;
+
+/// How strong marks over the colours of cells are.
+const ESTIMATED: f32 = 0.45;
+const SET_BACK: f32 = 0.7;
 
 impl Heatmap<'_> {
     pub(super) fn paint_cells(&self, ui: &Ui, id: Id, map: Rect, cell: Vec2) {
@@ -50,7 +55,7 @@ impl Heatmap<'_> {
         painter.image(texture, map, uv, Color32::WHITE);
         ui.painter().rect_stroke(map, 0.0, Stroke::new(1.0, colors.line), StrokeKind::Outside);
 
-        self.paint_dots(&painter, map, cell, color);
+        self.paint_marks(&painter, map, cell, color);
 
         let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
         if self.map.texts.is_empty() || cell.y < line {
@@ -62,12 +67,10 @@ impl Heatmap<'_> {
         for row in 0..n_rows {
             for column in 0..n_columns {
                 let at = Cell { row, column };
+                let Some(text) = self.map.marks(self.nth(at)).text else { continue };
                 let value = self.value(at);
-                if value.is_nan() {
-                    continue;
-                }
-                let ink = text_on(color(value));
-                let mut text = self.map.texts[self.nth(at)].clone();
+                let ink = if value.is_nan() { colors.text } else { text_on(color(value)) };
+                let mut text = text.to_owned();
                 let mut font = axis_font();
                 if cell.x >= ELIDED_FROM {
                     let room = cell.x - 6.0;
@@ -115,21 +118,30 @@ impl Heatmap<'_> {
         })
     }
 
-    /// Draws a dot in the middle of each estimated cell.
-    fn paint_dots(&self, painter: &Painter, map: Rect, cell: Vec2, color: impl Fn(f32) -> Color32) {
-        if self.map.estimated.is_empty() {
+    /// Draws a dot in the middle of each estimated cell, and a line across each that is set back.
+    fn paint_marks(
+        &self,
+        painter: &Painter,
+        map: Rect,
+        cell: Vec2,
+        color: impl Fn(f32) -> Color32,
+    ) {
+        if self.map.estimated.is_empty() && self.map.set_back.is_empty() {
             return;
         }
         let radius = (cell.min_elem() / 7.0).clamp(0.8, 2.2);
-        for row in 0..self.map.n_rows() {
-            for column in 0..self.map.n_columns() {
-                let at = Cell { row, column };
-                let value = self.value(at);
-                if self.is_estimated(at) && !value.is_nan() {
-                    let center = map.min + vec2(column as f32 + 0.5, row as f32 + 0.5) * cell;
-                    let ink = text_on(color(value)).gamma_multiply(0.45);
-                    painter.circle_filled(center, radius, ink);
-                }
+        for (nth, &value) in self.map.values.iter().enumerate() {
+            let (row, column) = (nth / self.map.n_columns(), nth % self.map.n_columns());
+            let corner = map.min + vec2(column as f32, row as f32) * cell;
+            let (marks, ink) = (self.map.marks(nth), text_on(color(value)));
+            if marks.is_set_back {
+                let line = Rect::from_min_size(corner, cell).shrink(Marks::INSET);
+                let ends = [line.left_bottom(), line.right_top()];
+                painter.line_segment(ends, Stroke::new(1.0, ink.gamma_multiply(SET_BACK)));
+            }
+            if marks.is_estimated {
+                let dot = ink.gamma_multiply(ESTIMATED);
+                painter.circle_filled(corner + cell / 2.0, radius, dot);
             }
         }
     }
