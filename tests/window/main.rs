@@ -28,6 +28,7 @@ mod paths;
 mod pictures;
 mod export;
 mod studies;
+mod maps;
 mod memory;
 mod models;
 mod pair;

@@ -40,6 +40,9 @@ pub fn traces_ui(
         empty_ui(ui, "No fact is chosen", "Choose one on the left, or type your own");
         return;
     }
+    if ui.available_height() < rows.len() as f32 * TIGHT_ROW + ABOVE_ROWS {
+        ui.spacing_mut().item_spacing.y = TIGHT_GAP;
+    }
     let has_subject = rows.iter().any(|&row| {
         let prompt = state.findings_at(row).and_then(|it| it.prompt.as_ref().ok());
         prompt.is_some_and(|prompt| prompt.subject.is_some())
@@ -80,10 +83,11 @@ pub fn traces_ui(
     // All lines are as high as each other, with a separator and its gaps between two.
     let separators = (between + 2.0 * ui.spacing().item_spacing.y) * (n_lines - 1) as f32;
     let height = (ui.available_height() - separators) / n_lines as f32;
-    let size = vec2((room.x + GAP) / n_beside as f32 - GAP, height.max(0.0));
     let shows_tokens = height >= TIGHT_ROW;
     let mut picked = Vec::new();
     for (nth, line) in blocks.chunks(n_beside).enumerate() {
+        // The last line is full as well, however few are left for it.
+        let size = vec2((room.x + GAP) / line.len() as f32 - GAP, height.max(0.0));
         if nth > 0 {
             ui.add(Separator::default().spacing(between));
         }
@@ -138,6 +142,10 @@ const ROOMY_ROW: f32 = 400.0;
 
 /// Points; where a line of maps has less, the prompt's tokens stand beside the rows of its map only.
 const TIGHT_ROW: f32 = 255.0;
+
+/// About the points above the rows, and the points between what stands in a row that is tight.
+const ABOVE_ROWS: f32 = 70.0;
+const TIGHT_GAP: f32 = 2.0;
 
 /// The gap in points between maps beside each other, and the least width of each.
 const GAP: f32 = 20.0;

@@ -237,12 +237,14 @@ impl<'a> Block<'a> {
             }
             Self::Beside(charts) => {
                 let n = n_beside(charts.len(), ui.available_width());
-                let width = (ui.available_width() + CHARTS_GAP) / n as f32 - CHARTS_GAP;
+                let room = ui.available_width() + CHARTS_GAP;
                 // Of several lines the second is in sight.
                 let part = if n < charts.len() { FIRST_OF_SEVERAL } else { 1.0 };
                 let height = below_name.map(|it| it * part);
                 let mut action = None;
                 for line in charts.chunks(n) {
+                    // The last line is full as well, however few are left for it.
+                    let width = room / line.len() as f32 - CHARTS_GAP;
                     ui.horizontal_top(|ui| {
                         ui.spacing_mut().item_spacing.x = CHARTS_GAP;
                         for chart in line {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
-use eframe::egui::{Color32, Galley, TextStyle, Ui};
+use eframe::egui::{Color32, Galley, Label, TextStyle, Ui};
 
 use crate::ui::theme::{Palette, palette};
 
@@ -13,8 +13,8 @@ use crate::ui::theme::{Palette, palette};
 pub struct Caption {
     lines: Vec<(Tone, String)>,
 
-    /// Whether room is short: each line is cut where the figure ends, and notes are only shown on
-    /// hover.
+    /// Whether room is short: of the warnings only the first is shown, in one line, and asides in
+    /// brackets and notes are only shown on hover.
     is_brief: bool,
 }
 
@@ -45,7 +45,8 @@ impl Caption {
     pub fn show(&self, ui: &mut Ui) {
         let galleys: Vec<_> = self.galleys(ui).collect();
         for (_, galley) in galleys {
-            let line = ui.label(galley);
+            // All that is cut is in the tooltip below.
+            let line = ui.add(Label::new(galley).show_tooltip_when_elided(!self.is_brief));
             if self.is_brief {
                 let lines: Vec<&str> = self.lines.iter().map(|(_, line)| &**line).collect();
                 line.on_hover_text(lines.join("\n"));
@@ -57,17 +58,44 @@ impl Caption {
         let font = TextStyle::Small.resolve(ui.style());
         let width = ui.available_width();
         let colors = palette(ui);
-        let shown = self.lines.iter().filter(|(tone, _)| !self.is_brief || *tone != Tone::Note);
-        shown.map(move |(tone, line)| {
+        let first_warning = self.lines.iter().position(|(tone, _)| *tone == Tone::Warning);
+        let lines = self.lines.iter().enumerate();
+        let shown = lines.filter(move |(nth, (tone, _))| match tone {
+            _ if !self.is_brief => true,
+            Tone::Plain => true,
+            Tone::Note => false,
+            Tone::Warning => first_warning == Some(*nth),
+        });
+        shown.map(move |(_, (tone, line))| {
             let format = TextFormat::simple(font.clone(), tone.color(colors));
-            let mut job = LayoutJob::single_section(line.clone(), format);
+            let text = if self.is_brief { without_asides(line) } else { line.clone() };
+            let mut job = LayoutJob::single_section(text, format);
             job.wrap.max_width = width;
-            if self.is_brief {
+            if self.is_brief && *tone == Tone::Warning {
                 job.wrap = TextWrapping::truncate_at_width(width);
             }
             (*tone, ui.painter().layout_job(job))
         })
     }
+}
+
+/// A text without what stands in brackets after a space: `p(it) 0.2` of `p(it) 0.2 (3 samples)`.
+fn without_asides(text: &str) -> String {
+    let mut kept = String::new();
+    let mut depth = 0;
+    for c in text.chars() {
+        match c {
+            '(' if depth > 0 => depth += 1,
+            '(' if kept.ends_with(' ') => {
+                kept.pop();
+                depth = 1;
+            }
+            ')' if depth > 0 => depth -= 1,
+            _ if depth == 0 => kept.push(c),
+            _ => {}
+        }
+    }
+    if depth == 0 { kept } else { text.to_owned() }
 }
 
 impl Tone {
