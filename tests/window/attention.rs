@@ -2,7 +2,7 @@
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Event, Key, Modifiers, Pos2, Shape, vec2};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::analysis::attention::Weighting;
 use factscope::analysis::edge_cut::EdgeCut;
 use factscope::analysis::{AnalysisResult, AnalysisSpec};
@@ -262,6 +262,37 @@ fn norms_are_shown_in_place_of_weights_when_they_are_asked_for() {
     window.wait("the step back", |app| {
         shown(app).is_some_and(|it| it.spec.weighting == Weighting::ValueWeighted)
     });
+}
+
+/// The map does not vanish while the model computes what it is weighed by, or reads another prompt.
+#[test]
+fn until_the_model_has_answered_the_last_map_stays() {
+    let mut window = Window::open();
+    window.show(Pane::Attention);
+    let map = |window: &Window| {
+        let shown = window.harness.query_all_by_label_contains("Attention pattern");
+        let mut shown = shown.filter(|it| it.accesskit_node().role() == Role::Canvas);
+        shown.next().map(|it| (it.rect(), it.accesskit_node().is_disabled()))
+    };
+    let (place, is_disabled) = map(&window).unwrap();
+    assert!(!is_disabled);
+    for command in [Command::WeighAttention(Weighting::ValueWeighted), Command::NextFact] {
+        window.harness.state_mut().command(command.clone());
+        window.harness.step();
+        let (mut n_waiting, start) = (0, std::time::Instant::now());
+        loop {
+            window.harness.step();
+            let (rect, is_disabled) = map(&window).expect("there is a map in every frame");
+            if !is_disabled {
+                break;
+            }
+            n_waiting += 1;
+            assert_eq!(rect.min, place.min, "nothing shifts");
+            window.sees("Running the model…");
+            assert!(start.elapsed() < super::support::PATIENCE);
+        }
+        assert!(n_waiting > 0, "{command:?} was answered before a frame was drawn");
+    }
 }
 
 #[test]

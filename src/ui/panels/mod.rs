@@ -1,5 +1,6 @@
 //! The parts of the window, from the outside in.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,10 +39,13 @@ use super::pane::Pane;
 use super::row::Row;
 use super::state::State;
 use super::theme;
+use super::view::Selection;
 use super::views::{Figures, LensChoice};
 use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
+use crate::analysis::AnalysisResult;
 use crate::figure::{Effect, Figure, Look, Looked};
+use crate::worker::ModelInfo;
 
 /// What views remember of how they look; what they show is in the state.
 #[derive(Debug, Default)]
@@ -53,6 +57,17 @@ pub struct Views {
 
     /// The last map of each row's trace, shown until the next is there.
     last_maps: [Option<LastMap>; 2],
+
+    /// What each mode showed last, until the model has answered anew.
+    last_answers: BTreeMap<Pane, LastAnswer>,
+}
+
+/// What the model answered last, and what was picked out in it.
+#[derive(Clone, Debug)]
+struct LastAnswer {
+    of: Arc<ModelInfo>,
+    result: Arc<AnalysisResult>,
+    selection: Selection,
 }
 
 /// The map of a trace, and the prompt that it is of.
@@ -97,6 +112,20 @@ impl Views {
             dataset: state.facts.dataset.clone().map(Arc::new),
             look: Looked::from(&self.look(pane, row, state)?),
         })
+    }
+
+    /// Remembers what a mode shows of the chosen row, or gives what it showed last while the same model has
+    /// not answered yet.
+    fn last_answer(&mut self, pane: Pane, state: &State) -> Option<LastAnswer> {
+        let of = state.info_at(state.row)?;
+        let run = state.run(pane, state.row).filter(|run| run.is_done());
+        if let Some(result) = run.and_then(|run| run.result.as_ref()) {
+            let selection = state.seen(pane, state.row);
+            let last = LastAnswer { of: Arc::clone(of), result: Arc::clone(result), selection };
+            self.last_answers.insert(pane, last);
+            return None;
+        }
+        self.last_answers.get(&pane).filter(|it| Arc::ptr_eq(&it.of, of)).cloned()
     }
 
     /// How the results of a row are drawn in a view, on screen and in what is exported.

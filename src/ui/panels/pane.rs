@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{Align, Id, Layout, RichText, Ui, vec2};
+use eframe::egui::{
+    Align, Id, Layout, Rect, RichText, Role, Sense, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo,
+    vec2,
+};
 
-use super::Views;
 use super::jobs_panel::jobs_ui;
 use super::spec_panel::spec_panel_ui;
 use super::study_panel::study_panel_ui;
 use super::trace_panel::traces_ui;
 use super::trust_panel::trust_ui;
+use super::{LastAnswer, Views};
 use crate::analysis::AnalysisResult;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
@@ -123,7 +126,8 @@ fn figure_panel_ui(
     commands: &mut Vec<Command>,
     choices: impl FnOnce(&mut Ui),
 ) {
-    answer_ui(ui, state, pane, commands, |ui, result, ctx, commands| {
+    let last = views.last_answer(pane, state);
+    answer_ui(ui, state, (pane, last), commands, |ui, result, ctx, commands| {
         let look = views.look(pane, state.row, state)?;
         let place = Id::unique((pane, state.row));
         let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
@@ -145,7 +149,8 @@ fn attention_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
     let current = wanted.as_ref().ok().and_then(|spec| runs.iter().find(|it| it.spec == *spec));
     let current = current.and_then(known);
     let found = current.clone().or_else(|| runs.iter().rev().find_map(known));
-    answer_ui(ui, state, Pane::Attention, commands, |ui, result, ctx, commands| {
+    let last = views.last_answer(Pane::Attention, state);
+    answer_ui(ui, state, (Pane::Attention, last), commands, |ui, result, ctx, commands| {
         let AnalysisResult::Attention(it) = &**result else { return None };
         let look = views.look(Pane::Cut, state.row, state)?;
         let place = Id::unique(("painted", state.row));
@@ -166,11 +171,11 @@ fn attention_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
     }
 }
 
-/// Shows a result, or says why there is none yet.
+/// Shows a result, or says why there is none yet. `last`: what is shown meanwhile, set back.
 fn answer_ui(
     ui: &mut Ui,
     state: &State,
-    pane: Pane,
+    (pane, last): (Pane, Option<LastAnswer>),
     commands: &mut Vec<Command>,
     show: impl FnOnce(
         &mut Ui,
@@ -202,8 +207,43 @@ fn answer_ui(
             ui.weak("The session file does not hold this");
         }
         _ => {
-            // No spinner: it would be drawn all the time, on the cores that the model needs.
-            ui.weak("Running the model…");
+            let Some(last) = last else {
+                // No spinner: it would be drawn all the time, on the cores that the model needs.
+                ui.weak(RUNNING);
+                return;
+            };
+            let place = ui.max_rect().intersect(ui.clip_rect());
+            ui.add_enabled_ui(false, |ui| {
+                ui.multiply_opacity(0.5);
+                let ctx = ViewCtx {
+                    selection: last.selection,
+                    tokenizer: &info.tokenizer,
+                    ranges: &state.settings.ranges,
+                    planted: None,
+                };
+                show(ui, &last.result, &ctx, &mut Vec::new());
+            });
+            let of = last.result.prompt().map(|prompt| prompt.text.as_str());
+            let is_other = of != state.prompt().map(|prompt| prompt.text.as_str());
+            waiting_ui(ui, place, of.filter(|_| is_other));
         }
     }
+}
+
+const RUNNING: &str = "Running the model…";
+
+/// Says over what is set back that it is not of what was asked. `of`: the prompt that it is of, if that
+/// is another.
+fn waiting_ui(ui: &Ui, place: Rect, of: Option<&str>) {
+    let text = of.map_or_else(|| RUNNING.to_owned(), |of| format!("{RUNNING} Below it is “{of}”"));
+    let (colors, margin) = (theme::palette(ui), vec2(12.0, 8.0));
+    let font = TextStyle::Body.resolve(ui.style());
+    let most = (place.width() - 4.0 * margin.x).max(1.0);
+    let galley = ui.painter().layout(text.clone(), font, colors.text, most);
+    let rect = Rect::from_center_size(place.center(), galley.size() + 2.0 * margin);
+    ui.painter().rect_filled(rect, 4.0, colors.background);
+    ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, colors.line), StrokeKind::Inside);
+    ui.painter().galley(rect.min + margin, galley, colors.text);
+    let said = ui.interact(rect, ui.scope_id().with("running"), Sense::hover());
+    said.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
 }
