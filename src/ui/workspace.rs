@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use eframe::egui::{Id, Ui, Vec2};
-use egui_tiles::{Container, Tabs, Tile, TileId, Tiles, Tree};
+use egui_tiles::{Container, Tabs, Tile, TileId, Tree};
 use serde::{Deserialize, Serialize};
 
 use super::command::Command;
@@ -27,12 +27,15 @@ pub struct Workspace {
     #[serde(deserialize_with = "kept_tree")]
     tree: Option<Tree<Pane>>,
 
-    /// The usual arrangement that the tree has, until views are moved by hand: it follows the size of
-    /// the window.
+    /// The usual arrangement that the tree has, until views are moved, or picked by their tabs: it
+    /// follows the size of the window.
     usual: Option<Form>,
 
     /// To be brought to the front when there is a tree.
     wanted: Option<Pane>,
+
+    /// The mode that was asked for last: where places fall together, it stays in front.
+    last: Option<Pane>,
 
     /// The view whose tab is to be seen, and in how many frames.
     #[serde(skip)]
@@ -49,13 +52,8 @@ impl Workspace {
     pub fn spread(&mut self) {
         let open = self.open();
         let mode_of = |view: View| open.iter().copied().find(|pane| pane.view() == view);
-        let mut tiles = Tiles::default();
-        let views = View::ALL.map(|view| {
-            let id = tiles.insert_pane(mode_of(view).unwrap_or_else(|| view.first_mode()));
-            tiles.insert_tab_tile(vec![id])
-        });
-        let root = tiles.insert_grid_tile(views.into());
-        *self = Self { tree: Some(Tree::new(tree_id(), root, tiles)), ..Self::default() };
+        let all = View::ALL.map(|view| mode_of(view).unwrap_or_else(|| view.first_mode()));
+        *self = Self { tree: Some(form::all_beside(&all)), ..Self::default() };
     }
 
     pub fn is_open(&self, view: View) -> bool {
@@ -73,6 +71,7 @@ impl Workspace {
     /// Shows a view in one of its modes: opens it if it is closed, and brings it to the front.
     pub fn show(&mut self, pane: Pane) {
         self.scroll_to = Some((pane.view(), N_SCROLLING));
+        self.last = Some(pane);
         let Some(tree) = &mut self.tree else {
             self.wanted = Some(pane);
             return;
@@ -103,14 +102,15 @@ impl Workspace {
         self.in_front().contains(&pane)
     }
 
-    fn in_front(&self) -> BTreeSet<Pane> {
+    /// The modes that can be seen.
+    pub fn in_front(&self) -> BTreeSet<Pane> {
         let Some(tree) = &self.tree else { return BTreeSet::new() };
         let tiles = tree.active_tiles().into_iter();
         tiles.filter_map(|id| tree.tiles.get_pane(&id)).copied().collect()
     }
 
-    /// Puts the open views where they usually stand in a window of this size, unless they have been
-    /// moved by hand.
+    /// Puts the open views where they usually stand in a window of this size, until somebody has touched
+    /// them: who has picked a tab looks for it where it was.
     fn follow_size(&mut self, window: Vec2) {
         let form = Form::of(window);
         let is_usual = self.tree.is_none() || self.usual.is_some_and(|usual| usual != form);
@@ -120,9 +120,10 @@ impl Workspace {
         let (mut open, in_front) = (self.open(), self.in_front());
         open.sort_by_key(|pane| pane.view());
         let mut tree = form.tree(&open);
-        // Of several that now share a place the first of the list is in front.
+        // Of several that now share a place the one that was asked for last is in front, or else the
+        // first of the list.
         let mut in_front: Vec<Pane> = in_front.into_iter().collect();
-        in_front.sort_by_key(|pane| Reverse(pane.view()));
+        in_front.sort_by_key(|pane| (self.last == Some(*pane), Reverse(pane.view())));
         for pane in in_front {
             tree.make_active(|_, tile| pane_of(tile) == Some(pane));
         }
@@ -157,9 +158,9 @@ impl Workspace {
             ui.ctx().request_repaint();
         }
         self.scroll_to = self.scroll_to.and_then(|(view, n)| Some((view, n.checked_sub(1)?)));
-        let mut showing = Showing { closed, scroll_to, commands, pane_ui, is_moved: false };
+        let mut showing = Showing { closed, scroll_to, commands, pane_ui, is_touched: false };
         tree.ui(&mut showing, ui);
-        if showing.is_moved {
+        if showing.is_touched {
             self.usual = None;
         }
     }

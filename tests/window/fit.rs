@@ -8,18 +8,17 @@ use eframe::egui::emath::Rot2;
 use eframe::egui::{Pos2, Rect, Shape, Vec2, vec2};
 use egui_kittest::Node;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use factscope::model::{FloatType, ModelConfig, write_random_checkpoint};
-use factscope::task::TaskCtx;
-use factscope::tokens::{GPT2_MERGES, gpt2_vocabulary};
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::{Pane, View};
-use factscope::ui::view::Selection;
+use factscope::ui::state::Paint;
 
 use super::accessible::described;
 use super::pictures::fixture;
-use super::support::{FACTS, Window};
+use super::support::Window;
 use super::workspace::arranged;
+
+mod long;
 
 /// The window's size in points, and its zoom.
 const SIZES: [(Vec2, f32); 4] = [
@@ -301,6 +300,43 @@ fn on_a_small_screen_no_view_is_wider_than_its_place() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// As the program begins: with its own model, its first fact traced, and the hint.
+#[test]
+fn the_first_view_on_a_small_screen_needs_no_scroll_bar() {
+    let options = Options {
+        model: Some("builtin".into()),
+        facts: Some("builtin".into()),
+        ..Options::default()
+    };
+    let mut window = Window::new(options, None);
+    window.harness.state_mut().state.preferences.measures_recall = false;
+    window.set_window(vec2(1280.0, 720.0), 1.0);
+    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
+    window.wait_for_predictions();
+    window.does(Command::Trace);
+    window.trace_ends();
+    window.wait("the rest", |app| app.state.jobs.iter().next().is_none());
+    window.sees("Got it");
+    assert_eq!(window.scroll_bars(Pane::Trace), [false; 2]);
+    let heights = window.map_heights(Pane::Trace);
+    assert!(heights.len() == 2 && heights.iter().all(|it| *it >= LEAST_MAP), "{heights:?}");
+    // The settings of the corruption stand there to their end.
+    let place = window.place_of(Pane::Trace);
+    let texts = window.texts(Pane::Trace);
+    let settings: Vec<_> = texts.iter().filter(|it| it.0.starts_with("Clean ")).collect();
+    assert!(settings.len() == 2 && settings.iter().all(|it| place.contains_rect(it.1)));
+    assert!(!window.harness.output().shapes.iter().any(|it| is_cut(&it.shape, place)));
+}
+
+/// Whether a text in a place ends in an ellipsis for want of room.
+fn is_cut(shape: &Shape, place: Rect) -> bool {
+    match shape {
+        Shape::Vec(shapes) => shapes.iter().any(|it| is_cut(it, place)),
+        Shape::Text(text) => text.galley.elided && place.contains(text.pos),
+        _ => false,
+    }
+}
+
 #[test]
 fn maps_are_high_enough_to_be_read_on_a_small_screen() {
     let mut window = with_all_results();
@@ -332,6 +368,7 @@ fn maps_give_room_before_a_view_scrolls() {
                 let place = window.place_of(pane);
                 let nodes = window.region(pane).children_recursive();
                 let outside: Vec<String> = nodes
+                    .filter(|it| it.accesskit_node().data().bounds().is_some())
                     .filter(|it| it.rect().right() > place.right() - 10.0)
                     .map(|it| {
                         format!(
@@ -394,70 +431,31 @@ fn everything_fits_above_another_view_and_below_a_banner() {
     window.everything_fits(&SIZES[..2], &Pane::ALL, Window::docked);
 }
 
-/// A model that reads long prompts: small, with random weights.
-fn long_context(dir: &std::path::Path) {
-    write_model(12, 12, dir);
-}
-
-fn write_model(n_layers: usize, n_heads: usize, dir: &std::path::Path) {
-    let config =
-        ModelConfig { n_layers, n_heads, d_model: 48, d_mlp: 96, n_ctx: 512, ..ModelConfig::LARGE };
-    write_random_checkpoint(&config, 0, FloatType::F32, dir, &TaskCtx::unwatched()).unwrap();
-    let vocabulary = gpt2_vocabulary(GPT2_MERGES).unwrap();
-    fs::write(dir.join("vocab.json"), serde_json::to_string(&vocabulary).unwrap()).unwrap();
-    fs::write(dir.join("merges.txt"), GPT2_MERGES).unwrap();
-}
-
+/// One head and all heads share a wide pane, and what grows with it are both.
 #[test]
-fn a_prompt_of_300_tokens_can_be_scrolled_through() {
-    let model = tempfile::tempdir().unwrap();
-    long_context(model.path());
-    let options = Options { model: Some(model.path().to_owned()), ..Options::default() };
-    let mut window = Window::new(options, None);
-    let text = format!("{} The capital of {{}} is", "one two three four".repeat(74));
-    let facts = serde_json::json!([{"case_id": 1, "requested_rewrite": {"prompt": text,
-        "relation_id": "P36", "target_true": {"str": "Paris"}, "subject": "France"}}]);
-    let facts = window.file("long.json", &facts.to_string());
-    window.drop(facts);
-    window.wait("the model and the fact", |app| {
-        app.state.info().is_some() && app.state.facts.dataset.is_some()
-    });
-    window.wait_for_predictions();
-    assert!(window.app().state.prompt().unwrap().n_pos() >= 300);
-    window.harness.state_mut().state.preferences.measures_recall = false;
-    window.harness.state_mut().state.settings.trace.n_samples = 1;
-    window.harness.state_mut().state.selection =
-        Selection { layer: Some(3), position: Some(2), head: Some(1) };
-    window.harness.run_steps(2);
-    window.does(Command::Trace);
-    window.trace_ends();
-    let shown =
-        [Pane::Trace, Pane::Prediction, Pane::Attention, Pane::Attribution, Pane::LogitLens];
-    // A layer's attention is asked for once its view is shown.
-    window.wait("all answers", |app| app.state.jobs.iter().next().is_none());
-    assert!(shown.iter().all(|pane| window.app().state.result(*pane).is_some()));
-    window.everything_fits(&SIZES, &shown, Window::alone);
-}
+fn one_head_stands_beside_all_heads_where_the_pane_is_wide() {
+    let mut window = with_all_results();
+    window.does(Command::Paint(Paint::Clear));
+    window.alone(Pane::Attention);
+    let mut sides = Vec::new();
+    for size in [vec2(900.0, 800.0), vec2(1280.0, 720.0), vec2(1600.0, 1000.0)] {
+        window.set_window(size, 1.0);
+        let nodes = window.region(Pane::Attention).children_recursive();
+        let maps: Vec<Rect> = nodes
+            .filter(|it| it.accesskit_node().role() == Role::Canvas)
+            .map(|it| it.rect())
+            .collect();
+        let &[one, all] = maps.as_slice() else { panic!("{maps:?}") };
+        assert!(one.right() < all.left() && one.top() == all.top(), "{one:?} {all:?} at {size}");
+        assert_eq!(window.scroll_bars(Pane::Attention), [false; 2], "at {size}");
+        sides.push([one.width(), all.width()]);
+    }
+    let [first, _, last] = sides[..] else { panic!("{sides:?}") };
+    assert!(last[0] > first[0] && last[1] > first[1], "both grow: {sides:?}");
 
-/// A map of a few rows is not made higher than its columns have room for.
-#[test]
-fn all_heads_of_many_layers_are_in_sight_where_each_layer_has_few() {
-    let model = tempfile::tempdir().unwrap();
-    write_model(18, 4, model.path());
-    let options = Options { model: Some(model.path().to_owned()), ..Options::default() };
-    let mut window = Window::new(options, None);
-    let facts = window.file("facts.json", FACTS);
-    window.drop(facts);
-    window.wait("the model and the facts", |app| {
-        app.state.info().is_some() && app.state.facts.dataset.is_some()
-    });
-    window.wait_for_predictions();
-    window.set_window(vec2(1280.0, 700.0), 1.0);
+    // In the usual arrangement neither has less than half of the lower right place.
+    window.does(Command::ResetLayout);
     window.show(Pane::Attention);
-    window.wait("the heads", |app| app.state.result(Pane::Attention).is_some());
-    let place = window.place_of(Pane::Attention).expand(TOLERANCE);
-    let nodes = window.region(Pane::Attention).children_recursive();
-    let maps = nodes.filter(|it| it.accesskit_node().role() == Role::Canvas);
-    let ends: Vec<f32> = maps.map(|it| it.rect().right()).collect();
-    assert!(ends.len() == 2 && ends.iter().all(|it| *it <= place.right()), "{ends:?} in {place:?}");
+    let (place, heights) = (window.place_of(Pane::Attention), window.map_heights(Pane::Attention));
+    assert!(heights.iter().all(|it| *it > 0.25 * place.width()), "{heights:?} in {place:?}");
 }

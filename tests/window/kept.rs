@@ -248,6 +248,35 @@ fn what_was_not_saved_is_offered_after_a_crash() {
     assert_eq!(kept_in(dir.path()).len(), 0);
 }
 
+/// Which file it belongs to, and what was in front, also if that was chosen after the last result.
+#[test]
+fn what_is_restored_has_its_title_and_its_views_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut window = keeping(dir.path());
+    let file = dir.path().join("a.factscope");
+    window.does(Command::SaveSessionTo(file));
+    window.wait("the file", |app| app.state.is_unsaved() == Some(false));
+    window.traces();
+    window.wait("what is kept", |_| !kept_in(dir.path()).is_empty());
+    let written = |dir: &Path| std::fs::read(&kept_in(dir)[0]).unwrap();
+    let before = written(dir.path());
+    window.show(Pane::LogitLens);
+    window.wait("the view to be kept", |_| written(dir.path()) != before);
+    assert_eq!(window.app().title(), "a.factscope (unsaved) – Factscope");
+    drop(window);
+
+    let mut again = keeping(dir.path());
+    again.harness.get_by_role_and_label(Role::Button, "Restore").click();
+    again.harness.run_steps(3);
+    again.wait("what was found", |app| app.state.left_over.is_empty());
+    again.rests();
+    assert_eq!(again.app().title(), "a.factscope (unsaved) – Factscope");
+    assert!(again.app().workspace().is_in_front(Pane::LogitLens));
+    again.does(Command::SaveSession);
+    again.wait("the file", |app| app.state.is_unsaved() == Some(false));
+    assert_eq!(again.app().title(), "a.factscope – Factscope");
+}
+
 #[test]
 fn a_window_that_is_closed_leaves_nothing_over() {
     let dir = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use eframe::egui::accesskit::Role;
 use eframe::egui::{self, Key, Vec2};
 use egui_kittest::Node;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::ui::command::Command;
 use factscope::ui::pane::{Pane, View};
 use factscope::ui::workspace::Workspace;
@@ -277,6 +277,43 @@ fn views_that_nobody_has_moved_follow_the_size_of_the_window() {
     assert!(window.workspace().is_in_front(Pane::Knockout), "it still has its own place");
 }
 
+/// Who has picked a tab looks for it where it was.
+#[test]
+fn views_that_somebody_has_touched_stay_where_they_are() {
+    let mut window = Window::open();
+    window.harness.set_size(Vec2::new(1600.0, 1000.0));
+    window.harness.run_steps(4);
+    window.click_tab(View::Attribution);
+    let in_front = |window: &Window| {
+        let panes = Pane::ALL.into_iter().filter(|pane| window.workspace().is_in_front(*pane));
+        panes.collect::<Vec<_>>()
+    };
+    let before = in_front(&window);
+    assert!(before.contains(&Pane::Attribution) && before.contains(&Pane::Prediction));
+    for size in [Vec2::new(900.0, 600.0), Vec2::new(1280.0, 720.0), Vec2::new(2560.0, 1440.0)] {
+        window.harness.set_size(size);
+        window.harness.run_steps(4);
+        assert_eq!(in_front(&window), before, "at {size}");
+    }
+}
+
+/// Also where places fall together, and in a session that is opened in a smaller window.
+#[test]
+fn the_view_that_was_asked_for_last_stays_in_front() {
+    let mut window = Window::open();
+    window.harness.set_size(Vec2::new(1600.0, 1000.0));
+    window.harness.run_steps(4);
+    window.show(Pane::Attribution);
+    assert!(window.workspace().is_in_front(Pane::Prediction));
+    let kept = serde_json::to_string(window.workspace()).unwrap();
+    window.harness.set_size(Vec2::new(1280.0, 720.0));
+    window.harness.run_steps(4);
+    assert!(window.workspace().is_in_front(Pane::Attribution));
+    *window.harness.state_mut().workspace_mut() = serde_json::from_str(&kept).unwrap();
+    window.harness.run_steps(4);
+    assert!(window.workspace().is_in_front(Pane::Attribution));
+}
+
 /// On the screen of a laptop.
 #[test]
 fn menus_of_views_fit_a_small_window() {
@@ -305,6 +342,15 @@ fn all_views_can_be_seen_at_once() {
         assert!(is_seen, "{view:?}");
     }
     assert!(window.workspace().is_in_front(Pane::Knockout), "a view keeps its mode");
+    // The maps of the fact and its inverse are in sight.
+    window.does(Command::Trace);
+    window.trace_ends();
+    window.harness.set_size(Vec2::new(1600.0, 1000.0));
+    window.harness.run_steps(4);
+    let maps = window.harness.query_all_by_label_contains("Causal trace");
+    let maps = maps.filter(|it| it.accesskit_node().role() == Role::Canvas);
+    let maps: Vec<_> = maps.map(|it| it.rect()).collect();
+    assert!(maps.len() == 2 && maps.iter().all(|it| it.bottom() < 930.0), "{maps:?}");
     window.click("View");
     window.click("Usual arrangement");
     assert!(!window.workspace().is_open(View::Many));

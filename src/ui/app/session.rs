@@ -287,11 +287,21 @@ impl App {
         let saved = self.state.mark();
         self.state.session = Some(OpenSession { path: path.to_owned(), saved });
         if self.is_left_over(path) && self.state.stored.is_none() {
-            // Nobody has saved it.
-            self.state.session = None;
+            // Nobody has saved it: the file that was open lacks it.
+            let saved = self.state.mark().of_less();
+            let file = look.and_then(|look| look.session);
+            self.state.session = file.map(|path| OpenSession { path, saved });
             self.take_over(path);
-            let text = "What had been found is here again; it is in no session file yet";
-            self.state.notice = Some(text.to_owned());
+            let text = match &self.state.session {
+                Some(file) => {
+                    let name = panels::file_name(&file.path);
+                    format!("What had been found is here again; {name} lacks it until it is saved")
+                }
+                None => {
+                    "What had been found is here again; it is in no session file yet".to_owned()
+                }
+            };
+            self.state.notice = Some(text);
         } else if look.is_some() {
             self.state.notice = Some(format!("Opened {}", path.display()));
         }

@@ -1,6 +1,7 @@
 //! What was found and not saved is kept in a file of its own while the window runs, so that neither a
 //! crash nor a power cut loses it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use eframe::egui;
 use super::App;
 use crate::session::Unsaved;
 use crate::ui::closing::Closing;
+use crate::ui::pane::Pane;
 use crate::ui::reply::Reply;
 
 /// From a result to its being kept. Several that come together are written once.
@@ -21,6 +23,9 @@ const WHILE_RUNNING: Duration = Duration::from_mins(1);
 /// Writing takes at most this part of the time.
 const SHARE: u32 = 10;
 
+/// See [`Keeping::has`].
+type Kept = (u64, usize, Vec<usize>, BTreeSet<Pane>);
+
 /// The file of this window, and what is in it.
 #[derive(Debug)]
 pub(super) struct Keeping {
@@ -30,9 +35,9 @@ pub(super) struct Keeping {
     /// When it is next written, if there is something new.
     due: Option<Instant>,
 
-    /// How many results had come, how many changes were made, and which typed facts were listed, when it
-    /// was written last.
-    has: (u64, usize, Vec<usize>),
+    /// How many results had come, how many changes were made, which typed facts were listed, and what was
+    /// in front, when it was written last.
+    has: Kept,
 
     /// Not before this long after the last time.
     pause: Duration,
@@ -42,7 +47,7 @@ impl Keeping {
     /// `None` where nothing can be written: then nothing is kept.
     pub(super) fn begin(dir: &Path) -> Option<Self> {
         let file = Unsaved::begin(dir).ok()?;
-        Some(Self { file, writer: None, due: None, has: (0, 0, Vec::new()), pause: SOON })
+        Some(Self { file, writer: None, due: None, has: Kept::default(), pause: SOON })
     }
 }
 
@@ -96,8 +101,9 @@ impl App {
     }
 
     /// See [`Keeping::has`].
-    fn what_is_kept(&self) -> (u64, usize, Vec<usize>) {
-        (self.state.n_found, self.state.edits.len(), self.state.facts.listed().to_vec())
+    fn what_is_kept(&self) -> Kept {
+        let listed = self.state.facts.listed().to_vec();
+        (self.state.n_found, self.state.edits.len(), listed, self.views.workspace.in_front())
     }
 
     /// Writes what is not saved, and waits for it.

@@ -39,6 +39,14 @@ pub struct Mark {
     edits: Vec<ModelEdit>,
 }
 
+impl Mark {
+    /// A mark of a file that lacks something of every window.
+    #[must_use]
+    pub fn of_less(self) -> Self {
+        Self { n_found: u64::MAX, ..self }
+    }
+}
+
 /// Results of a session file whose model or dataset is not there as it was. As long as they are
 /// shown, nothing is computed, so that they cannot be mixed with others.
 #[derive(Debug)]
@@ -72,6 +80,10 @@ pub struct Look {
     /// which list all.
     #[serde(default)]
     pub typed: Option<Vec<usize>>,
+
+    /// The session file that was open.
+    #[serde(default)]
+    pub session: Option<PathBuf>,
 
     /// Into the session's facts.
     pub chosen: Option<usize>,
@@ -273,6 +285,7 @@ impl State {
             spec_text: self.spec.text().to_owned(),
             workspace: workspace.clone(),
             typed: Some(typed),
+            session: self.session.as_ref().map(|it| it.path.clone()),
             chosen,
             beside,
             painted,

@@ -56,30 +56,61 @@ impl Form {
 
     /// The arrangement of these views, in their order.
     pub(super) fn tree(self, open: &[Pane]) -> Tree<Pane> {
-        let mut tiles = Tiles::default();
-        let columns = self.columns();
-        let named: Vec<View> =
-            columns.iter().flat_map(|it| it.1).flat_map(|it| it.1).copied().collect();
-        let mut shown = Vec::new();
-        for (width, places) in columns {
-            let mut column = Vec::new();
-            for (height, views) in *places {
-                let is_here = |pane: &&Pane| match views {
-                    [] => !named.contains(&pane.view()),
-                    _ => views.contains(&pane.view()),
-                };
-                let tabs: Vec<TileId> =
-                    open.iter().filter(is_here).map(|pane| tiles.insert_pane(*pane)).collect();
-                if !tabs.is_empty() {
-                    column.push((tiles.insert_tab_tile(tabs), *height));
-                }
+        tree_of(self.columns(), open)
+    }
+}
+
+/// All views in places of their own. Those with maps of a prompt's tokens have the more room.
+pub(super) fn all_beside(views: &[Pane]) -> Tree<Pane> {
+    const COLUMNS: Columns = &[
+        (0.25, &[(1.0, &[View::Trace])]),
+        (0.25, &[(0.3, &[View::Prediction]), (0.4, &[View::Attention]), (0.3, &[View::Lens])]),
+        (
+            0.25,
+            &[
+                (0.25, &[View::Attribution]),
+                (0.25, &[View::Ablation]),
+                (0.25, &[View::Comparison]),
+                (0.25, &[View::Patching]),
+            ],
+        ),
+        (
+            0.25,
+            &[
+                (0.25, &[View::Many]),
+                (0.25, &[View::Routes]),
+                (0.25, &[View::Change]),
+                (0.25, &[View::Record]),
+            ],
+        ),
+    ];
+    tree_of(COLUMNS, views)
+}
+
+/// The arrangement of views in columns, in their order.
+fn tree_of(columns: Columns, open: &[Pane]) -> Tree<Pane> {
+    let mut tiles = Tiles::default();
+    let named: Vec<View> =
+        columns.iter().flat_map(|it| it.1).flat_map(|it| it.1).copied().collect();
+    let mut shown = Vec::new();
+    for (width, places) in columns {
+        let mut column = Vec::new();
+        for (height, views) in *places {
+            let is_here = |pane: &&Pane| match views {
+                [] => !named.contains(&pane.view()),
+                _ => views.contains(&pane.view()),
+            };
+            let tabs: Vec<TileId> =
+                open.iter().filter(is_here).map(|pane| tiles.insert_pane(*pane)).collect();
+            if !tabs.is_empty() {
+                column.push((tiles.insert_tab_tile(tabs), *height));
             }
-            shown.extend(in_line(&mut tiles, LinearDir::Vertical, &column).map(|it| (it, *width)));
         }
-        match in_line(&mut tiles, LinearDir::Horizontal, &shown) {
-            Some(root) => Tree::new(tree_id(), root, tiles),
-            None => Tree::empty(tree_id()),
-        }
+        shown.extend(in_line(&mut tiles, LinearDir::Vertical, &column).map(|it| (it, *width)));
+    }
+    match in_line(&mut tiles, LinearDir::Horizontal, &shown) {
+        Some(root) => Tree::new(tree_id(), root, tiles),
+        None => Tree::empty(tree_id()),
     }
 }
 

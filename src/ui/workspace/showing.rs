@@ -1,8 +1,8 @@
 //! How tiles, tabs and their menus are drawn.
 
 use eframe::egui::{
-    Color32, Frame, Margin, Response, Role, ScrollArea, Stroke, Style, TextStyle, Ui, UiBuilder,
-    Vec2, Visuals, WidgetInfo, WidgetText, vec2,
+    Align, Color32, Frame, Layout, Margin, Response, Role, ScrollArea, Stroke, Style, TextStyle,
+    Ui, UiBuilder, Vec2, Visuals, WidgetInfo, WidgetText, vec2,
 };
 use egui_tiles::{
     Behavior, EditAction, ResizeState, SimplificationOptions, TabState, Tabs, TileId, Tiles,
@@ -16,6 +16,9 @@ use crate::ui::widgets::command_button_ui;
 /// Points that the menu of a row of tabs takes, about.
 const MENU_WIDTH: f32 = 36.0;
 
+/// Points around what a view shows.
+const MARGIN: Margin = Margin { left: 10, right: 10, top: 8, bottom: 8 };
+
 /// Points that roundings may add to the size of a view.
 const ROUNDING: Vec2 = vec2(1.0, 1.0);
 
@@ -26,8 +29,8 @@ pub(super) struct Showing<'a> {
     pub commands: &'a mut Vec<Command>,
     pub pane_ui: &'a mut dyn FnMut(&mut Ui, Pane, &mut Vec<Command>),
 
-    /// Whether a view was moved, or an edge between views.
-    pub is_moved: bool,
+    /// Whether a view was moved or picked by its tab, or an edge between views moved.
+    pub is_touched: bool,
 }
 
 impl Showing<'_> {
@@ -36,7 +39,9 @@ impl Showing<'_> {
         if shown.view().modes().nth(1).is_none() {
             return;
         }
-        ui.horizontal_wrapped(|ui| {
+        let size = vec2(ui.available_width() - MARGIN.rightf(), ui.spacing().interact_size.y);
+        let row = Layout::left_to_right(Align::Center).with_main_wrap(true);
+        ui.allocate_ui_with_layout(size, row, |ui| {
             for pane in shown.view().modes() {
                 let mode = ui.selectable_label(pane == shown, pane.mode());
                 if mode.on_hover_text(pane.tooltip()).clicked() {
@@ -86,14 +91,16 @@ impl Behavior<Pane> for Showing<'_> {
         let pane = *pane;
         let region = UiBuilder::new().accessibility_role(Role::TabPanel);
         let shown = ui.scope_builder(region, |ui| {
-            let frame = Frame::NONE.inner_margin(Margin::symmetric(10, 8));
-            frame.show(ui, |ui| {
+            let margin = Margin { right: 0, bottom: 0, ..MARGIN };
+            Frame::NONE.inner_margin(margin).show(ui, |ui| {
                 self.modes_ui(ui, pane);
-                // One scroll area around all of a view: whatever its height, nothing is cut off.
+                // One scroll area around all of a view: whatever its height, nothing is cut off. Its bars
+                // lie in the margin, and not on what they scroll.
                 let area = ScrollArea::both().id_salt(pane).auto_shrink(false);
                 area.show(ui, |ui| {
                     // What a view rounds up is no reason to scroll.
-                    ui.set_max_size(ui.available_size() - ROUNDING);
+                    let bars = vec2(MARGIN.rightf(), MARGIN.bottomf());
+                    ui.set_max_size(ui.available_size() - bars - ROUNDING);
                     (self.pane_ui)(ui, pane, self.commands);
                 });
             });
@@ -114,6 +121,7 @@ impl Behavior<Pane> for Showing<'_> {
         response: Response,
     ) -> Response {
         let Some(view) = tiles.get_pane(&tile).map(|pane| pane.view()) else { return response };
+        self.is_touched |= response.clicked();
         if response.middle_clicked() {
             self.commands.push(Command::CloseView(view));
         }
@@ -153,7 +161,7 @@ impl Behavior<Pane> for Showing<'_> {
     }
 
     fn on_edit(&mut self, edit: EditAction) {
-        self.is_moved |= matches!(edit, EditAction::TileResized | EditAction::TileDropped);
+        self.is_touched |= matches!(edit, EditAction::TileResized | EditAction::TileDropped);
     }
 
     fn simplification_options(&self) -> SimplificationOptions {
