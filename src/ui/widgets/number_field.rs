@@ -164,10 +164,15 @@ const ROUNDED: f64 = 1e-6;
 /// Whole numbers from here on are not all exact while they are typed: 2⁵³.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A number as it was meant, whichever type keeps it.
+/// A number as it was meant, whichever type keeps it: the f32 of 0.7 has more digits as an f64. Whole
+/// numbers have all their digits.
 fn text(number: f64) -> String {
     let short = number as f32;
-    if f64::from(short) == number { short.to_string() } else { number.to_string() }
+    if f64::from(short) == number && number.fract() != 0.0 {
+        short.to_string()
+    } else {
+        number.to_string()
+    }
 }
 
 /// The number that a text says, without regard to spaces.
