@@ -46,6 +46,7 @@ fn facts_with_and_without_a_foil_are_kept_apart() {
     // Facts that are alike say it in a note, and keep plain names.
     let alike = facts_of(&dir, 12, |_, _| {});
     let out = path("alike");
+    stdout(&["attribute", "--by", "heads", "--facts", &alike, "--case", "1", "--save-spec", &spec]);
     stdout(&["sweep", &spec, "--facts", &alike, "--out", &out]);
     let told = stdout(&["population", &out, "--draws", "50", "--permutations", "19"]);
     assert!(told.contains("Numbers are of logit(answer) − logit(foil)"), "{told}");

@@ -248,7 +248,16 @@ impl Binder<'_> {
         let Ok(Reference { meant: Meant::TokensOf { text, bos } }) = ids.read() else {
             return Err(unknown());
         };
-        let BoundText { text, subject, role } = self.text(&text)?.ok_or_else(unknown)?;
+        let [own, new] = [self.own, self.new].map(|it| it.question.fact.subject_text());
+        let bound = match new.filter(|_| own == Some(&*text)) {
+            // It may be the answer of the fact asked the other way, too.
+            Some(new) => {
+                let (text, subject) = (new.to_owned(), Some(0..new.len()));
+                BoundText { text, subject, role: TextRole::Subject }
+            }
+            None => self.text(&text)?.ok_or_else(unknown)?,
+        };
+        let BoundText { text, subject, role } = bound;
         let subject = subject.ok_or_else(unknown)?;
         self.tell(place, role.words());
         let fact = Fact { prompt: text, subject: Some(subject), answer: None, foil: None };
