@@ -301,12 +301,11 @@ pub fn subject_tokens<'a>(
 ) -> SubjectTokens {
     let mut found = SubjectTokens::default();
     for subject in subjects {
-        match tokenizer.encode(subject) {
-            Ok(tokens) => found.ids.extend(tokens.iter().map(|token| token.id)),
-            Err(_) => {
-                found.n_without += 1;
-                found.without.get_or_insert_with(|| subject.to_owned());
-            }
+        if let Ok(tokens) = tokenizer.encode(subject) {
+            found.ids.extend(tokens.iter().map(|token| token.id));
+        } else {
+            found.n_without += 1;
+            found.without.get_or_insert_with(|| subject.to_owned());
         }
     }
     found

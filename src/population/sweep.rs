@@ -245,7 +245,9 @@ impl Sweep<'_> {
         for &layer in self.layers {
             let spec = at_layer(spec, layer).ok_or(AnalysisError::NoLayer)?;
             let mut numbers = self.numbers(&spec, prompt, ctx)?;
-            numbers.iter_mut().for_each(|it| _ = it.at.layer.get_or_insert(layer));
+            for it in &mut numbers {
+                it.at.layer.get_or_insert(layer);
+            }
             all.extend(numbers);
         }
         Ok(all)

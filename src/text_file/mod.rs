@@ -50,13 +50,16 @@ pub fn read_up_to(path: &Path, most: u64) -> Result<String, String> {
 /// The mark that Windows puts before UTF-8.
 const MARK: char = '\u{feff}';
 
+/// How files of a kind begin, what they are, and what to do.
+type Kind<'a> = (&'a [&'a [u8]], (&'static str, &'static str));
+
 /// What a file is that was downloaded in place of a text or of weights, and what to do.
 pub fn something_else(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     const PAGE: (&str, &str) =
         ("a web page", "download the file itself, by its link “download” or with `hf download`");
     const ANSWER: (&str, &str) = ("what a server answered", "download the file itself");
     let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-    let known: [(&[&[u8]], (&str, &str)); 8] = [
+    let known: [Kind<'_>; 8] = [
         (
             &[b"version https://git-lfs"],
             ("a Git LFS pointer", "run `git lfs pull` in the folder, or download the file itself"),

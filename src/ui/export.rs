@@ -99,16 +99,14 @@ impl ExportDialog {
 
     /// The files that are written, and what goes to each.
     fn files(&self, path: &Path) -> Vec<(PathBuf, Figure, Export)> {
-        match self.one_figure() {
-            Ok((figure, export)) => vec![(path.to_owned(), figure, export)],
-            Err(_) => {
-                let figures = self.figures.iter().enumerate();
-                let file = |(nth, (name, figure)): (usize, &(String, Figure))| {
-                    (path_of(path, name), figure.clone(), self.export_of(nth))
-                };
-                figures.map(file).collect()
-            }
+        if let Ok((figure, export)) = self.one_figure() {
+            return vec![(path.to_owned(), figure, export)];
         }
+        let figures = self.figures.iter().enumerate();
+        let file = |(nth, (name, figure)): (usize, &(String, Figure))| {
+            (path_of(path, name), figure.clone(), self.export_of(nth))
+        };
+        figures.map(file).collect()
     }
 
     /// A figure whose charts can be chosen from: all that are exported have the same.

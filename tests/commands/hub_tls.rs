@@ -43,13 +43,15 @@ fn serve(certificate: &str) -> (Server, u16) {
     let port = listener.local_addr().unwrap().port();
     let plain = server.url.trim_start_matches("http://").to_owned();
     // It ends with the test's process.
-    thread::spawn(move || {
+    let accept = move || {
         for stream in listener.incoming() {
             let (config, plain) = (Arc::clone(&config), plain.clone());
             // Who does not like the certificate hangs up.
-            thread::spawn(move || _ = pass_on(stream.unwrap(), config, &plain));
+            let pass_on = move || _ = pass_on(stream.unwrap(), config, &plain);
+            thread::Builder::new().name("request".to_owned()).spawn(pass_on).unwrap();
         }
-    });
+    };
+    thread::Builder::new().name("tls".to_owned()).spawn(accept).unwrap();
     (server, port)
 }
 

@@ -87,7 +87,7 @@ fn what_is_not_as_it_was_is_told() {
     assert!(!is_confirmed && text.contains("THE DRAWING WAS CHANGED"), "{text}");
 
     // Another number in the record.
-    let start = svg.find("\"numbers\"").unwrap();
+    let start = svg.find("\"values\"").unwrap();
     let cell = start + svg[start..].find(",[").unwrap() + 2;
     let end = cell + svg[cell..].find(',').unwrap();
     fs::write(&picture, format!("{}0.75{}", &svg[..cell], &svg[end..])).unwrap();

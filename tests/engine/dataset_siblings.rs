@@ -295,6 +295,7 @@ fn subjects_that_look_alike_are_told_in_every_alphabet() {
 #[cfg(target_os = "linux")]
 fn values_that_are_no_facts_take_no_memory() {
     const ALONE: &str = "FACTSCOPE_TEST_ALONE";
+    const N_BYTES: usize = 10 << 20;
     const NAME: &str = "dataset_siblings::values_that_are_no_facts_take_no_memory";
     if std::env::var_os(ALONE).is_none() {
         let mut alone = Command::new(std::env::current_exe().unwrap());
@@ -303,7 +304,6 @@ fn values_that_are_no_facts_take_no_memory() {
         assert!(done.status.success() && says.contains("1 passed"), "{says}");
         return;
     }
-    const N_BYTES: usize = 10 << 20;
     let kib = |name: &str| -> u64 {
         let status = fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find_map(|it| it.strip_prefix(name)).unwrap();

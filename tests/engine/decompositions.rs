@@ -263,7 +263,7 @@ fn a_corrupted_subject_is_the_mean_of_its_draws() {
 /// a draw's neurons are those of its two runs, each read along the direction that is used for both.
 #[test]
 fn differences_of_neurons_add_up_to_those_of_mlps() {
-    for name in ["tiny", "families/gemma3", "families/llama"] {
+    for name in ["tiny", "formats/gguf-families/gemma3.gguf", "formats/gguf-families/llama.gguf"] {
         let engine = engine(name);
         let prompt = if name == "tiny" { paris_or(3) } else { paris() };
         let other: Vec<u32> = prompt.ids.iter().map(|id| id + 1).collect();

@@ -172,7 +172,7 @@ fn traces_of_every_family_are_romes() {
             let ctx = AnalysisCtx::unwatched();
             let lab = lab(&model, &prompt, &ctx);
             let (positions, what) = (0..case.ids.len(), dir.display().to_string());
-            let clean = case.traced.check(&lab, &golden.how, positions, PROB, &what);
+            let clean = case.traced.check(&lab, &golden.how, &positions, PROB, &what);
             assert_eq!(clean.rank, 0, "{what}");
         }
     }

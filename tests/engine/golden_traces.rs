@@ -45,7 +45,7 @@ impl Traced {
         &self,
         lab: &Lab<'_>,
         how: &HowTraced,
-        positions: impl Iterator<Item = usize> + Clone,
+        positions: &(impl Iterator<Item = usize> + Clone),
         tolerance: f32,
         what: &str,
     ) -> Measurement {

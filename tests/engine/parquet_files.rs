@@ -55,8 +55,9 @@ fn parquet_loads_and_half_a_file_does_not() {
 
 /// Writes one row of bytes.
 fn write_row(path: &Path, columns: &[(&str, &[u8])]) {
-    let fields: String =
+    let fields: Vec<String> =
         columns.iter().map(|(name, _)| format!("required binary {name};")).collect();
+    let fields = fields.join(" ");
     let schema = Arc::new(parse_message_type(&format!("message facts {{ {fields} }}")).unwrap());
     let file = fs::File::create(path).unwrap();
     let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();

@@ -280,7 +280,7 @@ fn no_number_has_no_mark() {
     let map = Map { set_back: vec![true, true, false, true], ..map };
     let figure = Figure { charts: vec![Chart::Map(map)], ..Figure::default() };
     let text = to_text(&figure, 100);
-    assert!(text.contains("1.0000°") && text.contains('–') && !text.contains("–°"), "{text}");
+    assert!(text.contains("1°") && text.contains('–') && !text.contains("–°"), "{text}");
 }
 
 /// Means of head and layer over 12 facts, their inverses, and within facts, by pandas.

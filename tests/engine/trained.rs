@@ -106,7 +106,7 @@ fn check_fact(model: &Transformer, prompt: &TokenizedPrompt, golden: &Golden, kn
     assert_close(&found, &known.every_997th, LOGIT, what);
 
     let places = [known.subject_range[1] - 1, known.ids.len() - 1];
-    known.traced.check(&lab, &golden.how, places.into_iter(), PROB, what);
+    known.traced.check(&lab, &golden.how, &places.into_iter(), PROB, what);
 
     let edges = attention_knockout::Edges { from: Positions::Subject, to: Positions::Last };
     let spec = attention_knockout::Spec { edges: vec![edges], window: golden.knockout_window };

@@ -222,7 +222,7 @@ impl Method for Spec {
         })?;
         let Some(together) = &self.together else { return Ok(found) };
         let most = found.most(together.n);
-        let together = together::run(self, together, most, &sites, lab)?;
+        let together = together::run(self, together, &most, &sites, lab)?;
         Ok(Ablation { together: Some(together), ..found })
     }
 

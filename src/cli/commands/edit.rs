@@ -91,15 +91,14 @@ impl Asks for Edit {
         let mut essence = in_context(essence, 0)?;
         essence.ids.truncate(essence.subject_last + 1);
 
-        let asked = match inquiry.changed(about, Some(target.text.trim_start()))? {
-            Some(asked) => asked,
-            None => {
-                let foil = fact.answer.as_deref();
-                let foil = foil.map(|it| TokenizedPrompt::answer(tokenizer, it)).transpose()?;
-                let plain = inquiry.tokenized(&Fact::from_text(&fact.prompt, None)?)?;
-                let prompt = TokenizedPrompt { answer: Some(target.clone()), foil, ..plain };
-                vec![Asked { kind: PromptKind::Prompt, prompt }]
-            }
+        let asked = if let Some(asked) = inquiry.changed(about, Some(target.text.trim_start()))? {
+            asked
+        } else {
+            let foil = fact.answer.as_deref();
+            let foil = foil.map(|it| TokenizedPrompt::answer(tokenizer, it)).transpose()?;
+            let plain = inquiry.tokenized(&Fact::from_text(&fact.prompt, None)?)?;
+            let prompt = TokenizedPrompt { answer: Some(target.clone()), foil, ..plain };
+            vec![Asked { kind: PromptKind::Prompt, prompt }]
         };
         let spec = Spec {
             layer: self.layer,

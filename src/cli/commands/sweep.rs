@@ -143,12 +143,11 @@ impl Sweep {
         let choices = Choices::new(&dataset, &engine.info.tokenizer);
         let mut plan = None;
         if let Some(goal) = self.goal()? {
-            let chosen = match self.planned_before(goal)? {
-                Some(chosen) => chosen,
-                None => {
-                    let asked = Planned { goal, written: &written, selection: &selection, draws };
-                    self.plan(&asked, (&engine, &dataset, &choices, &library), machine)?
-                }
+            let chosen = if let Some(chosen) = self.planned_before(goal)? {
+                chosen
+            } else {
+                let asked = Planned { goal, written: &written, selection: &selection, draws };
+                self.plan(&asked, (&engine, &dataset, &choices, &library), machine)?
             };
             if let Some(n) = chosen.n_samples {
                 written = written.with_numbers("n_samples", &|_| n as u64, &self.spec)?.0;
@@ -247,7 +246,7 @@ impl Sweep {
     }
 
     fn goal(&self) -> anyhow::Result<Option<Goal>> {
-        let goal = self.budget.map(Goal::Budget).or(self.width.map(Goal::Width));
+        let goal = self.budget.map(Goal::Budget).or_else(|| self.width.map(Goal::Width));
         if let Some(Goal::Budget(number) | Goal::Width(number)) = goal {
             ensure!(number.is_finite() && number > 0.0, "--budget and --width are above 0");
         }

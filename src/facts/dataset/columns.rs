@@ -240,8 +240,8 @@ pub(super) struct Column {
 }
 
 impl Column {
-    pub fn new(name: String, cell: Cell) -> Self {
-        Self { plain: plain(&name), name: trimmed(&name).to_owned(), cell }
+    pub fn new(name: &str, cell: Cell) -> Self {
+        Self { plain: plain(name), name: trimmed(name).to_owned(), cell }
     }
 }
 
@@ -344,10 +344,10 @@ pub(super) fn opened(fields: Vec<(String, Cell)>) -> Vec<Column> {
     for (name, cell) in fields {
         match cell {
             Cell::Object(inner) if OPENED.contains(&name.as_str()) => {
-                let named = |(field, cell)| Column::new(format!("{name}.{field}"), cell);
+                let named = |(field, cell)| Column::new(&format!("{name}.{field}"), cell);
                 columns.extend(inner.into_iter().map(named));
             }
-            cell => columns.push(Column::new(name, cell)),
+            cell => columns.push(Column::new(&name, cell)),
         }
     }
     columns

@@ -144,7 +144,8 @@ type Add<'a> = &'a mut dyn FnMut(Held);
 /// The records that a document holds.
 fn held_by(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault> {
     if document.is_list() {
-        return list(document, shared, add);
+        list(document, shared, add);
+        return Ok(());
     }
     if !document.is_object() {
         return Err(Fault(SINGLE.to_owned()));
@@ -203,7 +204,7 @@ fn within(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault
     for (name, group) in groups() {
         let mut shared = beside.clone();
         if is_relation(&name) {
-            shared.push(Column::new("relation".to_owned(), Cell::Text(name.into_owned())));
+            shared.push(Column::new("relation", Cell::Text(name.into_owned())));
         }
         held_by(group, &shared.into(), add)?;
     }
@@ -236,7 +237,7 @@ fn quoted<'a>(mut names: impl Iterator<Item = Cow<'a, str>>) -> Vec<String> {
 }
 
 /// The records of a list. One that is none is kept with the reason.
-fn list(entries: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault> {
+fn list(entries: View<'_>, shared: &Shared, add: Add<'_>) {
     let head = entries.elements().next().filter(|it| it.is_list()).and_then(texts);
     if let Some(names) = head
         && columns::is_table(names.iter().map(String::as_str))
@@ -244,12 +245,11 @@ fn list(entries: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault> {
         for (nth, row) in entries.elements().skip(1).enumerate() {
             add(of_row(nth, row, &names, None, shared));
         }
-        return Ok(());
+        return;
     }
     for it in entries.elements() {
         entry(it, shared, add);
     }
-    Ok(())
 }
 
 /// The records of one entry of a list, which is mostly one itself.

@@ -166,7 +166,7 @@ fn string(quoted: &str) -> Cow<'_, str> {
     if !inner.contains('\\') {
         return inner.into();
     }
-    serde_json::from_str::<String>(quoted).map_or(inner.into(), Cow::Owned)
+    serde_json::from_str::<String>(quoted).map_or_else(|_| inner.into(), Cow::Owned)
 }
 
 /// Checks that values follow one another in a text, and nothing else.

@@ -110,7 +110,7 @@ impl Dataset {
         #[cfg(feature = "parquet")]
         if bytes.starts_with(PARQUET) {
             drop(bytes);
-            return Self::load_parquet(path);
+            return Self::load_parquet(&path);
         }
         let by_name = || kinds::by_name(&path);
         if let Some((what, remedy)) = kinds::other(&bytes, by_name) {
@@ -129,19 +129,19 @@ impl Dataset {
     }
 
     #[cfg(feature = "parquet")]
-    fn load_parquet(path: PathBuf) -> Result<Self, DatasetError> {
+    fn load_parquet(path: &Path) -> Result<Self, DatasetError> {
         let each = |add: &mut dyn FnMut(Entry)| {
-            let file = fs::File::open(&path).map_err(DatasetError::reading(&path))?;
+            let file = fs::File::open(path).map_err(DatasetError::reading(path))?;
             parquet::each(file, add).map_err(|fault| match fault {
                 parquet::Fault::Columns(columns) => {
-                    DatasetError::Columns { path: path.clone(), columns }
+                    DatasetError::Columns { path: path.to_owned(), columns }
                 }
                 parquet::Fault::Damaged(reason) => {
-                    DatasetError::Parquet { path: path.clone(), reason }
+                    DatasetError::Parquet { path: path.to_owned(), reason }
                 }
             })
         };
-        Self::from_records(&each, Vec::new(), path.clone())
+        Self::from_records(&each, Vec::new(), path.to_owned())
     }
 
     fn parse(text: &str, path: PathBuf) -> Result<Self, DatasetError> {

@@ -89,14 +89,13 @@ impl Table<'_> {
             let [start, end] = [start, end].map(|it| usize::try_from(it).unwrap_or(usize::MAX));
             let raw = self.text.get(start..end).unwrap_or_default();
             let fault = quotation_fault(raw, self.delimiter).map(str::to_owned);
-            add(match fault.or_else(|| self.misfit(&row)) {
-                Some(reason) => Err(RecordError { place, id, reason }),
-                None => {
-                    let cells = row.iter().map(|cell| Cell::Text(cell.to_owned()));
-                    let fields = self.columns.iter().cloned().zip(cells).collect();
-                    Ok(Row::new(place, id, fields, Rc::clone(&shared)))
-                }
-            });
+            if let Some(reason) = fault.or_else(|| self.misfit(&row)) {
+                add(Err(RecordError { place, id, reason }));
+                continue;
+            }
+            let cells = row.iter().map(|cell| Cell::Text(cell.to_owned()));
+            let fields = self.columns.iter().cloned().zip(cells).collect();
+            add(Ok(Row::new(place, id, fields, Rc::clone(&shared))));
         }
     }
 
@@ -174,7 +173,7 @@ fn first_rows(text: &str, delimiter: u8) -> impl Iterator<Item = Vec<String>> {
 /// Whether a line has more cells than a table may have; each would take memory of its own.
 fn is_too_wide(text: &str, delimiter: u8) -> bool {
     let mut lines = text.as_bytes().split(|it| matches!(it, b'\n' | b'\r'));
-    lines.any(|line| line.iter().filter(|it| **it == delimiter).count() > N_CELLS)
+    lines.any(|line| line.split(|it| *it == delimiter).count() > N_CELLS + 1)
 }
 
 /// The names of the columns, which may stand below a title, and how many rows stand before them.

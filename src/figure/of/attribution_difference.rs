@@ -19,9 +19,9 @@ pub(super) fn figure(found: &AttributionDifference, look: &Look<'_>) -> Figure {
         Parts::Layers => vec![Chart::Bars(by_depth(found))],
         Parts::Heads => by_heads(found, look),
     };
-    let (mut by, mut undrawn) = (by_parts(found.spec.by), Vec::new());
+    let (mut by, mut undrawn) = (by_parts(found.spec.by).to_owned(), Vec::new());
     if let Some(neurons) = &found.neurons {
-        by = "neuron";
+        by = format!("neuron and {by}");
         charts.insert(0, Chart::Lines(of_layers(neurons)));
         charts.insert(0, Chart::Bars(largest_neurons(found, look)));
         undrawn.push(Chart::Map(all_neurons(neurons)));
@@ -91,7 +91,8 @@ fn notes(found: &AttributionDifference, look: &Look<'_>) -> Vec<String> {
         ScaleOf::Clean => "clean",
         ScaleOf::Corrupted => "corrupted",
     };
-    vec![
+    let n_neurons = found.spec.n_top.filter(|_| found.neurons.is_some());
+    let mut notes = vec![
         adds_up("Σ differences + scale", found.sum(), whole, found.logit_difference()),
         format!(
             "Clean {}  ·  corrupted {}  ·  {}",
@@ -108,7 +109,9 @@ fn notes(found: &AttributionDifference, look: &Look<'_>) -> Vec<String> {
         "Above 0 the part writes more of the answer in the clean run. Of parts that act through \
          later ones only what they write themselves is counted (Elhage et al. 2021)"
             .to_owned(),
-    ]
+    ];
+    notes.extend(n_neurons.map(|n| format!("Of neurons the {n} largest are listed")));
+    notes
 }
 
 /// What the second run is.

@@ -51,8 +51,8 @@ impl Numbers {
     fn compare(&self, computed: Option<&Self>) -> Compared {
         let theirs = computed.map(Self::lines).unwrap_or_default();
         let (mut differences, mut largest, mut n_numbers) = (Vec::new(), 0.0_f32, 0);
-        for (name, recorded) in &self.numbers {
-            let of_name = computed.and_then(|it| it.numbers.iter().find(|it| it.0 == *name));
+        for (name, recorded) in &self.values {
+            let of_name = computed.and_then(|it| it.values.iter().find(|it| it.0 == *name));
             let finite = recorded.iter().flatten();
             let tolerance = finite.fold(0.0_f32, |most, it| most.max(it.abs())) * TOLERANCE;
             let tolerance = tolerance.max(LEAST);
@@ -83,7 +83,7 @@ impl Numbers {
     /// that is sorted may change places where two numbers are nearly equal.
     fn lines(&self) -> BTreeMap<(Vec<&str>, usize), usize> {
         let n_lines = self.places.first().map(|it| it.1.len());
-        let n_lines = n_lines.or_else(|| Some(self.numbers.first()?.1.len())).unwrap_or(0);
+        let n_lines = n_lines.or_else(|| Some(self.values.first()?.1.len())).unwrap_or(0);
         let mut seen = HashMap::<Vec<&str>, usize>::new();
         let line = |nth: usize| {
             let texts = self.places.iter().map(|it| it.1.get(nth).map_or("", String::as_str));

@@ -2,6 +2,7 @@
 //! numbers, so that whoever has the file can compute them anew.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,7 +56,7 @@ pub struct Numbers {
     places: Vec<(String, Vec<String>)>,
 
     /// The numbers, by the name of the column; `null` where there is none.
-    numbers: Vec<(String, Vec<Option<f32>>)>,
+    values: Vec<(String, Vec<Option<f32>>)>,
 }
 
 impl Record {
@@ -99,25 +100,29 @@ impl Record {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::new();
+    for byte in Sha256::digest(bytes) {
+        _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 fn numbers_of(figure: &Figure) -> Vec<Numbers> {
     let numbers = |chart: &super::Chart| {
-        let (mut places, mut numbers) = (Vec::new(), Vec::new());
+        let (mut places, mut values) = (Vec::new(), Vec::new());
         for column in Block::of(chart).lines() {
             let name = column.name;
             match column.values {
                 Values::Numbers(it) => {
                     let it = it.into_iter().map(|it| Some(it).filter(|it| it.is_finite()));
-                    numbers.push((name, it.collect()));
+                    values.push((name, it.collect()));
                 }
                 Values::Places(it) => places.push((name, texts(&it))),
                 Values::Flags(it) => places.push((name, texts(&it))),
                 Values::Texts(it) => places.push((name, it)),
             }
         }
-        Numbers { chart: chart.name().to_owned(), places, numbers }
+        Numbers { chart: chart.name().to_owned(), places, values }
     };
     figure.charts.iter().map(numbers).collect()
 }

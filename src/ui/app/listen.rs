@@ -72,7 +72,7 @@ impl App {
                     let left = self.not_loaded(id, which);
                     self.state.notice = Some(format!("Cancelled; {left}"));
                 }
-                self.stopped(id, RunState::Cancelled, Outcome::Cancelled);
+                self.stopped(id, RunState::Cancelled, &Outcome::Cancelled);
             }
             Event::Failed(id, message) => {
                 let message = capitalized(&message);
@@ -86,7 +86,7 @@ impl App {
                     let left = capitalized(&self.not_loaded(id, which));
                     self.state.error = Some(format!("{message}\n{left}"));
                 }
-                self.stopped(id, RunState::Failed(message.clone()), Outcome::Failed(message));
+                self.stopped(id, RunState::Failed(message.clone()), &Outcome::Failed(message));
             }
         }
     }
@@ -152,13 +152,13 @@ impl App {
     }
 
     /// A job has ended before it came to its end.
-    fn stopped(&mut self, id: JobId, state: RunState, outcome: Outcome) {
+    fn stopped(&mut self, id: JobId, state: RunState, outcome: &Outcome) {
         if let Some(run) = self.state.run_of(id) {
             run.state = state;
         }
         let job = self.state.jobs.end(id, outcome.clone());
         if let Some(JobKind::Recall(key)) = job.map(|job| job.kind) {
-            self.not_recalled(key, &outcome);
+            self.not_recalled(key, outcome);
         }
     }
 

@@ -373,7 +373,7 @@ fn keys_ui(ui: &Ui, stop: &Response, view: &mut FactsView, commands: &mut Vec<Co
 /// Whether the fact of a row is chosen, whether it is kept beside the chosen one, whether Tab stops there,
 /// and whether the model is still to be asked it, each way.
 #[derive(Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a mark of its own")]
+#[expect(clippy::struct_field_names, reason = "each is a mark of its own")]
 struct Marks {
     is_selected: bool,
     is_beside: bool,

@@ -243,7 +243,7 @@ fn files_of_text_beside_the_weights_are_told_for_what_they_are() {
             "config.json" => drop(Checkpoint::open(dir.path()).unwrap()),
             // The crate allows no other fields here, and says so itself.
             _ => {
-                assert!(!Tokenizer::from_dir(dir.path()).unwrap_err().to_string().contains("JSON"))
+                assert!(!Tokenizer::from_dir(dir.path()).unwrap_err().to_string().contains("JSON"));
             }
         }
     }

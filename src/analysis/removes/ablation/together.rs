@@ -69,7 +69,7 @@ impl Together {
 pub(super) fn run(
     spec: &Spec,
     together: &Together,
-    most: Vec<[usize; 2]>,
+    most: &[[usize; 2]],
     sites: &SiteSet,
     lab: &Lab<'_>,
 ) -> Result<WithoutMost, AnalysisError> {
@@ -88,10 +88,10 @@ pub(super) fn run(
         let right = prompt.foil.clone().ok_or(AnalysisError::NoAnswer)?;
         let prompt = TokenizedPrompt { answer: Some(right), foil: None, ..prompt.clone() };
         let positions = spec.positions.ranges(&prompt)?;
-        let condition = |parts: &Vec<[usize; 2]>| -> Condition {
+        let condition = |parts: &[[usize; 2]]| -> Condition {
             parts.iter().flat_map(|part| without(spec, &positions, *part)).collect()
         };
-        let sets = std::iter::once(&most).chain(&random);
+        let sets = std::iter::once(most).chain(random.iter().map(Vec::as_slice));
         let conditions: Vec<Condition> =
             std::iter::once(Vec::new()).chain(sets.map(condition)).collect();
         let text = prompt.text.clone();
@@ -102,5 +102,5 @@ pub(super) fn run(
             Ok(Lost { kind: *kind, text, clean: found[0], without: found[1], without_random })
         })
     });
-    Ok(WithoutMost { parts: most.clone(), lost: lost.collect::<Result<_, AnalysisError>>()? })
+    Ok(WithoutMost { parts: most.to_vec(), lost: lost.collect::<Result<_, AnalysisError>>()? })
 }
