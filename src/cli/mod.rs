@@ -39,7 +39,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// A session file to open in the window
+    /// A session file, or the folder of a sweep, to open in the window
     #[arg(value_name = "FILE.factscope", value_parser = commands::session_file)]
     session: Option<PathBuf>,
 

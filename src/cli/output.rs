@@ -16,6 +16,8 @@ use crate::figure::{
     AskedModel, AttributionForm, Caption, Effect, Export, Figure, FileFormat, Look, Looked, Page,
     PageWidth, Pick, Record, Scale, Tokens, to_text,
 };
+#[cfg(feature = "parquet")]
+use crate::population::FigureSettings;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::whole_file::{self, folder_of};
 use crate::worker::{Engine, ModelConfig};
@@ -186,24 +188,22 @@ pub(super) struct LookArgs {
 impl LookArgs {
     /// A look at the result of a spec.
     pub fn look<'a>(&self, spec: &AnalysisSpec, tokenizer: &'a Tokenizer) -> Look<'a> {
-        let usual = Look::new(tokenizer);
         Look {
             metric: self.figure_metric,
             effect: self.figure_effect,
             attribution: self.figure_attribution,
-            n_listed: n_asked(spec).max(usual.n_listed),
-            ..usual
+            ..Look::listing(spec, tokenizer)
         }
     }
 
-    /// The settings by their flags, for a file.
+    /// The settings of a sweep's figures.
     #[cfg(feature = "parquet")]
-    pub fn to_json(&self) -> Value {
-        serde_json::json!({
-            "metric": self.figure_metric,
-            "effect": self.figure_effect,
-            "attribution": self.figure_attribution,
-        })
+    pub fn of_sweep(&self) -> FigureSettings {
+        FigureSettings {
+            metric: self.figure_metric,
+            effect: self.figure_effect,
+            attribution: self.figure_attribution,
+        }
     }
 }
 
@@ -286,14 +286,6 @@ impl ResultOutput {
         let model = AskedModel { name: &engine.info.name, edits: &engine.edits };
         Look { pick, model: Some(model), ..self.look.look(spec, &engine.info.tokenizer) }
     }
-}
-
-/// The length of the longest list that a spec asks for. 0 if it asks for none.
-fn n_asked(spec: &AnalysisSpec) -> usize {
-    let spec = serde_json::to_value(spec).unwrap_or_default();
-    let spec = spec.as_object().and_then(|it| it.values().next());
-    let n = |key: &str| spec.and_then(|it| it.get(key)?.as_u64()).unwrap_or(0) as usize;
-    ["n_top", "n_tokens", "n_verified"].map(n).into_iter().max().unwrap_or(0)
 }
 
 fn terminal_width() -> usize {

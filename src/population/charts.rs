@@ -164,10 +164,16 @@ pub(super) fn lines(
     Chart::Lines(Lines::new(format!("{title}: {}", found.name), quantity, "Layer", series))
 }
 
-/// The places with the largest means of the last group or of the difference, with all groups beside.
-pub(super) fn listing(title: &str, numbers: &Numbers, found: &[Found], n_listed: usize) -> Table {
-    let mut rows: Vec<(f64, Row)> = Vec::new();
-    for group in found {
+/// The places with the largest means of each group and of the difference, and the group and the cell that
+/// each row is about.
+pub(super) fn listing(
+    title: &str,
+    numbers: &Numbers,
+    found: &[Found],
+    n_listed: usize,
+) -> (Table, Vec<[usize; 2]>) {
+    let (mut rows, mut about) = (Vec::new(), Vec::new());
+    for (nth_group, group) in found.iter().enumerate() {
         let mut order: Vec<usize> =
             (0..group.cells.len()).filter(|&nth| group.cells[nth].n > 0).collect();
         order.sort_by(|&a, &b| group.cells[b].mean.abs().total_cmp(&group.cells[a].mean.abs()));
@@ -185,7 +191,8 @@ pub(super) fn listing(title: &str, numbers: &Numbers, found: &[Found], n_listed:
             let values = values.map(|it| crate::figure::Cell::Number(it as f32));
             let texts = [group.name.clone(), cell.name()].map(crate::figure::Cell::Text);
             let pick = Pick { layer: cell.layer, head: cell.head, position: None };
-            rows.push((it.mean, Row::new(texts.into_iter().chain(values)).about(pick)));
+            rows.push(Row::new(texts.into_iter().chain(values)).about(pick));
+            about.push([nth_group, nth]);
         }
     }
     let columns = [
@@ -199,5 +206,5 @@ pub(super) fn listing(title: &str, numbers: &Numbers, found: &[Found], n_listed:
         "p",
         "Facts",
     ];
-    Table::new(format!("{title}: largest means"), columns, rows.into_iter().map(|it| it.1))
+    (Table::new(format!("{title}: largest means"), columns, rows), about)
 }

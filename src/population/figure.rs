@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::charts::{Form, Found, LEVEL, lines, listing, maps};
 use super::left_out::reasons;
+use super::part::direction_name;
 use super::read::{Cell, Fact, Numbers, Population};
 use super::selection::KnownWay;
+use super::sweep::RECALL;
 use crate::analysis::Resampling;
+use crate::facts::Direction;
 use crate::figure::words::{counted, is_relative, joined};
 use crate::figure::{Chart, Figure, Row, Table};
 
@@ -23,9 +26,13 @@ pub struct Shown {
     /// Only facts of these relations. Empty shows all.
     pub relations: Vec<String>,
 
-    /// Whether charts are shown whose means over facts mislead: those that list only the largest parts of
-    /// each fact, and relative changes, which have no bound.
-    pub has_misleading: bool,
+    /// Only facts that are asked this way. `None` shows both.
+    pub direction: Option<Direction>,
+
+    /// The names of the charts that are shown, whichever they are. Empty shows all but the recall and
+    /// those whose means over facts mislead: lists of only the largest parts of each fact, and relative
+    /// changes, which have no bound.
+    pub charts: Vec<String>,
 
     /// How many places a table lists.
     pub n_listed: usize,
@@ -33,6 +40,22 @@ pub struct Shown {
     /// How many parts count as the most important where the parts of both ways are compared.
     pub n_top: usize,
     pub resampling: Resampling,
+}
+
+/// All facts, both ways, with the intervals and tests that the command has too.
+impl Default for Shown {
+    fn default() -> Self {
+        Self {
+            by: GroupBy::default(),
+            known: None,
+            relations: Vec::new(),
+            direction: None,
+            charts: Vec::new(),
+            n_listed: 10,
+            n_top: 10,
+            resampling: Resampling::default(),
+        }
+    }
 }
 
 /// What facts are told apart by. The second group less the first is the difference that is shown.
@@ -50,6 +73,40 @@ pub enum GroupBy {
     Relation,
 }
 
+/// A figure, and what lies behind its numbers.
+#[derive(Debug)]
+pub struct Laid {
+    pub figure: Figure,
+
+    /// By chart and place in it: a cell of a map, one row after the other, or a row of a table. Lines and
+    /// counts have none.
+    pub behind: Vec<Vec<Option<Behind>>>,
+}
+
+/// What a mean or a difference is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// The place of its numbers in [`Population::charts`].
+    pub numbers: usize,
+
+    /// The group of facts; the one after the last is the difference.
+    pub group: usize,
+
+    /// The place of its cell among those of the numbers.
+    pub cell: usize,
+}
+
+/// A fact behind a number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OneBehind {
+    /// The fact by its place in the population; of a difference within facts the fact and its inverse.
+    pub facts: Vec<usize>,
+    pub value: f64,
+}
+
+/// A chart, and what lies behind each of its places.
+type ChartBehind = (Chart, Vec<Option<Behind>>);
+
 /// A group of facts, by their places in the population.
 struct Group {
     name: String,
@@ -59,34 +116,94 @@ struct Group {
 impl Population {
     /// The figure of a population.
     pub fn figure(&self, shown: &Shown) -> Figure {
-        let kept: Vec<usize> =
-            (0..self.facts.len()).filter(|&nth| shown.keeps(&self.facts[nth])).collect();
+        self.laid(shown).figure
+    }
+
+    /// The figure of a population, with what lies behind each number of its charts.
+    pub fn laid<'a>(&'a self, shown: &Shown) -> Laid {
+        let kept = self.kept(shown);
         let groups = groups(&self.facts, &kept, shown.by);
         let mut charts = Vec::new();
-        let (relative, rest): (Vec<&Numbers>, Vec<&Numbers>) =
-            self.charts.iter().partition(|it| is_relative(&it.quantity));
-        let (listing, mut whole): (Vec<&Numbers>, Vec<&Numbers>) =
-            rest.into_iter().partition(|it| !shown.has_misleading && is_list(it, &kept));
-        if shown.has_misleading {
-            whole.extend(&relative);
-        }
+        let is_named = |it: &Numbers| shown.charts.contains(&it.chart);
+        let is_meant =
+            |it: &Numbers| is_named(it) || (shown.charts.is_empty() && it.chart != RECALL);
+        let meant = self.charts.iter().enumerate().filter(|(_, it)| is_meant(it));
+        let (relative, rest): (Vec<_>, Vec<_>) =
+            meant.partition(|(_, it)| !is_named(it) && is_relative(&it.quantity));
+        let (listing, whole): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|(_, it)| !is_named(it) && is_list(it, &kept));
         for &numbers in &whole {
             charts.extend(self.charts_of(numbers, &groups, shown));
         }
-        charts.push(Chart::Table(self.counts(&kept)));
-        let named_once = each_named_once(charts);
-        Figure {
+        charts.push((Chart::Table(self.counts(&kept)), Vec::new()));
+        let (charts, behind) = charts.into_iter().unzip();
+        let charts = each_named_once(charts);
+        let alone =
+            |all: Vec<(usize, &'a Numbers)>| all.into_iter().map(|it| it.1).collect::<Vec<_>>();
+        let [listing, relative, whole] = [listing, relative, whole].map(alone);
+        let figure = Figure {
             file_name: format!("population_{}", self.manifest.method.replace(' ', "-")),
             title: format!(
                 "{} over {}",
                 crate::figure::words::capitalized(&self.manifest.method),
                 counted(self.n_with_result(&kept), "fact"),
             ),
-            charts: named_once,
+            charts,
             warnings: self.warnings(&kept, &whole),
             notes: self.notes(shown, &listing, &relative),
             ..Figure::default()
-        }
+        };
+        Laid { figure, behind }
+    }
+
+    /// The facts that are shown, by their places in the population.
+    fn kept(&self, shown: &Shown) -> Vec<usize> {
+        (0..self.facts.len()).filter(|&nth| shown.keeps(&self.facts[nth])).collect()
+    }
+
+    /// The facts behind a mean or a difference, the largest value first.
+    pub fn behind(&self, shown: &Shown, behind: &Behind) -> Vec<OneBehind> {
+        let Some(numbers) = self.charts.get(behind.numbers) else { return Vec::new() };
+        let Some(values) = numbers.values.get(behind.cell) else { return Vec::new() };
+        let groups = self.groups_of(shown, numbers);
+        let alone = |&fact: &usize| OneBehind { facts: vec![fact], value: values[fact] };
+        let mut all: Vec<OneBehind> = match (groups.get(behind.group), groups.as_slice(), shown.by)
+        {
+            (Some(group), ..) => group.facts.iter().map(alone).collect(),
+            (None, [first, second], GroupBy::Way) => {
+                let pairs = self.pairs(first, second).into_iter();
+                pairs
+                    .map(|it| OneBehind { facts: it.into(), value: values[it[1]] - values[it[0]] })
+                    .collect()
+            }
+            (None, both, _) => both.iter().flat_map(|it| &it.facts).map(alone).collect(),
+        };
+        all.retain(|it| !it.value.is_nan());
+        all.sort_by(|a, b| b.value.total_cmp(&a.value));
+        all
+    }
+
+    /// The groups of facts that have some of these numbers.
+    fn groups_of(&self, shown: &Shown, numbers: &Numbers) -> Vec<Group> {
+        let mut groups = groups(&self.facts, &self.kept(shown), shown.by);
+        groups.retain(|it| it.facts.iter().any(|&nth| numbers.has(nth)));
+        groups
+    }
+
+    /// The same number where the folder was read again and has more facts, which may have more places.
+    /// `None` if it is of other groups then.
+    pub fn again(&self, shown: &Shown, behind: &Behind, before: &Self) -> Option<Behind> {
+        let was = before.charts.get(behind.numbers)?;
+        let is_it = |it: &Numbers| {
+            it.chart == was.chart && it.quantity == was.quantity && it.measured == was.measured
+        };
+        let numbers = self.charts.iter().position(is_it)?;
+        let cell = was.cells.get(behind.cell)?;
+        let cell = self.charts[numbers].cells.iter().position(|it| it == cell)?;
+        let names = |all: Vec<Group>| all.into_iter().map(|it| it.name).collect::<Vec<_>>();
+        let is_same = names(self.groups_of(shown, &self.charts[numbers]))
+            == names(before.groups_of(shown, was));
+        is_same.then_some(Behind { numbers, cell, group: behind.group })
     }
 
     fn n_with_result(&self, kept: &[usize]) -> usize {
@@ -95,7 +212,12 @@ impl Population {
 
     /// The charts of one quantity: the mean of each group, the difference of two, the places with the
     /// largest of them, and whether both ways have them in the same places.
-    fn charts_of(&self, numbers: &Numbers, groups: &[Group], shown: &Shown) -> Vec<Chart> {
+    fn charts_of(
+        &self,
+        (nth, numbers): (usize, &Numbers),
+        groups: &[Group],
+        shown: &Shown,
+    ) -> Vec<ChartBehind> {
         let of = |facts: &[usize]| -> Vec<Vec<f64>> {
             let cell = |values: &Vec<f64>| facts.iter().map(|&nth| values[nth]).collect();
             numbers.values.iter().map(cell).collect()
@@ -122,15 +244,32 @@ impl Population {
             found.push(Found { name, cells });
         }
         let title = self.title(numbers);
-        let mut charts: Vec<Chart> = match Form::of(&numbers.cells) {
-            Form::Map { rows, columns, places } => maps(&title, &found, &rows, &columns, &places),
-            Form::Lines { series, n_layers } => {
-                found.iter().map(|it| lines(&title, numbers, it, &series, n_layers)).collect()
+        let about = |place: Option<[usize; 2]>| {
+            place.map(|[group, cell]| Behind { numbers: nth, group, cell })
+        };
+        let mut charts: Vec<ChartBehind> = match Form::of(&numbers.cells) {
+            Form::Map { rows, columns, places } => {
+                let n_columns = columns.labels.len();
+                let mut cells = vec![None; rows.labels.len() * n_columns];
+                for (cell, [row, column]) in places.iter().enumerate() {
+                    cells[row * n_columns + column] = Some(cell);
+                }
+                let behind = |group: usize| {
+                    cells.iter().map(|cell| about(cell.map(|cell| [group, cell]))).collect()
+                };
+                let maps = maps(&title, &found, &rows, &columns, &places).into_iter().enumerate();
+                maps.map(|(group, map)| (map, behind(group))).collect()
             }
+            Form::Lines { series, n_layers } => found
+                .iter()
+                .map(|it| (lines(&title, numbers, it, &series, n_layers), Vec::new()))
+                .collect(),
             Form::List => Vec::new(),
         };
-        charts.push(Chart::Table(listing(&title, numbers, &found, shown.n_listed)));
-        charts.extend(self.shared(&title, numbers, &groups, shown).map(Chart::Table));
+        let (table, rows) = listing(&title, numbers, &found, shown.n_listed);
+        charts.push((Chart::Table(table), rows.into_iter().map(|it| about(Some(it))).collect()));
+        let shared = self.shared(&title, numbers, &groups, shown);
+        charts.extend(shared.map(|it| (Chart::Table(it), Vec::new())));
         charts
     }
 
@@ -319,11 +458,12 @@ impl Population {
             names.dedup();
             notes.push(format!(
                 "Left out, because they list only the largest parts of each fact, and a mean over those \
-                 facts in which a part is large would be too large: {}; --chart shows them all the same",
+                 facts in which a part is large would be too large: {}; to see them, choose their chart \
+                 (--chart)",
                 names.join(", ")
             ));
         }
-        if !relative.is_empty() && !shown.has_misleading {
+        if !relative.is_empty() {
             let mut names: Vec<String> =
                 relative.iter().map(|it| format!("{}, {}", it.chart, it.quantity)).collect();
             names.dedup();
@@ -367,7 +507,9 @@ impl Shown {
             Some(KnownWay::Both) => fact.known == "both",
         };
         let relation = fact.relation.as_ref();
+        let is_asked_so = self.direction.is_none_or(|it| direction_name(it) == fact.direction);
         is_known
+            && is_asked_so
             && (self.relations.is_empty() || relation.is_some_and(|it| self.relations.contains(it)))
     }
 }

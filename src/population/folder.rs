@@ -66,9 +66,7 @@ pub struct Folder {
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    #[error(
-        "another process is writing to this folder; wait for it, or name another with --out: {path}"
-    )]
+    #[error("another process is writing to this folder; wait for it, or name another: {path}")]
     InUse { path: PathBuf },
 
     #[error("{source}: {path}")]
@@ -76,7 +74,7 @@ pub enum FolderError {
 
     #[error(
         "the folder holds a sweep that asks something else; not the same: {what}; name another \
-         folder with --out: {path}"
+         folder: {path}"
     )]
     Other { what: String, path: PathBuf },
 
@@ -142,6 +140,12 @@ impl Manifest {
             }
         })?;
         serde_json::from_slice(&bytes).map_err(|source| FolderError::Json { path, source })
+    }
+
+    /// The manifest of a folder, or of the first shard in it.
+    pub fn of_any(dir: &Path) -> Result<Self, FolderError> {
+        let folders = super::read::folders(dir)?;
+        Self::load(&folders[0])
     }
 
     /// Refuses a part that a sweep of another spec or model wrote.

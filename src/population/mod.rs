@@ -5,11 +5,13 @@
 //! becomes a mean over facts with its interval. Neither knows which method it is about.
 
 mod charts;
+mod estimate;
 mod figure;
 mod folder;
 mod left_out;
 mod merge;
 mod part;
+mod plan;
 mod planner;
 mod read;
 mod recall;
@@ -18,13 +20,15 @@ mod shard;
 mod survey;
 mod sweep;
 
-pub use figure::{GroupBy, Shown};
+pub use estimate::{Estimate, duration};
+pub use figure::{Behind, GroupBy, Laid, OneBehind, Shown};
 pub use folder::{Folder, FolderError, Manifest};
 pub use left_out::{reasons, reasons_of};
 pub use merge::{MergeError, merge};
 pub use part::{Asked, FactNote, to_bytes};
+pub use plan::{FigureSettings, Plan, PlanError, Ready, SweepSettings};
 pub use planner::{Choice, Goal, N_PILOT, N_TIMED, Pilot};
-pub use read::{Cell, Fact, Numbers, Population, Wanted};
+pub use read::{Cell, Fact, Numbers, Population, Wanted, is_sweep, sweep_bytes};
 pub use recall::{Choices, Known, KnownBy, Recall, Recalled};
 pub use selection::{KnownWay, Selection, Task, Ways, Wording};
 pub use shard::{Shard, UnknownShard};

@@ -12,7 +12,6 @@ use parquet::file::reader::{FileReader as _, RowGroupReader, SerializedFileReade
 use serde::Serialize;
 
 use super::folder::{FolderError, Manifest, parts};
-use super::sweep::RECALL;
 use crate::analysis::Role;
 
 /// The numbers of a sweep.
@@ -42,6 +41,10 @@ pub struct Fact {
 
     /// Why it has no result.
     pub left_out: Option<String>,
+    pub prompt: String,
+
+    /// The answer that was measured. `None` where nothing was asked.
+    pub answer: Option<String>,
 }
 
 impl Fact {
@@ -116,7 +119,7 @@ impl Cell {
 /// What is wanted of a folder.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// The charts. Empty for all but the recall.
+    /// The charts. Empty for all.
     pub charts: Vec<String>,
 }
 
@@ -128,6 +131,8 @@ struct Columns {
     relation: Vec<Option<String>>,
     known: Vec<Option<String>>,
     left_out: Vec<Option<String>>,
+    prompt: Vec<Option<String>>,
+    answer: Vec<Option<String>>,
     chart: Vec<Option<String>>,
     quantity: Vec<Option<String>>,
     measured: Vec<Option<String>>,
@@ -200,8 +205,25 @@ impl Population {
     }
 }
 
+/// The size of all parts of a sweep, in bytes: it grows with every part.
+pub fn sweep_bytes(dir: &Path) -> Result<u64, FolderError> {
+    let mut n_bytes = 0;
+    for folder in folders(dir)? {
+        for part in parts(&folder)? {
+            let size = std::fs::metadata(&part).map(|it| it.len());
+            n_bytes += size.map_err(|source| FolderError::Io { path: part, source })?;
+        }
+    }
+    Ok(n_bytes)
+}
+
+/// Whether a folder is that of a sweep, or holds those of its shards.
+pub fn is_sweep(dir: &Path) -> bool {
+    folders(dir).is_ok()
+}
+
 /// The folder itself, or the folders of shards in it.
-fn folders(dir: &Path) -> Result<Vec<PathBuf>, FolderError> {
+pub(super) fn folders(dir: &Path) -> Result<Vec<PathBuf>, FolderError> {
     let error = match Manifest::load(dir) {
         Ok(_) => return Ok(vec![dir.to_owned()]),
         Err(error @ FolderError::NoSweep { .. }) => error,
@@ -237,7 +259,7 @@ impl Found {
                 continue;
             };
             let is_wanted = match wanted.charts.as_slice() {
-                [] => chart != RECALL,
+                [] => true,
                 named => named.contains(chart),
             };
             let Some(value) = columns.value[row].filter(|_| is_wanted) else { continue };
@@ -270,6 +292,8 @@ impl Found {
                 relation: text(&columns.relation),
                 known: text(&columns.known).unwrap_or_default(),
                 left_out: text(&columns.left_out),
+                prompt: text(&columns.prompt).unwrap_or_default(),
+                answer: text(&columns.answer),
             });
         }
         place
@@ -331,6 +355,8 @@ impl Columns {
             relation: texts(group, "relation")?,
             known: texts(group, "known")?,
             left_out: texts(group, "left_out")?,
+            prompt: texts(group, "prompt")?,
+            answer: texts(group, "answer")?,
             chart: texts(group, "chart")?,
             quantity: texts(group, "quantity")?,
             measured: texts(group, "measured")?,

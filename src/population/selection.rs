@@ -1,6 +1,6 @@
 //! Which facts of a dataset are asked, and which way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,10 @@ pub struct Selection {
 
     /// The relation's id. `None` takes facts of all relations.
     pub relation: Option<String>,
+
+    /// The ids of the facts. `None` takes facts of any id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cases: Option<BTreeSet<String>>,
 
     /// What the model must know of a fact. `None` asks facts that it does not know too.
     pub known: Option<KnownWay>,
@@ -81,6 +85,22 @@ pub struct Task {
     pub direction: Direction,
 }
 
+/// All facts of a dataset, forward.
+impl Default for Selection {
+    fn default() -> Self {
+        Self {
+            ways: Ways::default(),
+            n: None,
+            seed: 1,
+            relation: None,
+            cases: None,
+            known: None,
+            known_by: KnownBy::default(),
+            wording: Wording::default(),
+        }
+    }
+}
+
 impl Ways {
     pub fn directions(self) -> &'static [Direction] {
         match self {
@@ -116,8 +136,9 @@ impl Selection {
         let places: HashMap<&str, usize> =
             dataset.records.iter().enumerate().map(|(nth, it)| (&*it.id, nth)).collect();
         let is_meant = |nth: &usize| {
-            let relation = &dataset.records[*nth].relation;
-            self.relation.is_none() || *relation == self.relation
+            let record = &dataset.records[*nth];
+            (self.relation.is_none() || record.relation == self.relation)
+                && self.cases.as_ref().is_none_or(|it| it.contains(&record.id))
         };
         let records: Vec<usize> = match self.n {
             None => (0..dataset.records.len()).filter(is_meant).collect(),

@@ -26,6 +26,12 @@ fn many_facts_are_asked_and_told_of() {
     assert!(again.contains("12 of them were there already"), "{again}");
     let other = complaint(&[&base[..], &["--out", &out, "--known", "forward"]].concat());
     assert!(other.contains("not the same: selection"), "{other}");
+    // The folder says itself what is asked.
+    let again = stdout(&["sweep", &out]);
+    assert!(again.contains("12 of them were there already"), "{again}");
+    let anew = stdout(&["sweep", &out, "--out", &path("anew")]);
+    assert!(anew.starts_with("12 of 12 facts asked") && !anew.contains("already"), "{anew}");
+    assert!(complaint(&["sweep", &out, "--both-ways"]).contains("leave these flags out"));
 
     for share in ["1/2", "2/2"] {
         sweep(&["--out", &path("shards"), "--shard", share]);
@@ -39,6 +45,7 @@ fn many_facts_are_asked_and_told_of() {
     assert!(whole.contains("Differences of heads") && whole.contains("inverse − fact"), "{whole}");
     assert_eq!(population(&path("merged")), whole);
     assert_eq!(population(&path("shards")), whole);
+    assert_eq!(population(&path("anew")), whole);
 
     let svg = path("heads.svg");
     let found = json(&["population", &out, "--figure", &svg, "--json"]);
@@ -49,7 +56,8 @@ fn many_facts_are_asked_and_told_of() {
 
     let none = |more: &[&str]| complaint(&[&["sweep", &spec, "--estimate"][..], more].concat());
     assert!(none(&["--n", "0"]).contains("--n 0 draws no fact"));
-    assert!(none(&["--relation", "nope"]).contains("the relation “nope” that --relation names"));
+    assert!(none(&["--relation", "nope"]).contains("no fact is of the relation nope"));
+    assert!(none(&["--case", "nope"]).contains("nope"));
     let none = complaint(&["population", &out, "--relation", "nope"]);
     assert!(none.contains("the relation “nope” that --relation names"), "{none}");
 

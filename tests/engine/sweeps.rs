@@ -18,8 +18,8 @@ use factscope::experiment::{
 use factscope::facts::{Dataset, Direction};
 use factscope::figure::{Figure, Look};
 use factscope::population::{
-    AnswerOf, Choices, Folder, FolderError, KnownBy, KnownWay, Manifest, MergeError, Outcome,
-    Population, RECALL, Selection, Shard, Sweep, Task, Wanted, Ways, Wording, merge,
+    AnswerOf, Choices, Folder, FolderError, KnownWay, Manifest, MergeError, Outcome, Population,
+    RECALL, Selection, Shard, Sweep, Task, Wanted, Ways, Wording, merge,
 };
 use factscope::task::{CancelToken, TaskCtx};
 use factscope::tokens::{Bos, TokenizedPrompt};
@@ -69,15 +69,7 @@ fn written(spec: AnalysisSpec) -> Written {
 }
 
 fn selection(n: usize) -> Selection {
-    Selection {
-        ways: Ways::Both,
-        n: Some(n),
-        seed: 1,
-        relation: None,
-        known: None,
-        known_by: KnownBy::First,
-        wording: Wording::Own,
-    }
+    Selection { ways: Ways::Both, n: Some(n), ..Selection::default() }
 }
 
 fn manifest(written: &Written, selection: &Selection) -> Manifest {

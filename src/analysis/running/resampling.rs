@@ -21,6 +21,12 @@ pub struct Resampling {
     pub seed: u64,
 }
 
+impl Default for Resampling {
+    fn default() -> Self {
+        Self { n_draws: 2000, n_permutations: 1999, seed: 1 }
+    }
+}
+
 /// A mean over facts, or the difference of two.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inference {

@@ -12,6 +12,7 @@ use crate::cli::machine::Machine;
 use crate::cli::output::figure_scale;
 use crate::facts::Dataset;
 use crate::figure::Scale;
+use crate::population::Manifest;
 use crate::ui;
 use crate::ui::pane::Pane;
 
@@ -33,6 +34,10 @@ pub struct Explore {
     /// A session file: what was found is shown again
     #[arg(long, value_name = "FILE.factscope", conflicts_with_all = ["model", "model_beside", "facts", "case", "trace"])]
     session: Option<PathBuf>,
+
+    /// The folder of a sweep: what its facts have in common [default of --model and --facts: its own]
+    #[arg(long, value_name = "DIR", conflicts_with = "session")]
+    sweep: Option<PathBuf>,
 
     #[command(flatten)]
     bos: BosArgs,
@@ -74,8 +79,13 @@ const THEMES: [(&str, ui::Theme); 3] =
     [("light", ui::Theme::Light), ("dark", ui::Theme::Dark), ("system", ui::Theme::System)];
 
 impl Explore {
-    pub fn of_session(path: PathBuf) -> Self {
-        Self { session: Some(path), ..Self::default() }
+    /// A session file, or the folder of a sweep.
+    pub fn of_path(path: PathBuf) -> Self {
+        if path.is_dir() {
+            Self { sweep: Some(path), ..Self::default() }
+        } else {
+            Self { session: Some(path), ..Self::default() }
+        }
     }
 
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
@@ -85,16 +95,26 @@ impl Explore {
             && self.model.is_none()
             && self.model_beside.is_none()
             && self.facts.is_none()
+            && self.sweep.is_none()
             && self.case.is_none();
+        let of_sweep = self.sweep.as_deref().map(Manifest::of_any).transpose()?;
+        let own_model =
+            of_sweep.as_ref().and_then(|it| Some(it.spec.get("model")?.as_str()?.into()));
         let model =
             |named: &Option<PathBuf>| named.as_ref().map(|it| machine.model(it)).transpose();
         let options = ui::Options {
             // The first launch needs no settings.
-            model: model(&self.model)?
+            model: model(&self.model.clone().or(own_model))?
                 .or_else(|| (!is_session).then(|| builtin::FACTS.name.into())),
             model_beside: model(&self.model_beside)?,
-            facts: self.facts.clone().or_else(|| (!is_session).then(|| Dataset::BUNDLED.into())),
+            facts: self
+                .facts
+                .clone()
+                .or_else(|| Some(of_sweep?.facts))
+                .or_else(|| (!is_session).then(|| Dataset::BUNDLED.into())),
             session: self.session.clone(),
+            sweep: self.sweep.clone(),
+            sweeps: ui::sweeps_dir(),
             unsaved: ui::unsaved_dir(),
             device: machine.device,
             #[cfg(feature = "hub")]

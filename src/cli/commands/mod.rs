@@ -188,6 +188,6 @@ commands! {
 impl Command {
     /// What happens without a command.
     pub fn window(session: Option<PathBuf>) -> Self {
-        Self::Explore(session.map(explore::Explore::of_session).unwrap_or_default())
+        Self::Explore(session.map(explore::Explore::of_path).unwrap_or_default())
     }
 }

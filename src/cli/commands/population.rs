@@ -38,24 +38,24 @@ pub struct Population {
     relation: Vec<String>,
 
     /// How many places of each chart are listed with their intervals
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = Shown::default().n_listed)]
     top: usize,
 
     /// How many parts count as the most important where the parts of facts and their inverses are
     /// compared
-    #[arg(long, value_name = "K", default_value_t = 10)]
+    #[arg(long, value_name = "K", default_value_t = Shown::default().n_top)]
     top_parts: usize,
 
     /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = Resampling::default().n_draws)]
     draws: usize,
 
     /// How often signs are flipped, labels exchanged or pairs drawn, for the p-values
-    #[arg(long, value_name = "N", default_value_t = 1999)]
+    #[arg(long, value_name = "N", default_value_t = Resampling::default().n_permutations)]
     permutations: usize,
 
     /// Seed of both
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = Resampling::default().seed)]
     seed: u64,
 
     #[command(flatten)]
@@ -90,7 +90,8 @@ impl Population {
             by: self.by,
             known: self.known,
             relations,
-            has_misleading: !self.chart.is_empty(),
+            direction: None,
+            charts: self.chart.clone(),
             n_listed: self.top,
             n_top: self.top_parts,
             resampling: Resampling {

@@ -10,7 +10,7 @@ use crate::cli::inquiry::About as _;
 use crate::cli::machine::Machine;
 use crate::cli::output::FigureOutput;
 use crate::facts::{Catalogue, Dataset};
-use crate::population::{KnownBy, Selection, Survey, Ways, Wording, Wordings};
+use crate::population::{KnownBy, Selection, Survey, Ways, Wordings};
 
 #[derive(Args)]
 pub struct Recall {
@@ -52,9 +52,7 @@ impl Recall {
             n: self.n,
             seed: self.facts_seed,
             relation: self.relation.as_ref().map(|it| Catalogue::bundled().id_of(it)),
-            known: None,
-            known_by: KnownBy::First,
-            wording: Wording::Own,
+            ..Selection::default()
         };
         if let Some(relation) = &self.relation {
             ensure!(

@@ -25,13 +25,13 @@ pub struct SessionArgs {
     extract: Option<Vec<String>>,
 }
 
-/// A session file that stands in place of a command.
+/// A session file, or the folder of a sweep, that stands in place of a command.
 pub fn session_file(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    if path.extension().is_some_and(|it| it.eq_ignore_ascii_case(EXTENSION)) {
+    if path.is_dir() || path.extension().is_some_and(|it| it.eq_ignore_ascii_case(EXTENSION)) {
         Ok(path)
     } else {
-        Err(format!("neither a command nor a session file (.{EXTENSION}); see `--help`"))
+        Err(format!("neither a command, a session file (.{EXTENSION}) nor a folder; see `--help`"))
     }
 }
 

@@ -3,15 +3,12 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
-use crate::analysis::trace_average::FactDraws;
 use crate::cli::complain;
 use crate::cli::flags::choice;
 use crate::cli::inquiry::{opened, read_spec};
@@ -19,24 +16,24 @@ use crate::cli::interrupt;
 use crate::cli::machine::Machine;
 use crate::cli::output::{LookArgs, print};
 use crate::cli::progress::Bar;
-use crate::experiment::{Binding, Library, Written};
+use crate::experiment::Library;
 use crate::facts::{Catalogue, Dataset, Direction};
 use crate::figure::number::with_thousands;
 use crate::population::{
-    AnswerOf, Choices, Folder, Goal, KnownBy, KnownWay, Manifest, Outcome, Selection, Shard,
-    Sweep as Asking, Task, Ways, Wording, at_layer, reasons_of, to_bytes,
+    AnswerOf, Estimate, Folder, Goal, KnownBy, KnownWay, Manifest, Outcome, Plan, Ready, Selection,
+    Shard, SweepSettings, Task, Ways, Wording, duration, reasons_of,
 };
 use crate::task::{CancelToken, Progress, TaskCtx};
 
 mod planning;
 
-use planning::{Planned, seconds};
+use planning::seconds;
 
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Sweep {
     /// What to ask of each fact, as the command of any method writes it with `--save-spec`; `-` for
-    /// standard input
+    /// standard input. The folder of a sweep asks the same as that sweep, and goes on with it
     #[arg(value_name = "SPEC.json")]
     spec: PathBuf,
 
@@ -63,6 +60,10 @@ pub struct Sweep {
     /// Only facts of this relation: its Wikidata id, such as P36, or its name
     #[arg(long, value_name = "RELATION")]
     relation: Option<String>,
+
+    /// Only the fact with this id; may be given again
+    #[arg(long, value_name = "ID", conflicts_with = "n")]
+    case: Vec<String>,
 
     /// Only facts that the model knows `forward`, as an `inverse`, or `both` ways; the others are
     /// counted [default: all, with a column that says which ways each is known]
@@ -104,7 +105,7 @@ pub struct Sweep {
     width: Option<f64>,
 
     /// The folder that parts are written to; a second start goes on where the first stopped
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["estimate", "spec_of"])]
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
     /// Ask only every N-th fact, from the I-th on: `1/4` to `4/4`, into a folder of its own in --out
@@ -125,97 +126,108 @@ pub struct Sweep {
     look: LookArgs,
 }
 
-/// How many facts an estimate asks, after one that is not counted.
-const N_TRIED: usize = 4;
-
 /// How often progress is told where stderr is no terminal.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
 
 impl Sweep {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        let mut written = read_spec(&self.spec)?;
-        let model = machine.model(&written.outline.model)?;
-        let engine = opened(&model, &written.outline.edits, machine)?;
-        let dataset = machine.datasets.get(&self.facts, None)?;
-        let library = Library::new(&engine.info.tokenizer).sharing(&machine.datasets);
-        let draws = if self.shared_draws { FactDraws::Shared } else { FactDraws::Anew };
-        let mut selection = self.selection();
-        let choices = Choices::new(&dataset, &engine.info.tokenizer);
-        let mut plan = None;
+        ensure!(self.n != Some(0), "--n 0 draws no fact; draw at least 1");
+        let begun = self.begun()?;
+        let mut plan = match &begun {
+            Some(manifest) => Plan::again(manifest, &self.spec)?,
+            None => {
+                let settings = self.settings();
+                Plan::new(read_spec(&self.spec)?, self.facts.clone(), self.selection(), settings)?
+            }
+        };
+        let model = machine.model(&plan.written.outline.model)?;
+        let engine = opened(&model, &plan.written.outline.edits, machine)?;
         if let Some(goal) = self.goal()? {
             let chosen = if let Some(chosen) = self.planned_before(goal)? {
                 chosen
             } else {
-                let asked = Planned { goal, written: &written, selection: &selection, draws };
-                self.plan(&asked, (&engine, &dataset, &choices, &library), machine)?
+                self.plan(goal, &plan, &engine, machine)?
             };
-            if let Some(n) = chosen.n_samples {
-                written = written.with_numbers("n_samples", &|_| n as u64, &self.spec)?.0;
+            if !machine.quiet {
+                chosen.told.iter().for_each(|it| complain(it));
             }
-            selection.n = Some(chosen.n_facts);
-            plan = Some(chosen);
+            let written = match chosen.n_samples {
+                Some(n) => plan.written.with_numbers("n_samples", &|_| n as u64, &self.spec)?.0,
+                None => plan.written,
+            };
+            let selection = Selection { n: Some(chosen.n_facts), ..plan.selection };
+            let settings =
+                SweepSettings { plan: Some(serde_json::to_value(&chosen)?), ..plan.settings };
+            plan = Plan::new(written, plan.facts, selection, settings)?;
         }
-        let mut binding = Binding::new(&written, &library, draws)?;
-        binding.tell_of(&dataset);
-        if let (Some(layer), None) = (
-            self.layers.first(),
-            self.layers.first().and_then(|it| at_layer(&written.outline.spec, *it)),
-        ) {
-            bail!("--layers {layer}: the spec names no layer, so it cannot be asked at others");
+        plan.open(&engine, &machine.datasets, |ready| self.asked(ready, begun.as_ref(), machine))?
+    }
+
+    /// What the folder that stands in place of a spec was begun with. `None` for a spec.
+    fn begun(&self) -> anyhow::Result<Option<Manifest>> {
+        if !self.spec.is_dir() {
+            return Ok(None);
         }
-        let sweep = Asking {
-            engine: &engine,
-            binding: &binding,
-            dataset: &dataset,
-            choices: &choices,
-            selection: &selection,
-            answer: self.answer,
-            layers: &self.layers,
-            look: &|spec, tokenizer| self.look.look(spec, tokenizer),
-        };
+        let is_usual = self.selection() == Selection::default()
+            && self.settings() == SweepSettings::default()
+            && self.facts == Path::new(Dataset::BUNDLED)
+            && self.shard.is_none()
+            && self.goal()?.is_none();
+        ensure!(
+            is_usual,
+            "the folder says itself which facts are asked and what is measured; leave these flags out: {}",
+            self.spec.display()
+        );
+        Ok(Some(Manifest::load(&self.spec)?))
+    }
+
+    fn asked(
+        &self,
+        ready: &Ready<'_>,
+        begun: Option<&Manifest>,
+        machine: &Machine,
+    ) -> anyhow::Result<()> {
+        let sweep = &ready.sweep;
         if let Some(case) = &self.spec_of {
-            let record = dataset.case(case)?;
-            let record = dataset.records.iter().position(|it| it.id == record.id);
+            let record = sweep.dataset.case(case)?;
+            let record = sweep.dataset.records.iter().position(|it| it.id == record.id);
             let record = record.context("the case was just there")?;
             let direction = if self.inverse { Direction::Inverse } else { Direction::Forward };
             let task = Task { record, direction };
             let asked =
                 machine.watched("Asking", |ctx| sweep.experiment(task, &machine.ctx(ctx)))?;
             let experiment = asked.map_err(anyhow::Error::msg)?;
+            let library = Library::new(&sweep.engine.info.tokenizer).sharing(&machine.datasets);
             return print(&experiment.to_json_as_meant(&library)?);
         }
-        let tasks = selection.tasks(&dataset);
-        ensure!(self.n != Some(0), "--n 0 draws no fact; draw at least 1");
-        if let (Some(relation), true) = (&self.relation, tasks.is_empty()) {
-            bail!(
-                "no fact is of the relation “{relation}” that --relation names: {}",
-                self.facts.display()
-            );
-        }
-        ensure!(!tasks.is_empty(), "the dataset has no fact: {}", self.facts.display());
         if !machine.quiet {
-            binding.told.iter().for_each(|it| complain(it));
-            plan.iter().flat_map(|it| &it.told).for_each(|it| complain(it));
-            if !dataset.skipped.is_empty() {
-                let n = dataset.n_skipped();
+            sweep.binding.told.iter().for_each(|it| complain(it));
+            if !sweep.dataset.skipped.is_empty() {
+                let n = sweep.dataset.n_skipped();
                 complain(&format!(
                     "{n} records of the dataset cannot be used: {}",
-                    dataset.skipped[0]
+                    sweep.dataset.skipped[0]
                 ));
             }
         }
         if self.estimate {
-            return Self::estimate(&sweep, &tasks, machine);
+            let estimate =
+                machine.watched("Trying", |task| Estimate::of(ready, &machine.ctx(task)))?;
+            return print(&estimate.text(ready.tasks.len()));
         }
-        let out = self.out.as_deref().context("name a folder with --out")?;
-        let shard = self.shard()?;
-        let mut manifest = self.manifest(&written, &sweep, tasks.len(), shard, machine)?;
-        if let (Some(plan), Some(settings)) = (plan, manifest.settings.as_object_mut()) {
-            settings.insert("plan".to_owned(), serde_json::to_value(plan)?);
-        }
-        let (mine, dir) = match shard {
-            None => (tasks, out.to_owned()),
-            Some(shard) => (shard.of(tasks), out.join(shard.folder())),
+        let out = self.out.as_deref().or_else(|| begun.map(|_| &*self.spec));
+        let out = out.context("name a folder with --out")?;
+        let shard = match begun {
+            Some(it) => it.shard.map(|[index, count]| Shard { index, count }),
+            None => self.shard()?,
+        };
+        let manifest =
+            machine.watched("Hashing the weights", |task| ready.manifest(shard, &task))?;
+        let tasks = ready.tasks.clone();
+        let (mine, dir) = match (shard, begun) {
+            (None, _) => (tasks, out.to_owned()),
+            (Some(shard), Some(_)) => (shard.of(tasks), out.to_owned()),
+            (Some(shard), None) => (shard.of(tasks), out.join(shard.folder())),
         };
         let mut folder = Folder::open(&dir, manifest)?;
         let n_before = folder.found.len();
@@ -239,9 +251,20 @@ impl Sweep {
             n: self.n,
             seed: self.facts_seed,
             relation: self.relation.as_ref().map(|it| Catalogue::bundled().id_of(it)),
+            cases: (!self.case.is_empty()).then(|| self.case.iter().cloned().collect()),
             known: self.known,
             known_by: self.known_by,
             wording: self.wording,
+        }
+    }
+
+    fn settings(&self) -> SweepSettings {
+        SweepSettings {
+            answer: self.answer,
+            shared_draws: self.shared_draws,
+            layers: self.layers.clone(),
+            figure: self.look.of_sweep(),
+            plan: None,
         }
     }
 
@@ -258,87 +281,6 @@ impl Sweep {
             Some(shard) => Ok(Some(shard)),
             None => Ok(Shard::of_job(&|name| std::env::var(name).ok())?),
         }
-    }
-
-    fn manifest(
-        &self,
-        written: &Written,
-        sweep: &Asking<'_>,
-        n_asked: usize,
-        shard: Option<Shard>,
-        machine: &Machine,
-    ) -> anyhow::Result<Manifest> {
-        let info = &sweep.engine.info;
-        let hashes =
-            machine.watched("Hashing the weights", |task| info.hash.get(&task).cloned())?;
-        let facts_sha256 = machine.datasets.hash(&self.facts).context("the dataset is gone")?;
-        let spec: serde_json::Value = serde_json::from_str(written.text())?;
-        Ok(Manifest {
-            spec_sha256: sha256(written.text()),
-            spec,
-            method: written.outline.spec.name().to_owned(),
-            model: info.name.clone(),
-            model_sha256: sha256(&serde_json::to_string(&hashes)?),
-            facts: self.facts.clone(),
-            facts_sha256,
-            selection: sweep.selection.clone(),
-            settings: json!({
-                "answer": self.answer,
-                "shared_draws": self.shared_draws,
-                "layers": self.layers,
-                "figure": self.look.to_json(),
-            }),
-            bound: sweep.binding.told.clone(),
-            n_asked,
-            shard: shard.map(|it| [it.index, it.count]),
-        })
-    }
-
-    /// Asks a few facts, evenly spaced, and says what all would take.
-    fn estimate(sweep: &Asking<'_>, tasks: &[Task], machine: &Machine) -> anyhow::Result<()> {
-        let n = (N_TRIED + 1).min(tasks.len());
-        let tried = (0..n).map(|nth| tasks[nth * tasks.len() / n]);
-        let mut start = Instant::now();
-        let (mut found, mut secs) = (Vec::new(), 0.0);
-        for (nth, task) in tried.enumerate() {
-            let asked = machine.watched("Trying", |ctx| sweep.try_out(task, &machine.ctx(ctx)))?;
-            secs = start.elapsed().as_secs_f64();
-            if nth == 0 && n > 1 {
-                // The first waits for the weights to be checked.
-                start = Instant::now();
-            }
-            found.push(asked);
-        }
-        let n_timed = (n - 1).max(1) as f64;
-        let secs = secs / n_timed * tasks.len() as f64;
-        let n_bytes = to_bytes(&found, "", "")?.len() as f64 / n as f64 * tasks.len() as f64;
-        let n_left_out = found.iter().filter(|it| it.note.left_out.is_some()).count();
-        let n_numbers: usize = found.iter().map(|it| it.numbers.len()).sum();
-        let mut text = format!(
-            "{} facts, each way counted: about {} on this machine ({:.2} s a fact, by {} of them), {} \
-             on disk, {} numbers",
-            with_thousands(tasks.len() as u64),
-            duration(secs),
-            secs / tasks.len() as f64,
-            n_timed,
-            size(n_bytes),
-            with_thousands((n_numbers as f64 / n as f64 * tasks.len() as f64) as u64),
-        );
-        if let Some(peak) = peak_memory() {
-            _ = write!(text, ", {} of memory", size(peak));
-        }
-        if secs > 3600.0 {
-            let n = (secs / 3600.0).ceil();
-            _ = write!(text, "; with --shard on {n} such machines, about an hour");
-        }
-        text.push('\n');
-        if n_left_out > 0 {
-            _ = writeln!(text, "{n_left_out} of {n} facts that were tried would be left out");
-            for reason in reasons_of(found.iter().map(|it| &it.note)) {
-                _ = writeln!(text, "  {reason}");
-            }
-        }
-        print(&text)
     }
 }
 
@@ -387,37 +329,4 @@ fn summary(folder: &Folder, n_tasks: usize, n_before: usize) -> String {
     }
     _ = writeln!(text, "In {}", folder.path.display());
     text
-}
-
-fn sha256(text: &str) -> String {
-    let mut hash = String::new();
-    for byte in Sha256::digest(text.as_bytes()) {
-        _ = write!(hash, "{byte:02x}");
-    }
-    hash
-}
-
-/// A time in the unit that a person would use.
-fn duration(secs: f64) -> String {
-    match secs {
-        _ if secs < 60.0 => format!("{secs:.1} s"),
-        _ if secs < 3600.0 => format!("{:.0} min", secs / 60.0),
-        _ => format!("{:.1} h", secs / 3600.0),
-    }
-}
-
-fn size(n_bytes: f64) -> String {
-    match n_bytes {
-        _ if n_bytes < 1e6 => format!("{:.0} kB", n_bytes / 1e3),
-        _ if n_bytes < 1e9 => format!("{:.1} MB", n_bytes / 1e6),
-        _ => format!("{:.1} GB", n_bytes / 1e9),
-    }
-}
-
-/// The most memory that the process has had, in bytes, where the system says it.
-fn peak_memory() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
-    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024.0)
 }

@@ -8,7 +8,7 @@ use super::{
     AskedModel, Bar, Bars, Cell, Chart, Figure, Key, Map, Pick, Point, Row, Scatter, Side, Table,
 };
 use crate::analysis::attribution_patching::AttributionPatching;
-use crate::analysis::{AnalysisResult, Grid, Metric, for_each_method};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Grid, Metric, for_each_method};
 use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
 
 mod ablation;
@@ -113,7 +113,21 @@ pub enum Effect {
     Recovery,
 }
 
+/// The length of the longest list that a spec asks for. 0 if it asks for none.
+fn n_asked(spec: &AnalysisSpec) -> usize {
+    let spec = serde_json::to_value(spec).unwrap_or_default();
+    let spec = spec.as_object().and_then(|it| it.values().next());
+    let n = |key: &str| spec.and_then(|it| it.get(key)?.as_u64()).unwrap_or(0) as usize;
+    ["n_top", "n_tokens", "n_verified"].map(n).into_iter().max().unwrap_or(0)
+}
+
 impl<'a> Look<'a> {
+    /// A look at the result of a spec, whose lists are as long as the spec asks for, or longer.
+    pub fn listing(spec: &AnalysisSpec, tokenizer: &'a Tokenizer) -> Self {
+        let usual = Self::new(tokenizer);
+        Self { n_listed: n_asked(spec).max(usual.n_listed), ..usual }
+    }
+
     /// A look at the metric that the papers show, without a pick.
     pub fn new(tokenizer: &'a Tokenizer) -> Self {
         Self {

@@ -1,25 +1,14 @@
 //! How many facts a sweep asks, and how often it draws, chosen for a time or for an interval.
 
-use std::sync::Arc;
-
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use super::{Asking, Sweep};
+use super::Sweep;
 use crate::analysis::trace_average::FactDraws;
 use crate::cli::machine::Machine;
 use crate::experiment::{Binding, Library, Written};
-use crate::facts::Dataset;
-use crate::population::{Choices, Goal, Manifest, N_TIMED, Pilot, Selection};
+use crate::population::{Choices, Goal, Manifest, N_TIMED, Pilot, Plan, Sweep as Asking};
 use crate::worker::Engine;
-
-/// What is planned.
-pub(super) struct Planned<'a> {
-    pub goal: Goal,
-    pub written: &'a Written,
-    pub selection: &'a Selection,
-    pub draws: FactDraws,
-}
 
 /// What was planned and why, as the folder notes it.
 #[derive(Serialize, Deserialize)]
@@ -54,11 +43,17 @@ impl Sweep {
     /// Asks a few facts, and chooses how many are drawn, and how often.
     pub(super) fn plan(
         &self,
-        asked: &Planned<'_>,
-        (engine, dataset, choices, library): (&Engine, &Arc<Dataset>, &Choices<'_>, &Library<'_>),
+        goal: Goal,
+        plan: &Plan,
+        engine: &Engine,
         machine: &Machine,
     ) -> anyhow::Result<PlanNote> {
-        let &Planned { goal, written, selection, draws } = asked;
+        let Plan { written, selection, settings, .. } = plan;
+        let tokenizer = &engine.info.tokenizer;
+        let dataset = &machine.datasets.get(&plan.facts, None)?;
+        let library = &Library::new(tokenizer).sharing(&machine.datasets);
+        let choices = &Choices::new(dataset, tokenizer);
+        let draws = if settings.shared_draws { FactDraws::Shared } else { FactDraws::Anew };
         let n_usual = written.with_numbers("n_samples", &|it| it, &self.spec)?.1;
         let of = |n_samples: u64, more: u64| -> anyhow::Result<Written> {
             let (spec, _) = written.with_numbers("n_samples", &|_| n_samples, &self.spec)?;
@@ -87,9 +82,9 @@ impl Sweep {
                     dataset,
                     choices,
                     selection,
-                    answer: self.answer,
-                    layers: &self.layers,
-                    look: &|spec, tokenizer| self.look.look(spec, tokenizer),
+                    answer: settings.answer,
+                    layers: &settings.layers,
+                    look: &|spec, tokenizer| settings.figure.look(spec, tokenizer),
                 };
                 sweep.try_out(task, &quiet)
             })

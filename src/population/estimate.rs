@@ -1,0 +1,128 @@
+//! What a sweep takes: a few facts are asked, and nothing is written.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use super::left_out::reasons_of;
+use super::part::to_bytes;
+use super::plan::Ready;
+use crate::analysis::{AnalysisCtx, AnalysisError};
+use crate::figure::number::with_thousands;
+
+/// How many facts are asked, after one that is not counted.
+const N_TRIED: usize = 4;
+
+/// What a fact takes, of a few that were asked.
+#[derive(Clone, Debug)]
+pub struct Estimate {
+    pub n_tried: usize,
+
+    /// How many of them were timed.
+    n_timed: usize,
+    secs: f64,
+    bytes: f64,
+    numbers: f64,
+    n_left_out: usize,
+
+    /// Why facts were left out, a line each.
+    reasons: Vec<String>,
+
+    /// The most memory that the process has had, in bytes, where the system says it.
+    memory: Option<f64>,
+}
+
+impl Estimate {
+    /// Asks a few facts, evenly spaced.
+    pub fn of(ready: &Ready<'_>, ctx: &AnalysisCtx<'_>) -> Result<Self, AnalysisError> {
+        let tasks = &ready.tasks;
+        let n = (N_TRIED + 1).min(tasks.len());
+        let mut start = Instant::now();
+        let (mut found, mut secs) = (Vec::new(), 0.0);
+        for nth in 0..n {
+            found.push(ready.sweep.try_out(tasks[nth * tasks.len() / n], ctx)?);
+            secs = start.elapsed().as_secs_f64();
+            if nth == 0 && n > 1 {
+                // The first waits for the weights to be checked.
+                start = Instant::now();
+            }
+        }
+        let n_timed = (n - 1).max(1);
+        let bytes = to_bytes(&found, "", "").map_or(0, |it| it.len());
+        let numbers: usize = found.iter().map(|it| it.numbers.len()).sum();
+        Ok(Self {
+            n_tried: n,
+            n_timed,
+            secs: secs / n_timed as f64,
+            bytes: bytes as f64 / n as f64,
+            numbers: numbers as f64 / n as f64,
+            n_left_out: found.iter().filter(|it| it.note.left_out.is_some()).count(),
+            reasons: reasons_of(found.iter().map(|it| &it.note)),
+            memory: peak_memory(),
+        })
+    }
+
+    /// How long so many facts take, in seconds.
+    pub fn secs_of(&self, n_facts: usize) -> f64 {
+        self.secs * n_facts as f64
+    }
+
+    /// What so many facts take, in lines.
+    pub fn text(&self, n_facts: usize) -> String {
+        let n = n_facts as f64;
+        let secs = self.secs_of(n_facts);
+        let mut text = format!(
+            "{} facts, each way counted: about {} on this machine ({:.2} s a fact, by {} of them), {} \
+             on disk, {} numbers",
+            with_thousands(n_facts as u64),
+            duration(secs),
+            self.secs,
+            self.n_timed,
+            size(self.bytes * n),
+            with_thousands((self.numbers * n) as u64),
+        );
+        if let Some(peak) = self.memory {
+            _ = write!(text, ", {} of memory", size(peak));
+        }
+        if secs > 3600.0 {
+            let n = (secs / 3600.0).ceil();
+            _ = write!(text, "; with --shard on {n} such machines, about an hour");
+        }
+        text.push('\n');
+        if self.n_left_out > 0 {
+            let n = self.n_tried;
+            _ = writeln!(
+                text,
+                "{} of {n} facts that were tried would be left out",
+                self.n_left_out
+            );
+            for reason in &self.reasons {
+                _ = writeln!(text, "  {reason}");
+            }
+        }
+        text
+    }
+}
+
+/// A time in the unit that a person would use.
+pub fn duration(secs: f64) -> String {
+    match secs {
+        _ if secs < 60.0 => format!("{secs:.1} s"),
+        _ if secs < 3600.0 => format!("{:.0} min", secs / 60.0),
+        _ => format!("{:.1} h", secs / 3600.0),
+    }
+}
+
+fn size(n_bytes: f64) -> String {
+    match n_bytes {
+        _ if n_bytes < 1e6 => format!("{:.0} kB", n_bytes / 1e3),
+        _ if n_bytes < 1e9 => format!("{:.1} MB", n_bytes / 1e6),
+        _ => format!("{:.1} GB", n_bytes / 1e9),
+    }
+}
+
+fn peak_memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
+    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024.0)
+}
