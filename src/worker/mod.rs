@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -80,9 +81,49 @@ pub enum Work {
         /// What this model has found before, as it is now: see [`AnalysisCtx::earlier`].
         earlier: Vec<Arc<AnalysisResult>>,
     },
+
+    /// Any other work with a model, as it is when the work begins.
+    Call { which: Which, class: Class, call: Call },
 }
 
-/// What the worker says about a job. Every job ends with exactly one of the last six.
+/// How soon a job is done: one of an earlier class runs between the steps of one of a later class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// A few forward passes, or cancelled already.
+    Short,
+
+    /// What a person has asked of one fact, or changed.
+    Usual,
+
+    /// Work of minutes to days.
+    Long,
+
+    /// What leaves no other job its model.
+    Alone,
+}
+
+/// Work that is a function of an open model. It tells what it finds by ways of its own.
+#[derive(Clone)]
+pub struct Call(pub Arc<CallFn>);
+
+type CallFn = dyn Fn(&Engine, &AnalysisCtx<'_>) -> Result<(), CallError> + Send + Sync;
+
+/// Why a call ended early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    Cancelled,
+
+    /// The message is for the user.
+    Failed(String),
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Call")
+    }
+}
+
+/// What the worker says about a job. Every job ends with exactly one of the last seven.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The stage that a loading job has reached.
@@ -99,6 +140,9 @@ pub enum Event {
     Closed(JobId),
     Edited(JobId),
     Finished(JobId, Arc<AnalysisResult>),
+
+    /// A call has come to its end.
+    Done(JobId),
     Cancelled(JobId),
 
     /// The job failed, with a message for the user.
@@ -125,6 +169,7 @@ impl Event {
             | Self::Closed(_)
             | Self::Edited(_)
             | Self::Finished(..)
+            | Self::Done(_)
             | Self::Cancelled(_)
             | Self::Failed(..) => Told::TheEnd,
         }
@@ -191,24 +236,17 @@ struct Loop {
     send: Box<dyn Fn(Event)>,
 }
 
-/// Whether short jobs may run between the steps of a job.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    Outer,
-    InBetween,
-}
-
 impl Loop {
     fn run(&self) {
         loop {
             let waiting = self.waiting.borrow_mut().pop_front();
             let Some(job) = waiting.or_else(|| self.queue.recv().ok()) else { return };
-            self.carry_out(&job, Depth::Outer);
+            self.carry_out(&job);
         }
     }
 
     /// Runs a job and tells how it ended. A panic ends the job, not the worker.
-    fn carry_out(&self, job: &Job, depth: Depth) {
+    fn carry_out(&self, job: &Job) {
         if job.cancel.is_cancelled() {
             (self.send)(Event::Cancelled(job.id));
             return;
@@ -222,8 +260,9 @@ impl Loop {
             }
             Work::Edit { edits } => self.edit(job, edits),
             Work::Analyse { which, prompt, spec, earlier } => {
-                self.analyse(job, *which, (prompt, spec, earlier), depth)
+                self.analyse(job, *which, (prompt, spec, earlier))
             }
+            Work::Call { which, call, .. } => self.call(job, *which, call),
         }));
         (self.send)(Event::Took(job.id, start.elapsed()));
         (self.send)(outcome.unwrap_or_else(|panic| Event::Failed(job.id, panic_message(&*panic))));
@@ -277,22 +316,11 @@ impl Loop {
         job: &Job,
         which: Which,
         (prompt, spec, earlier): (&TokenizedPrompt, &AnalysisSpec, &[Arc<AnalysisResult>]),
-        depth: Depth,
     ) -> Event {
-        let engine = match which {
-            Which::Main => &self.engine,
-            Which::Beside => &self.beside,
-        };
-        let Some(engine) = engine.borrow().clone() else {
+        let Some(engine) = self.engine_of(which) else {
             return Event::Failed(job.id, "no model is open".to_owned());
         };
-        let report = |progress| {
-            (self.send)(Event::Progress(job.id, progress));
-            // A short job lets no other in, so that short jobs keep their order.
-            if depth == Depth::Outer && !job.is_short() {
-                self.do_short_jobs();
-            }
-        };
+        let report = |progress| self.report(job, progress);
         let partial = |result| (self.send)(Event::Partial(job.id, Arc::new(result)));
         let ctx = AnalysisCtx {
             task: TaskCtx { cancel: job.cancel.clone(), report: &report },
@@ -307,34 +335,67 @@ impl Loop {
         }
     }
 
-    /// Runs the short jobs that wait, between two steps of a longer one.
-    fn do_short_jobs(&self) {
+    /// A model as it is now.
+    fn engine_of(&self, which: Which) -> Option<Arc<Engine>> {
+        match which {
+            Which::Main => self.engine.borrow().clone(),
+            Which::Beside => self.beside.borrow().clone(),
+        }
+    }
+
+    fn call(&self, job: &Job, which: Which, Call(work): &Call) -> Event {
+        let Some(engine) = self.engine_of(which) else {
+            return Event::Failed(job.id, "no model is open".to_owned());
+        };
+        let report = |progress| self.report(job, progress);
+        let task = TaskCtx { cancel: job.cancel.clone(), report: &report };
+        match work(&engine, &AnalysisCtx { task, ..AnalysisCtx::unwatched() }) {
+            Ok(()) => Event::Done(job.id),
+            Err(CallError::Cancelled) => Event::Cancelled(job.id),
+            Err(CallError::Failed(error)) => Event::Failed(job.id, error),
+        }
+    }
+
+    /// Tells how far a job is, and runs the jobs of earlier classes that wait. A short job lets no other
+    /// in, so that short jobs keep their order.
+    fn report(&self, job: &Job, progress: Progress) {
+        (self.send)(Event::Progress(job.id, progress));
+        let class = job.work.class();
         self.waiting.borrow_mut().extend(self.queue.try_iter());
         loop {
             let mut waiting = self.waiting.borrow_mut();
             // Jobs that wait behind a new or changed model belong to that model.
-            let is_of_this_model = |job: &&Job| {
-                !matches!(job.work, Work::Load { which: Which::Main, .. } | Work::Edit { .. })
+            let changes_model = |job: &Job| {
+                matches!(job.work, Work::Load { which: Which::Main, .. } | Work::Edit { .. })
             };
-            let short = waiting.iter().take_while(is_of_this_model);
-            let Some(nth) = short.into_iter().position(Job::is_short) else { return };
+            let n_of_this_model = waiting.iter().position(changes_model);
+            let n_to_look_at = n_of_this_model.map_or(waiting.len(), |it| it + 1);
+            let mut next = waiting.iter().take(n_to_look_at);
+            let Some(nth) = next.position(|it| it.class() < class) else { return };
             let job = waiting.remove(nth).expect("its place was just found");
             drop(waiting);
-            self.carry_out(&job, Depth::InBetween);
+            self.carry_out(&job);
+        }
+    }
+}
+
+impl Work {
+    fn class(&self) -> Class {
+        match self {
+            // A second model can be opened while a job of the first runs.
+            Self::Load { which: Which::Beside, .. } | Self::CloseBeside => Class::Short,
+            Self::Load { .. } => Class::Alone,
+            Self::Analyse { spec, .. } if spec.is_short() => Class::Short,
+            Self::Analyse { .. } | Self::Edit { .. } => Class::Usual,
+            Self::Call { class, .. } => *class,
         }
     }
 }
 
 impl Job {
-    /// Whether a job takes a few forward passes, or is cancelled already.
-    fn is_short(&self) -> bool {
-        let is_short = match &self.work {
-            // A second model can be opened while a job of the first runs.
-            Work::Load { which: Which::Beside, .. } | Work::CloseBeside => true,
-            Work::Load { .. } | Work::Edit { .. } => false,
-            Work::Analyse { spec, .. } => spec.is_short(),
-        };
-        self.cancel.is_cancelled() || is_short
+    /// The class in which it waits: what is cancelled is answered at once.
+    fn class(&self) -> Class {
+        if self.cancel.is_cancelled() { Class::Short } else { self.work.class() }
     }
 }
 

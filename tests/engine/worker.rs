@@ -5,15 +5,20 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::sleep;
 use std::time::Duration;
 
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
 use factscope::analysis::logit_attribution::{self, Parts};
-use factscope::analysis::{AnalysisResult, AnalysisSpec, attention, logit_lens, prediction};
+use factscope::analysis::{
+    AnalysisCtx, AnalysisResult, AnalysisSpec, attention, logit_lens, prediction,
+};
 use factscope::intervention::NoiseRng;
-use factscope::task::CancelToken;
+use factscope::task::{CancelToken, Progress};
 use factscope::tokens::TokenizedPrompt;
-use factscope::worker::{DeviceChoice, Event, Job, JobId, Stage, Which, Work, Worker};
+use factscope::worker::{
+    Call, CallError, Class, DeviceChoice, Engine, Event, Job, JobId, Stage, Which, Work, Worker,
+};
 
 use super::support::{answer_of, fixture, prompt};
 
@@ -99,6 +104,7 @@ fn job_of(event: &Event) -> JobId {
         | Event::Loaded(id, _)
         | Event::Closed(id)
         | Event::Finished(id, _)
+        | Event::Done(id)
         | Event::Cancelled(id)
         | Event::Edited(id)
         | Event::Failed(id, _) => *id,
@@ -151,6 +157,37 @@ fn trace(n_samples: usize) -> AnalysisSpec {
 
 /// About a second of work: jobs sent after it come while it runs.
 const MANY: usize = 600;
+
+/// Work of a class that takes steps until it is stopped, or until it has taken so many.
+fn steps(class: Class, n_steps: u64) -> Work {
+    let work = move |_: &Engine, ctx: &AnalysisCtx<'_>| {
+        for done in 0..n_steps {
+            let progress = Progress { done, total: n_steps };
+            ctx.task.checkpoint(progress).map_err(|_| CallError::Cancelled)?;
+            sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    };
+    Work::Call { which: Which::Main, class, call: Call(Arc::new(work)) }
+}
+
+#[test]
+fn what_is_asked_of_a_fact_runs_between_the_steps_of_long_work() {
+    let bench = Bench::with_model();
+    let (long, cancel) = bench.submit(steps(Class::Long, u64::MAX));
+    let (call, _) = bench.submit(steps(Class::Usual, 3));
+    let (edit, _) = bench.submit(Work::Edit { edits: Vec::new() });
+    let (traced, _) = bench.analyse(paris(), trace(2));
+    let (next, _) = bench.submit(steps(Class::Long, 1));
+    bench.until_end_of(call);
+    bench.until_end_of(edit);
+    bench.until_end_of(traced);
+    cancel.cancel();
+    let seen = bench.until_end_of(next);
+    assert_eq!(ended(&seen), [long, next]);
+    assert!(seen.iter().any(|it| matches!(it, Event::Cancelled(id) if *id == long)));
+    assert!(matches!(seen.last(), Some(Event::Done(_))));
+}
 
 #[test]
 fn every_job_ends_once() {
