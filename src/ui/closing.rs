@@ -39,9 +39,10 @@ fn can_save(state: &State) -> bool {
     state.has_unsaved() && state.info().is_some()
 }
 
-/// How many traces and studies run or wait.
+/// How many traces, studies and sweeps run or wait.
 fn n_jobs(state: &State) -> usize {
-    state.jobs.asked().count()
+    let sweeps = state.jobs.iter().filter(|(_, job)| job.kind.is_sweep());
+    state.jobs.asked().count() + sweeps.count()
 }
 
 /// Draws the question while it is open.

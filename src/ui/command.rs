@@ -8,7 +8,7 @@ use eframe::egui::ThemePreference;
 
 use super::pane::{Pane, View};
 use super::row::Row;
-use super::state::{Convention, FactId, Filter, Paint, Setting, TypedFact};
+use super::state::{Convention, FactId, Filter, ManyOptions, Paint, Setting, SweepView, TypedFact};
 use super::view::{Hovered, Selection, ViewAction};
 use crate::analysis::attention::Weighting;
 use crate::analysis::causal_trace::Component;
@@ -16,6 +16,7 @@ use crate::builtin;
 use crate::facts::{Dataset, Direction};
 use crate::figure::Figure;
 use crate::hub::HubName;
+use crate::population::Task;
 use crate::tokens::Bos;
 use crate::worker::{DeviceChoice, JobId, Which};
 
@@ -28,12 +29,12 @@ pub use keys::{KEYS, Keyed, keys_text};
 macro_rules! commands {
     ($(
         $(#[$doc:meta])*
-        $name:ident $(($carried:ty))? $(: $text:literal $(, $about:expr)?)? $(=> |$it:ident| $said:expr)?;
+        $name:ident $(($($carried:ty),+))? $(: $text:literal $(, $about:expr)?)? $(=> |$it:ident| $said:expr)?;
     )*) => {
         /// What a user can ask for. Handled in one place, `App::handle`.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Command {
-            $($(#[$doc])* $name $(($carried))?,)*
+            $($(#[$doc])* $name $(($($carried),+))?,)*
         }
 
         impl Command {
@@ -90,6 +91,25 @@ commands! {
     SaveSession: "Save session", SESSION;
     SaveSessionAs: "Save session as…", SESSION;
     SaveSessionTo(PathBuf): "Save session", SESSION;
+    /// Asks what a view asks of all facts that the list shows.
+    Over(Pane): "Over facts…",
+        "The same question asked of all facts that the list shows: means, intervals, differences";
+    /// How a question is asked of many facts, as its form was edited.
+    SetMany(Box<ManyOptions>): "Change how many facts are asked";
+    ChooseSweepDir: "Choose…", "With the system's own dialog";
+    SetSweepDir(PathBuf) => |path| says(place(path));
+    StartSweep: "Start", "It runs beside everything else, can be stopped, and is gone on with at any time";
+    LeaveAsking: "Cancel", "Nothing is asked";
+    OpenSweep: "Open sweep…",
+        "A folder that “Over facts…” or `factscope sweep` has written: what its facts have in common";
+    OpenSweepAt(PathBuf) => |path| says(place(path));
+    GoOnWithSweep: "Go on", "Asks the facts that the folder lacks";
+    LookAtSweep(Box<SweepView>): "Look at a sweep otherwise";
+    /// Lists the facts behind a place of a chart, by its name.
+    ShowBehind(Arc<str>, usize): "Facts behind a number";
+    /// Finds what was asked of one fact of the sweep, and carries it out.
+    AskFactOfSweep(Task): "Show this fact by itself",
+        "Chooses the fact, and carries out in the Spec view what the sweep asked of it";
     RestoreUnsaved: "Restore", "Shows the facts and results that were in that window";
     DiscardUnsaved: "Discard", "What was in that window is lost";
     SaveScreenshot: "Save screenshot…", "The window as it is now, as a PNG";
@@ -398,8 +418,9 @@ impl Words {
 
 impl Command {
     /// The commands that copy or save what a view shows.
-    pub fn taking_away(pane: Pane) -> [Self; 6] {
+    pub fn taking_away(pane: Pane) -> [Self; 7] {
         [
+            Self::Over(pane),
             Self::ExportOf(pane),
             Self::CopyImageOf(pane),
             Self::CopyTableOf(pane),

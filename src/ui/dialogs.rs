@@ -19,6 +19,7 @@ use crate::figure::FileFormat;
 use crate::figure::words::capitalized;
 use crate::hub;
 use crate::noise_file;
+use crate::population::{Manifest, is_sweep};
 use crate::session::EXTENSION;
 use crate::worker::{WEIGHT_ENDINGS, Which, is_weight_file};
 
@@ -38,6 +39,12 @@ pub enum Purpose {
     Dataset,
     Noise,
     Session,
+
+    /// The folder of a sweep.
+    Sweep,
+
+    /// The folder that a sweep is to write to.
+    SweepDir,
     SavedSession,
     Screenshot,
     Figure,
@@ -125,7 +132,7 @@ impl Purpose {
         let (title, label, example, wants) = match self {
             Self::Anything => (
                 "Type a path",
-                "Model, dataset, noise, experiment or session",
+                "Model, dataset, noise, experiment, sweep or session",
                 "/path/to/file, or gpt2-large if Python has downloaded it",
                 Wants::Anything,
             ),
@@ -164,6 +171,13 @@ impl Purpose {
                 "JSON file",
                 "/path/to/experiment.json",
                 Wants::File("an experiment", ("Experiments", &["json"])),
+            ),
+            Self::Sweep => ("Open sweep", "Folder of a sweep", "/path/to/sweep", Wants::Folder),
+            Self::SweepDir => (
+                "Folder for the numbers",
+                "Folder, new or of the same sweep",
+                "/path/to/sweep",
+                Wants::Folder,
             ),
             Self::Session => (
                 "Open session",
@@ -223,7 +237,9 @@ impl Purpose {
             let ending = path.extension();
             ending.is_some_and(|it| endings.iter().any(|known| it.eq_ignore_ascii_case(known)))
         };
-        if path.is_dir()
+        if is_sweep(sweep_dir(path)) {
+            Ok(Self::Sweep)
+        } else if path.is_dir()
             || is_weight_file(path)
             || path.file_name().is_some_and(|it| it == CONFIG)
             || hub::find_unless_folder(path).is_some()
@@ -242,7 +258,7 @@ impl Purpose {
         } else {
             Err(format!(
                 "This is neither a model folder (with a config.json) or file ({}), a dataset ({}), \
-                 noise ({}), an experiment (json) nor a session ({EXTENSION}): {}",
+                 noise ({}), an experiment (json), a sweep's folder nor a session ({EXTENSION}): {}",
                 WEIGHT_ENDINGS.join(", "),
                 Dataset::EXTENSIONS.join(", "),
                 noise_file::EXTENSIONS.join(", "),
@@ -260,6 +276,8 @@ impl Purpose {
             }
             Self::Dataset => Command::OpenDatasetAt(path),
             Self::Noise => Command::UseNoise(path),
+            Self::Sweep => Command::OpenSweepAt(path),
+            Self::SweepDir => Command::SetSweepDir(path),
             Self::Session => Command::OpenSessionAt(path),
             Self::SavedSession => Command::SaveSessionTo(path),
             Self::Screenshot => Command::SaveScreenshotTo(path),
@@ -279,6 +297,8 @@ impl Purpose {
     pub fn resolve(self, path: PathBuf) -> Result<(Self, PathBuf), String> {
         let path = match self.about().wants {
             Wants::Anything => return Self::of(&path)?.resolve(path),
+            Wants::Folder if self == Self::SweepDir => path,
+            Wants::Folder if self == Self::Sweep => sweep_at(path)?,
             Wants::Folder => model_at(path)?,
             Wants::File(..) if matches!(self, Self::ModelFile(_)) => model_at(path)?,
             Wants::File(noun, _) if path.is_dir() => {
@@ -328,6 +348,25 @@ fn model_at(path: PathBuf) -> Result<PathBuf, String> {
     } else {
         Ok(path)
     }
+}
+
+/// The folder of a sweep that is named by itself or by the file that makes it one.
+fn sweep_dir(path: &Path) -> &Path {
+    let is_manifest = path.file_name().is_some_and(|it| it == Manifest::FILE);
+    path.parent().filter(|_| is_manifest).unwrap_or(path)
+}
+
+fn sweep_at(path: PathBuf) -> Result<PathBuf, String> {
+    let dir = sweep_dir(&path);
+    if is_sweep(dir) {
+        return Ok(dir.to_owned());
+    }
+    Err(if path.exists() {
+        let file = Manifest::FILE;
+        format!("This is no folder of a sweep; it has no {file}: {}", path.display())
+    } else {
+        format!("There is no such folder: {}", path.display())
+    })
 }
 
 /// A file to be written, which ends like `name` unless it has an ending.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Options;
 use super::command::Command;
 use super::pane::Pane;
-use super::state::{ModelState, Run, State, UNASKED};
+use super::state::{ModelState, OpenSweep, Run, State, UNASKED};
 use crate::analysis::causal_trace::Component;
 use crate::figure::words::capitalized;
 use crate::worker::Which;
@@ -152,7 +152,9 @@ impl Errand {
 }
 
 fn is_opening(state: &State) -> bool {
-    state.reading.is_some()
+    let is_read = |it: &OpenSweep| it.read.is_some() || it.error.is_some();
+    state.many.open.as_ref().is_some_and(|it| !is_read(it))
+        || state.reading.is_some()
         || state.reading_session.is_some()
         || [&state.model, &state.model_beside.model]
             .iter()

@@ -45,7 +45,7 @@ pub mod views;
 pub mod widgets;
 pub mod workspace;
 
-pub use app::{App, unsaved_dir};
+pub use app::{App, sweeps_dir, unsaved_dir};
 pub use eframe::egui::ThemePreference as Theme;
 
 /// What the window opens with.
@@ -66,6 +66,12 @@ pub struct Options {
     /// The folder where what was found and not saved is kept while the window runs, and where what
     /// earlier windows have left is looked for. Neither is done if none is given.
     pub unsaved: Option<PathBuf>,
+
+    /// The folder of a sweep to show.
+    pub sweep: Option<PathBuf>,
+
+    /// Where sweeps lie that are given no other folder.
+    pub sweeps: Option<PathBuf>,
 
     pub device: DeviceChoice,
 

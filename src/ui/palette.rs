@@ -126,6 +126,7 @@ fn title(command: &Command) -> String {
         Command::SetBos(_) => format!("Convention: {}", command.text()),
         Command::OpenModelAt(_) => format!("Open model {}", command.text()),
         Command::OpenModelBesideAt(_) => format!("Open beside: model {}", command.text()),
+        Command::OpenSweepAt(_) => format!("Open sweep {}", command.text()),
         Command::OpenSessionAt(_) => format!("Open session {}", command.text()),
         Command::OpenDatasetAt(_) => format!("Open dataset {}", command.text()),
         Command::ExportOf(pane)
@@ -133,7 +134,8 @@ fn title(command: &Command) -> String {
         | Command::CopyTableOf(pane)
         | Command::SaveSpec(pane)
         | Command::FillSpec(pane)
-        | Command::CopyCommandLineOf(pane) => format!("{}: {}", command.text(), pane.text()),
+        | Command::CopyCommandLineOf(pane)
+        | Command::Over(pane) => format!("{}: {}", command.text(), pane.text()),
         Command::WeighAttention(weighting) => format!("Show {}", attention_title(*weighting)),
         Command::TraceKinds => "Trace all three kinds".to_owned(),
         Command::ShowKind(_) => format!("Trace of: {}", command.text()),
@@ -200,7 +202,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     let open = View::ALL.into_iter().filter(|view| workspace.is_open(*view));
     commands.extend(open.map(Command::CloseView));
     let shows = |pane: &Pane| workspace.is_in_front(*pane) || state.result(*pane).is_some();
-    let seen = Pane::ALL.into_iter().filter(|it| it.has_results() && shows(it));
+    let seen = Pane::ALL.into_iter().filter(|it| it.has_figure() && shows(it));
     commands.extend(seen.flat_map(Command::taking_away));
     commands.extend(Scale::ALL.map(|scale| Command::SetFigureScale(scale.times())));
     commands.extend(Scale::ALL.map(|scale| Command::SetScreenshotScale(scale.times())));
@@ -249,9 +251,11 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     }
     commands.push(Command::OpenDatasetAt(Dataset::BUNDLED.into()));
     commands.extend(state.preferences.recent_datasets.iter().cloned().map(Command::OpenDatasetAt));
+    commands.extend(state.preferences.recent_sweeps.iter().cloned().map(Command::OpenSweepAt));
     commands.extend(state.preferences.recent_sessions.iter().cloned().map(Command::OpenSessionAt));
     commands.extend([
         Command::GetModel,
+        Command::OpenSweep,
         Command::OpenNoise,
         Command::OpenSpec,
         Command::TypePath,

@@ -35,7 +35,7 @@ macro_rules! for_each_view {
                 Patching, "Patching",
                     "What activations of another prompt change in the fact's run";
                 Many, "Over many facts",
-                    "What causal traces of many facts have in common";
+                    "What the facts of a dataset have in common, by any view's method";
                 Routes, "Routes and weights",
                     "Which paths the prediction takes through the model, and what a head's weights do";
                 Change, "Change the model",
@@ -52,6 +52,8 @@ macro_rules! for_each_view {
                     "Which tokens each head looks at";
                 Attribution of Attribution as "By part", "attribution", "Attribution",
                     "How much each part of the model adds to the answer's logit";
+                Sweep of Many as "Any method", "sweep", "Sweep",
+                    "The question of any view, asked of all facts that the list shows";
                 LogitLens of Lens, "lens", "Logit lens",
                     "What the model would say after each layer";
             }
@@ -268,9 +270,14 @@ impl Pane {
         self.card().verb.is_some()
     }
 
-    /// Whether it shows results, and not the window's own affairs.
+    /// Whether it shows results of the chosen fact, and not of many or the window's own affairs.
     pub fn has_results(self) -> bool {
-        !self.card().is_own
+        self != Self::Sweep && !self.card().is_own
+    }
+
+    /// Whether it shows what can be taken away as a figure.
+    pub fn has_figure(self) -> bool {
+        self == Self::Sweep || self.has_results()
     }
 
     /// What the button says that asks for it.

@@ -5,20 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::dialogs::Purpose;
-use super::state::Mark;
+use super::state::{Mark, ReadSweep};
 use crate::analysis::AnalysisResult;
 use crate::experiment::{Experiment, Written};
-use crate::facts::Dataset;
+use crate::facts::{Dataset, Direction};
 use crate::figure::Record;
 #[cfg(feature = "hub")]
 use crate::hub::{Found, HubName};
+use crate::population::Estimate;
 use crate::session::{DatasetIdentity, Present, Session};
 #[cfg(feature = "hub")]
 use crate::task::Progress;
 use crate::tokens::{Flags, TokenizedPrompt};
-#[cfg(feature = "hub")]
-use crate::worker::JobId;
-use crate::worker::{ModelInfo, Which};
+use crate::worker::{JobId, ModelInfo, Which};
 
 /// An answer of one of the window's threads.
 #[derive(Debug)]
@@ -78,6 +77,22 @@ pub enum Reply {
     /// What is heard of a job that asks the hub.
     #[cfg(feature = "hub")]
     Hub(JobId, FromHub),
+    /// What a few facts took.
+    Estimated(JobId, Box<Estimate>),
+
+    /// The folder of a sweep was read and laid out, in this time.
+    Swept {
+        dir: PathBuf,
+        read: Result<Arc<ReadSweep>, String>,
+        took: Duration,
+    },
+
+    /// What a sweep asks of one of its facts, as a file says it.
+    FactOfSweep {
+        case: String,
+        direction: Direction,
+        text: Result<String, String>,
+    },
     Screenshot {
         path: PathBuf,
         saved: Result<(), String>,

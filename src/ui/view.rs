@@ -17,6 +17,12 @@ pub use crate::figure::Pick as Selection;
 pub enum ViewAction {
     Select(Selection),
 
+    /// A place of a chart was clicked: a cell, one row after the other, or a row of a table.
+    Place {
+        chart: Arc<str>,
+        nth: usize,
+    },
+
     /// The pointer is on this: other views mark it while the pointer stays there.
     Hover(Selection),
 
@@ -65,6 +71,9 @@ pub struct ViewCtx<'a> {
 
     /// The layer whose MLP was taught the fact, if that is known.
     pub planted: Option<usize>,
+
+    /// Whether a click says which place of which chart it met, and not only what that is about.
+    pub picks_places: bool,
 }
 
 impl ViewCtx<'_> {

@@ -62,6 +62,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
             "figure",
             "experiment",
             "worker",
+            "population",
             "session",
         ],
     ),

@@ -28,6 +28,7 @@ mod paths;
 mod pictures;
 mod export;
 mod studies;
+mod many;
 mod maps;
 mod memory;
 mod models;

@@ -19,7 +19,13 @@ static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
 
 fn ctx() -> ViewCtx<'static> {
     let selection = Selection::default();
-    ViewCtx { selection, tokenizer: &TOKENIZER, ranges: &RANGES, planted: None }
+    ViewCtx {
+        selection,
+        tokenizer: &TOKENIZER,
+        ranges: &RANGES,
+        planted: None,
+        picks_places: false,
+    }
 }
 
 fn window<'a>(size: [f32; 2], view: impl FnMut(&mut Ui) + 'a) -> Harness<'a> {

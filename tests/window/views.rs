@@ -314,7 +314,7 @@ fn window<'a>(
 static NO_RANGES: LazyLock<Ranges> = LazyLock::new(Ranges::default);
 
 fn ctx(tokenizer: &Tokenizer, selection: Selection) -> ViewCtx<'_> {
-    ViewCtx { selection, tokenizer, ranges: &NO_RANGES, planted: None }
+    ViewCtx { selection, tokenizer, ranges: &NO_RANGES, planted: None, picks_places: false }
 }
 
 const CELL: Selection = Selection { layer: Some(13), position: Some(4), head: Some(5) };

@@ -98,6 +98,18 @@ impl App {
             | Command::SaveSession
             | Command::SaveSessionAs
             | Command::SaveSessionTo(_) => self.session_command(command, ctx),
+            Command::Over(_)
+            | Command::SetMany(_)
+            | Command::ChooseSweepDir
+            | Command::SetSweepDir(_)
+            | Command::StartSweep
+            | Command::LeaveAsking
+            | Command::OpenSweep
+            | Command::OpenSweepAt(_)
+            | Command::GoOnWithSweep
+            | Command::LookAtSweep(_)
+            | Command::ShowBehind(..)
+            | Command::AskFactOfSweep(_) => self.many_command(command, ctx),
             Command::RestoreUnsaved => self.restore_left_over(ctx),
             Command::DiscardUnsaved => self.discard_left_over(),
             Command::Quit => self.quit(ctx),
@@ -207,7 +219,7 @@ impl App {
             }
             // What the pointer is on is only marked: the worker is asked nothing.
             Command::Hover(hovered) => self.state.hovered = Some(hovered),
-            Command::View(ViewAction::Hover(_)) => {}
+            Command::View(ViewAction::Hover(_) | ViewAction::Place { .. }) => {}
             Command::View(ViewAction::HoldRange { quantity, range }) => {
                 let ranges = &mut self.state.settings.ranges;
                 match range {

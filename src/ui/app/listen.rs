@@ -17,7 +17,9 @@ use crate::ui::panels;
 use crate::ui::path_prompt::Why;
 use crate::ui::reply::Reply;
 use crate::ui::row::Row;
-use crate::ui::state::{Beside, FactId, JobKind, ModelState, Outcome, RunState, capitalized};
+use crate::ui::state::{
+    Beside, FactId, JobKind, ManyJob, ModelState, Outcome, RunState, capitalized,
+};
 use crate::ui::view::Selection;
 use crate::worker::{Event, JobId, ModelInfo, Which};
 
@@ -33,6 +35,7 @@ impl App {
                 if let Some(job) = self.state.jobs.get_mut(id) {
                     job.advance(progress, Instant::now());
                 }
+                self.sweep_grows(id, false);
             }
             Event::Took(id, took) => {
                 if let Some(job) = self.state.jobs.get_mut(id) {
@@ -67,7 +70,16 @@ impl App {
                 }
             }
             Event::Finished(id, result) => self.finished(id, &result),
+            Event::Done(id) => {
+                let job = self.state.jobs.end(id, Outcome::Done);
+                if job.is_some_and(|job| job.kind.is_sweep()) {
+                    self.state.notice = Some("All facts of the sweep are asked".to_owned());
+                }
+                self.sweep_grows(id, true);
+            }
             Event::Cancelled(id) => {
+                self.sweep_grows(id, true);
+                self.estimate_failed(id, "The trial was stopped");
                 if let Some(which) = self.state.is_loading(id) {
                     let left = self.not_loaded(id, which);
                     self.state.notice = Some(format!("Cancelled; {left}"));
@@ -79,8 +91,14 @@ impl App {
                 if self.state.jobs.get(id).is_some_and(|job| job.kind == JobKind::Edit) {
                     self.edit_failed(&message);
                 }
-                if self.state.jobs.get(id).is_some_and(|job| job.kind.is_asked()) {
-                    self.state.complain_of_fact(message.clone());
+                self.sweep_grows(id, true);
+                self.estimate_failed(id, &message);
+                match self.state.jobs.get(id).map(|job| &job.kind) {
+                    Some(kind) if kind.is_asked() => self.state.complain_of_fact(message.clone()),
+                    Some(JobKind::Many(_, ManyJob::Sweep(_) | ManyJob::Fact)) => {
+                        self.state.error = Some(message.clone());
+                    }
+                    _ => {}
                 }
                 if let Some(which) = self.state.is_loading(id) {
                     let left = capitalized(&self.not_loaded(id, which));
@@ -147,7 +165,11 @@ impl App {
                     self.look();
                 }
             }
-            JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit | JobKind::AskHub(_) => {}
+            JobKind::Load(..)
+            | JobKind::CloseBeside
+            | JobKind::Edit
+            | JobKind::AskHub(_)
+            | JobKind::Many(..) => {}
         }
     }
 
@@ -262,6 +284,9 @@ impl App {
             Reply::SessionSaved { path, saved } => self.session_saved(path, saved, ctx),
             Reply::Recorded { nth, records } => self.recorded(nth, records),
             Reply::Kept { kept, took } => self.kept(kept, took),
+            reply @ (Reply::Estimated(..) | Reply::Swept { .. } | Reply::FactOfSweep { .. }) => {
+                self.hear_sweep(reply, ctx);
+            }
             Reply::Weighed { result, n_bytes } => self.weighed(&result, n_bytes, ctx),
             Reply::Screenshot { path, saved } => {
                 if let Some(errand) = &mut self.errand {

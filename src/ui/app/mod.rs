@@ -34,7 +34,7 @@ use crate::ui::screenshot::{self, LargePicture};
 use crate::ui::state::{Preferences, Settings, State};
 use crate::ui::workspace::Workspace;
 use crate::ui::{Options, settings_file, theme};
-use crate::worker::{JobId, Told, Which, Worker};
+use crate::worker::{Event, JobId, Told, Which, Worker};
 
 use self::open::Held;
 use self::take_away::SpecToSave;
@@ -46,6 +46,7 @@ mod get_model;
 mod handle;
 mod keys;
 mod listen;
+mod many;
 mod noise;
 mod open;
 mod queue;
@@ -59,6 +60,7 @@ mod typed;
 mod unsaved;
 mod weigh;
 
+pub use many::sweeps_dir;
 use remembered::{PREFERENCES_KEY, Remembered, SETTINGS_KEY, WORKSPACE_KEY};
 use unsaved::Keeping;
 pub use unsaved::unsaved_dir;
@@ -199,6 +201,7 @@ impl App {
         let mut state = State::new(settings, preferences);
         state.spec.set_text(remembered.spec_text());
         state.device = options.device;
+        state.many.home.clone_from(&options.sweeps);
         let mut app = Self {
             state,
             worker: Worker::spawn(wake)?,
@@ -253,6 +256,9 @@ impl App {
         }
         if let Some(path) = options.session.clone() {
             app.open_session(path, ctx);
+        }
+        if let Some(dir) = options.sweep.clone() {
+            app.open_sweep(dir);
         }
         app.state.error = app.state.error.take().or(complaint);
         Ok(app)
@@ -326,6 +332,28 @@ impl App {
     }
 }
 
+/// How long a window that closes waits for a sweep to write what it has.
+const LAST_PART: Duration = Duration::from_secs(10);
+
+impl App {
+    /// Waits until a sweep that was stopped has written what it has.
+    fn wait_for_sweep(&mut self) {
+        let end = Instant::now() + LAST_PART;
+        let sweeps = || self.state.jobs.iter().filter(|(_, job)| job.kind.is_sweep());
+        let mut left: Vec<JobId> = sweeps().map(|(id, _)| id).collect();
+        while !left.is_empty() {
+            let rest = end.saturating_duration_since(Instant::now());
+            match self.worker.events.recv_timeout(rest) {
+                Ok(Event::Done(id) | Event::Cancelled(id) | Event::Failed(id, _)) => {
+                    left.retain(|it| *it != id);
+                }
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
 /// In a program that was built without downloads.
 #[cfg(not(feature = "hub"))]
 impl App {
@@ -345,6 +373,7 @@ impl App {
 impl Drop for App {
     fn drop(&mut self) {
         self.state.jobs.cancel(|_| true);
+        self.wait_for_sweep();
         // Else it is offered at the next start.
         let is_told = self.ending.was_told();
         if !is_told && (self.is_closed || self.closing == Closing::Agreed) {
@@ -373,6 +402,7 @@ impl eframe::App for App {
         self.do_errand(ctx);
         self.release_jobs();
         self.measure_recall();
+        self.read_sweep(ctx);
         self.keep_unsaved(ctx);
         for command in std::mem::take(&mut self.commands) {
             self.handle(command, ctx);

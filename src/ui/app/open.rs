@@ -72,6 +72,10 @@ impl App {
             }
             Purpose::Dataset => Some(preferences.recent_datasets.first()?.parent()?.to_owned()),
             Purpose::Noise => preferences.noise_dir.clone(),
+            Purpose::Sweep | Purpose::SweepDir => {
+                let last = preferences.recent_sweeps.first().and_then(|it| it.parent());
+                last.map(Path::to_owned).or_else(|| self.state.many.home.clone())
+            }
             Purpose::Session => Some(preferences.recent_sessions.first()?.parent()?.to_owned()),
             Purpose::Anything
             | Purpose::SavedSession
@@ -100,7 +104,7 @@ impl App {
     fn load(&mut self, which: Which, dir: PathBuf) -> JobId {
         self.state.error = None;
         self.state.jobs.cancel(|kind| {
-            let is_long = matches!(kind, JobKind::Load(..)) || kind.is_asked();
+            let is_long = matches!(kind, JobKind::Load(..) | JobKind::Many(..)) || kind.is_asked();
             is_long && kind.which() == which
         });
         let (id, cancel) = self.state.jobs.add(JobKind::Load(which, dir.clone()));

@@ -262,6 +262,7 @@ impl App {
         if let Some(look) = &look {
             self.state.adopt_choices(look);
             self.views.workspace = look.workspace.clone();
+            self.state.many.open = look.sweep.clone().map(|(dir, view)| self.sweep_at(dir, view));
             self.state.selected = look.chosen.and_then(|nth| places.get(nth).copied());
             self.state.beside = look
                 .beside

@@ -210,7 +210,7 @@ fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 }
 
 /// Such as `P36  capital`.
-fn relation_name(id: &str) -> String {
+pub(super) fn relation_name(id: &str) -> String {
     match Catalogue::bundled().label(id) {
         Some(label) => format!("{id}  {label}"),
         None => id.to_owned(),

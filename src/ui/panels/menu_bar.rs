@@ -98,6 +98,10 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let recent = recent.iter().map(|path| Command::OpenDatasetAt(path.clone()));
     recent_ui(ui, "Recent datasets", recent, commands);
     item_ui(ui, Command::OpenSpec, commands);
+    item_ui(ui, Command::OpenSweep, commands);
+    let recent = &state.preferences.recent_sweeps;
+    let recent = recent.iter().map(|dir| Command::OpenSweepAt(dir.clone()));
+    recent_ui(ui, "Recent sweeps", recent, commands);
     ui.separator();
     item_ui(ui, Command::OpenSession, commands);
     let recent = &state.preferences.recent_sessions;

@@ -18,6 +18,8 @@ mod spec_panel;
 mod status_bar;
 mod stored_bar;
 mod study_panel;
+mod sweep_form;
+mod sweep_panel;
 mod toolbar;
 mod trace_before;
 mod trace_difference;
@@ -45,6 +47,7 @@ use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
 use crate::analysis::AnalysisResult;
 use crate::figure::{Effect, Figure, Look, Looked};
+use crate::population::FigureSettings;
 use crate::worker::ModelInfo;
 
 /// What views remember of how they look; what they show is in the state.
@@ -80,11 +83,19 @@ struct LastMap {
 impl Views {
     /// The figure of what a view shows of the chosen row.
     pub fn figure_of(&self, pane: Pane, state: &State) -> Option<Arc<Figure>> {
+        if pane == Pane::Sweep {
+            let mut figure = (*state.many.open.as_ref()?.read.as_ref()?.figure).clone();
+            state.settings.ranges.apply(&mut figure);
+            return Some(Arc::new(figure));
+        }
         self.figure_at(pane, state.shown_row(pane)?, state)
     }
 
     /// The figures of what a view shows or could show, of each row that has one.
     pub fn figures_of(&self, pane: Pane, state: &State) -> Vec<(Row, Arc<Figure>)> {
+        if pane == Pane::Sweep {
+            return self.figure_of(pane, state).map(|it| (state.row, it)).into_iter().collect();
+        }
         let rows = state.all_rows_of(pane).into_iter();
         rows.filter_map(|row| Some((row, self.figure_at(pane, row, state)?))).collect()
     }
@@ -144,6 +155,15 @@ impl Views {
             planted: state.planted(row),
             model: state.asked_model(state.which(row)),
             ..Look::new(&state.info_at(row)?.tokenizer)
+        })
+    }
+
+    /// What the figures of a sweep show, as a view shows it.
+    pub fn figure_settings(&self, pane: Pane, row: Row, state: &State) -> FigureSettings {
+        self.look(pane, row, state).map_or_else(FigureSettings::default, |it| FigureSettings {
+            metric: it.metric,
+            effect: it.effect,
+            attribution: it.attribution,
         })
     }
 

@@ -10,6 +10,7 @@ use eframe::egui::{
 use super::jobs_panel::jobs_ui;
 use super::spec_panel::spec_panel_ui;
 use super::study_panel::study_panel_ui;
+use super::sweep_panel::sweep_panel_ui;
 use super::trace_panel::traces_ui;
 use super::trust_panel::trust_ui;
 use super::{LastAnswer, Views};
@@ -36,6 +37,7 @@ pub fn pane_ui(
     match pane {
         Pane::Trust => return trust_ui(ui, state, commands),
         Pane::Jobs => return jobs_ui(ui, state, commands),
+        Pane::Sweep => return sweep_panel_ui(ui, state, commands),
         Pane::Spec => return spec_panel_ui(ui, state, views, commands),
         _ => {}
     }
@@ -111,6 +113,7 @@ pub(super) fn asked_by(action: ViewAction, pane: Pane, row: Row) -> Vec<Command>
             vec![Command::Hover(Hovered { pane, row, selection })]
         }
         ViewAction::HoldRange { .. } => vec![Command::View(action)],
+        ViewAction::Place { chart, nth } => vec![Command::ShowBehind(chart, nth)],
         ViewAction::Select(_) | ViewAction::SplitBy(_) => {
             vec![Command::LookAt(row), Command::View(action)]
         }
@@ -196,6 +199,7 @@ fn answer_ui(
                 tokenizer: &info.tokenizer,
                 ranges: &state.settings.ranges,
                 planted: state.planted(state.row),
+                picks_places: false,
             };
             let action = show(ui, result, &ctx, commands);
             commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, state.row)));
@@ -220,6 +224,7 @@ fn answer_ui(
                     tokenizer: &info.tokenizer,
                     ranges: &state.settings.ranges,
                     planted: None,
+                    picks_places: false,
                 };
                 show(ui, &last.result, &ctx, &mut Vec::new());
             });

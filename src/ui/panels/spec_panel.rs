@@ -305,6 +305,7 @@ fn result_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<C
         tokenizer: &info.tokenizer,
         ranges: &state.settings.ranges,
         planted: None,
+        picks_places: false,
     };
     let action = figure_ui(ui, &figure, &ctx, commands);
     match action {

@@ -9,7 +9,7 @@ use super::{file_name, grouped};
 use crate::session::Origin;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::state::{JobKind, OpenJob, State};
+use crate::ui::state::{JobKind, ManyJob, OpenJob, State};
 use crate::ui::theme;
 use crate::ui::widgets::command_button_ui;
 use crate::worker::{JobId, Stage};
@@ -67,6 +67,13 @@ fn doing(state: &State, job: &OpenJob) -> String {
         JobKind::Recall(..) => {
             let (done, total) = state.facts.recall().progress();
             format!("Asking the model every fact: {} of {}", grouped(done), grouped(total))
+        }
+        JobKind::Many(_, ManyJob::Estimate) => "Trying a few facts".to_owned(),
+        JobKind::Many(_, ManyJob::Fact) => "Looking the fact up".to_owned(),
+        JobKind::Many(_, ManyJob::Sweep(_)) => {
+            let percent = 100.0 * job.fraction();
+            let doing = if job.cancel.is_cancelled() { "Stopping" } else { "Asking many facts" };
+            format!("{doing}, {percent:.1} %")
         }
         JobKind::Run { origin: Origin::Unasked, .. } => {
             "Running the model on the chosen fact".to_owned()

@@ -65,6 +65,7 @@ pub fn study_panel_ui(
             tokenizer: &info.tokenizer,
             ranges: &state.settings.ranges,
             planted,
+            picks_places: false,
         };
         if n_shown > 1 {
             ui.add_space(ROW_GAP);
@@ -121,6 +122,9 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, has_metric: bool, commands: &m
         match running {
             Some(job) => stop_button_ui(ui, job, Command::Stop(pane), commands),
             None => start_button_ui(ui, pane, is_complete, commands),
+        }
+        if ui.available_width() >= WIDE {
+            command_button_ui(ui, Command::Over(pane), commands);
         }
         if has_metric && is_wide {
             metric_ui(ui, state, commands);

@@ -44,6 +44,7 @@ pub(super) fn before_ui(
         tokenizer: &info.tokenizer,
         ranges: &state.settings.ranges,
         planted: state.planted(row),
+        picks_places: false,
     };
     let view = FigureView { is_brief: true, range, figure: &figure };
     let action = view.show(ui, &ctx, commands, |_| ());

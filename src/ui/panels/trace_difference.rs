@@ -32,6 +32,7 @@ pub fn difference_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &m
                 tokenizer: &info.tokenizer,
                 ranges: &state.settings.ranges,
                 planted: state.planted(Row::First),
+                picks_places: false,
             };
             let action = figure_ui(ui, &figure, &ctx, commands);
             commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));

@@ -246,8 +246,13 @@ fn row_ui(
     };
     let selection = state.seen(Pane::Trace, row);
     let planted = state.planted(row);
-    let ctx =
-        ViewCtx { selection, tokenizer: &info.tokenizer, ranges: &state.settings.ranges, planted };
+    let ctx = ViewCtx {
+        selection,
+        tokenizer: &info.tokenizer,
+        ranges: &state.settings.ranges,
+        planted,
+        picks_places: false,
+    };
     let mut picked = None;
     // Where there is no map, the tokens are all that there is to see.
     if form.shows_tokens || prompt.subject.is_none() {

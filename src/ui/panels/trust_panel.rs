@@ -26,6 +26,7 @@ pub fn trust_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             tokenizer: &info.tokenizer,
             ranges: &state.settings.ranges,
             planted: state.planted(state.row),
+            picks_places: false,
         };
         commands.extend(token_strip_ui(ui, prompt, &ctx).map(Command::View));
         heading_ui(ui, "Attributions and the logit");

@@ -53,6 +53,22 @@ pub enum JobKind {
 
     /// Does the model know this fact of the dataset? Asked in the background.
     Recall(FactKey),
+
+    /// A question is asked of many facts, for what this says.
+    Many(Which, ManyJob),
+}
+
+/// What is done with a question that is asked of many facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ManyJob {
+    /// A few facts are asked, to tell how long all take.
+    Estimate,
+
+    /// All are asked, and what is found is written to this folder.
+    Sweep(PathBuf),
+
+    /// What is asked of one of the facts is found again.
+    Fact,
 }
 
 impl Jobs {
@@ -142,14 +158,17 @@ impl OpenJob {
 impl JobKind {
     /// Whether a job of this kind is listed among the jobs while it runs.
     pub fn is_listed(&self) -> bool {
-        matches!(self, Self::Load(..) | Self::Edit | Self::AskHub(_)) || self.is_asked()
+        matches!(self, Self::Load(..) | Self::Edit | Self::AskHub(_) | Self::Many(..))
+            || self.is_asked()
     }
 
     /// The prompt that it is about.
     pub fn key(&self) -> Option<FactKey> {
         match self {
             Self::Run { key, .. } | Self::Recall(key) => Some(*key),
-            Self::Load(..) | Self::CloseBeside | Self::Edit | Self::AskHub(_) => None,
+            Self::Load(..) | Self::CloseBeside | Self::Edit | Self::AskHub(_) | Self::Many(..) => {
+                None
+            }
         }
     }
 
@@ -157,16 +176,19 @@ impl JobKind {
     pub fn pane(&self) -> Option<Pane> {
         match self {
             Self::Run { pane, .. } => Some(*pane),
-            Self::Load(..) | Self::CloseBeside | Self::Edit | Self::AskHub(_) | Self::Recall(_) => {
-                None
-            }
+            Self::Load(..)
+            | Self::CloseBeside
+            | Self::Edit
+            | Self::AskHub(_)
+            | Self::Recall(_)
+            | Self::Many(..) => None,
         }
     }
 
     /// The model that it is for.
     pub fn which(&self) -> Which {
         match self {
-            Self::Load(which, _) => *which,
+            Self::Load(which, _) | Self::Many(which, _) => *which,
             Self::CloseBeside => Which::Beside,
             _ => self.key().map_or(Which::Main, |key| key.which),
         }
@@ -175,6 +197,11 @@ impl JobKind {
     /// Whether it ends with something that is kept.
     pub fn finds_a_result(&self) -> bool {
         matches!(self, Self::Run { .. })
+    }
+
+    /// Whether many facts are asked, and what is found is written to a folder.
+    pub fn is_sweep(&self) -> bool {
+        matches!(self, Self::Many(_, ManyJob::Sweep(_)))
     }
 
     /// Whether a person has asked a method for it.

@@ -12,6 +12,7 @@ mod findings;
 mod history;
 mod conventions;
 mod jobs;
+mod many;
 mod memory;
 mod models;
 mod pace;
@@ -35,7 +36,8 @@ use changes::Aside;
 pub use conventions::{Convention, Difference};
 pub use findings::{Findings, Run, RunState};
 pub use history::{Choices, History};
-pub use jobs::{JobKind, Jobs, OpenJob};
+pub use jobs::{JobKind, Jobs, ManyJob, OpenJob};
+pub use many::{Asking, Estimated, LONG, Many, ManyOptions, OpenSweep, ReadSweep, SweepView};
 pub use memory::{Memory, SystemMemory};
 pub use models::{ModelBeside, ModelState, is_of_main};
 pub use pace::Pace;
@@ -162,6 +164,9 @@ pub struct State {
 
     /// The experiment that is typed.
     pub spec: SpecText,
+
+    /// What is asked of many facts.
+    pub many: Many,
     history: History,
 }
 
@@ -206,6 +211,7 @@ impl State {
             notice: None,
             renderer: None,
             spec: SpecText::default(),
+            many: Many::default(),
             history: History::default(),
         }
     }

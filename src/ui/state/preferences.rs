@@ -25,6 +25,7 @@ pub struct Preferences {
     pub recent_models: Vec<PathBuf>,
     pub recent_datasets: Vec<PathBuf>,
     pub recent_sessions: Vec<PathBuf>,
+    pub recent_sweeps: Vec<PathBuf>,
 
     /// Where the last file of noise came from.
     pub noise_dir: Option<PathBuf>,
@@ -84,6 +85,7 @@ impl Default for Preferences {
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
             recent_sessions: Vec::new(),
+            recent_sweeps: Vec::new(),
             noise_dir: None,
             screenshot_dir: None,
             results_limit_mb: 1024,
@@ -112,6 +114,10 @@ impl Preferences {
             return;
         }
         remember(&mut self.recent_datasets, path);
+    }
+
+    pub fn remember_sweep(&mut self, dir: &Path) {
+        remember(&mut self.recent_sweeps, dir);
     }
 
     pub fn remember_session(&mut self, path: &Path) {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::jobs::{JobKind, Jobs, OpenJob};
+use super::jobs::{JobKind, Jobs, ManyJob, OpenJob};
 use super::{Choices, FactKey, State};
 use crate::analysis::AnalysisSpec;
 use crate::task::CancelToken;
@@ -216,9 +216,17 @@ impl JobKind {
             }
             Self::Edit => "Change the model".to_owned(),
             Self::AskHub(what) => what.clone(),
+            Self::Many(_, ManyJob::Estimate) => "How long many facts take".to_owned(),
+            Self::Many(_, ManyJob::Sweep(dir)) => {
+                let name = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
+                format!("Many facts: {name}")
+            }
             Self::Run { pane: Pane::Spec, .. } => "Experiment".to_owned(),
             Self::Run { pane, .. } if self.is_asked() => pane.text().to_owned(),
-            Self::CloseBeside | Self::Run { .. } | Self::Recall(_) => return None,
+            Self::CloseBeside
+            | Self::Run { .. }
+            | Self::Recall(_)
+            | Self::Many(_, ManyJob::Fact) => return None,
         })
     }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::history::Choices;
-use super::{AskedExperiment, FactId, FactKey, Findings, Paint, Recall, Run, Settings, State};
+use super::{
+    AskedExperiment, FactId, FactKey, Findings, Paint, Recall, Run, Settings, State, SweepView,
+};
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
@@ -107,6 +109,10 @@ pub struct Look {
 
     /// Whether the model knows the facts of the dataset, as far as that was asked.
     pub recall: Recall,
+
+    /// The folder of the sweep that was shown, and how.
+    #[serde(default)]
+    pub sweep: Option<(PathBuf, SweepView)>,
 }
 
 /// In the first two formats the text of the experiment is among the settings.
@@ -294,6 +300,7 @@ impl State {
             selection: self.selection,
             parts: self.parts,
             recall: self.facts.recall().clone(),
+            sweep: self.many.open.as_ref().map(|it| (it.dir.clone(), it.view.clone())),
         };
         let beside = self.info_of(Which::Beside).map(|info| {
             let subjects = self.subjects_of(Which::Beside).cloned();

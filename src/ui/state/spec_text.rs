@@ -154,6 +154,10 @@ impl State {
         if pane == Pane::Spec {
             return self.spec.read.is_ok().then(|| self.spec.text.clone());
         }
+        if pane == Pane::Sweep {
+            let read = self.many.open.as_ref()?.read.as_ref()?;
+            return serde_json::to_string_pretty(&read.manifest.spec).ok();
+        }
         let info = self.info_of(self.which(self.shown_row(pane)?))?;
         self.experiment(pane)?.to_json_as_meant(&self.library(info)).ok()
     }
@@ -161,13 +165,20 @@ impl State {
     /// The command that asks what a view asks. `None` where only a file can say it.
     pub fn command_line(&self, pane: Pane) -> Option<String> {
         if pane == Pane::Spec {
-            let written = self.spec.read.as_ref().ok()?;
-            let which = self.model_asked(&written.outline).unwrap_or(Which::Main);
-            let library = self.library(self.info_of(which)?);
-            return command_line(&written.resolve(&library, Path::new("")).ok()?, &library);
+            return self.line_of(self.spec.read.as_ref().ok()?);
+        }
+        if pane == Pane::Sweep {
+            return self.sweep_line();
         }
         let info = self.info_of(self.which(self.shown_row(pane)?))?;
         command_line(&self.experiment(pane)?, &self.library(info))
+    }
+
+    /// The command that asks what a file asks. `None` where only a file can say it.
+    pub fn line_of(&self, written: &Written) -> Option<String> {
+        let which = self.model_asked(&written.outline).unwrap_or(Which::Main);
+        let library = self.library(self.info_of(which)?);
+        command_line(&written.resolve(&library, Path::new("")).ok()?, &library)
     }
 
     /// What is needed to tell what was meant by the token ids of an open model.

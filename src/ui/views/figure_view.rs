@@ -265,13 +265,13 @@ impl<'a> Block<'a> {
                         let here = ui.vertical(|ui| {
                             ui.set_width(width);
                             name_ui(ui, &table.name);
-                            table_ui(ui, table, ctx.selection)
+                            picked_row(ui, table, ctx)
                         });
                         picked = picked.or(here.inner);
                     }
                     picked
                 });
-                beside.inner.map(|pick| ViewAction::Select(pick.over(ctx.selection)))
+                beside.inner
             }
             Self::One(chart) if has_name => {
                 name_ui(ui, chart.name());
@@ -351,8 +351,18 @@ fn chart_ui(
         Chart::Lines(lines) => lines_ui(ui, lines, ctx, plot_height).map(select),
         Chart::Scatter(scatter) => scatter_ui(ui, scatter, plot_height).map(select),
         Chart::Graph(graph) => graph_ui(ui, graph, before),
-        Chart::Table(table) => table_ui(ui, table, before).map(select),
+        Chart::Table(table) => picked_row(ui, table, ctx),
     }
+}
+
+/// Draws a table, and says what of it was clicked.
+fn picked_row(ui: &mut Ui, table: &Table, ctx: &ViewCtx<'_>) -> Option<ViewAction> {
+    let nth = table_ui(ui, table, ctx.selection, ctx.picks_places)?;
+    Some(if ctx.picks_places {
+        ViewAction::Place { chart: table.name.as_str().into(), nth }
+    } else {
+        ViewAction::Select(table.rows.get(nth)?.pick.over(ctx.selection))
+    })
 }
 
 /// The button that exports a figure.
@@ -371,5 +381,9 @@ fn map_ui(
     heatmap.range = ctx.range(&map.quantity, range.unwrap_or(map.range));
     heatmap.max_height = height.unwrap_or(heatmap.max_height);
     let shown = heatmap.show(ui, Sense::click());
+    if let Some(Cell { row, column }) = shown.picked.filter(|_| ctx.picks_places) {
+        let nth = row * map.n_columns() + column;
+        return Some(ViewAction::Place { chart: map.name.as_str().into(), nth });
+    }
     shown.action(|Cell { row, column }| map.pick(row, column).over(ctx.selection))
 }

@@ -29,7 +29,14 @@ const LEAST_TEXT: f32 = 68.0;
 /// The space above and below the text of a row.
 const ROW_SPACE: f32 = 3.0;
 
-pub(super) fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick> {
+/// Draws a table. `picks_rows`: whether rows can be picked that are about no place in the model. Returns
+/// the row that was picked.
+pub(super) fn table_ui(
+    ui: &mut Ui,
+    table: &Table,
+    before: Pick,
+    picks_rows: bool,
+) -> Option<usize> {
     let marks_some = tells_apart(table.rows.iter().map(|it| it.pick), before);
     let form = Form::fitting(ui, table, ui.available_width());
     let colors = palette(ui);
@@ -55,11 +62,11 @@ pub(super) fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick>
             let text = Arc::clone(text);
             let response = match *cell {
                 Cell::Share(value) => return share_ui(ui, value, form.share_bar, is_of_answer),
-                _ if nth == 0 && row.pick != Pick::default() => {
+                _ if nth == 0 && (picks_rows || row.pick != Pick::default()) => {
                     let is_picked = marks_some && is_picked(row.pick, before);
                     let label = ui.selectable_label(is_picked, text);
                     if label.clicked() {
-                        picked = Some(row.pick);
+                        picked = Some(nth_row);
                     }
                     label
                 }

@@ -54,7 +54,7 @@ impl Showing<'_> {
 
     /// What can be taken away of the view in front, and what else there is.
     fn menu_ui(&mut self, ui: &mut Ui, active: Option<Pane>) {
-        let shown = active.filter(|pane| pane.has_results());
+        let shown = active.filter(|pane| pane.has_figure());
         for command in shown.into_iter().flat_map(Command::taking_away) {
             if command_button_ui(ui, command, self.commands) {
                 ui.close();

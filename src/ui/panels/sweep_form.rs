@@ -1,0 +1,151 @@
+//! The form of a question that is about to be asked of many facts.
+
+use eframe::egui::{Button, Frame, Label, RichText, TextEdit, Ui};
+
+use super::grouped;
+use crate::figure::words::counted;
+use crate::population::{AnswerOf, KnownBy, Ways, Wording, duration};
+use crate::ui::command::Command;
+use crate::ui::state::{Asking, Estimated, State};
+use crate::ui::theme;
+use crate::ui::widgets::{Choice, command_button_ui, gives, keep_together};
+
+/// The widths of a combo box and of the button beside the folder, in points.
+const CHOICE_WIDTH: f32 = 130.0;
+const CHOOSE_WIDTH: f32 = 90.0;
+
+/// Draws what is about to be asked, of how many facts, and how long that takes.
+pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut Vec<Command>) {
+    let mut options = asking.options.clone();
+    let n_tasks = state.n_listed(options.ways);
+    Frame::group(ui.style()).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        let title = format!("Over facts: {}", asking.pane.text());
+        ui.label(RichText::new(title).strong());
+        let n_facts = n_tasks / options.ways.directions().len();
+        let facts = counted(n_facts, "fact");
+        ui.label(format!("Of {facts} that the list shows; its search and filter choose others"))
+            .on_hover_text(
+                "What the view asks of its own fact is found again in each other by its role: \
+                 its prompt, its inverse, the tokens of its subject, its answer",
+            );
+        ui.horizontal_wrapped(|ui| {
+            let ways = [Ways::Both, Ways::Forward, Ways::Inverse];
+            choice_ui(ui, "Ask", &mut options.ways, &ways, |it| match it {
+                Ways::Both => ("both ways", "Each fact, and its inverse"),
+                Ways::Forward => ("the facts", "From the subject"),
+                Ways::Inverse => ("the inverses", "From the answer"),
+            });
+            let answers = [AnswerOf::Right, AnswerOf::Guess];
+            choice_ui(ui, "Answer", &mut options.settings.answer, &answers, |it| match it {
+                AnswerOf::Right => {
+                    ("the right one", "Of several, the one that the model finds likeliest")
+                }
+                AnswerOf::Guess => ("the first guess", "What the model says, as in ROME"),
+            });
+            let words = [Wording::Own, Wording::Best];
+            choice_ui(ui, "Words", &mut options.wording, &words, |it| match it {
+                Wording::Own => ("the dataset's", "As the list shows them"),
+                Wording::Best => (
+                    "the best known",
+                    "Of the dataset's and the relation's templates the one in which each is recalled \
+                     best: asked so, facts are known better than they usually are",
+                ),
+            });
+            let known = [KnownBy::First, KnownBy::Ten, KnownBy::Choice];
+            choice_ui(ui, "Known by", &mut options.known_by, &known, |it| known_by_text(*it));
+            ui.checkbox(&mut options.settings.shared_draws, "Same draws for all facts")
+                .on_hover_text(
+                    "As in ROME; intervals over facts then leave out how much a mean would change \
+                     with other draws",
+                );
+        });
+        ui.horizontal(|ui| {
+            let label = ui.label("Folder");
+            let hint = "in your folder for data, named by the question";
+            let width = ui.available_width() - CHOOSE_WIDTH;
+            ui.add(
+                TextEdit::singleline(&mut options.dir)
+                    .hint_text(hint)
+                    .background_color(theme::field_color(ui))
+                    .desired_width(width),
+            )
+            .labelled_by(label.id)
+            .on_hover_text(
+                "Where the numbers are written, as Parquet files. A folder of the same question is \
+                 gone on with",
+            );
+            command_button_ui(ui, Command::ChooseSweepDir, commands);
+        });
+        estimate_ui(ui, asking, n_tasks);
+        start_ui(ui, asking, n_tasks, commands);
+    });
+    if options != asking.options {
+        commands.push(Command::SetMany(Box::new(options)));
+    }
+}
+
+/// By what an answer counts as known, and what that means.
+fn known_by_text(by: KnownBy) -> (&'static str, &'static str) {
+    match by {
+        KnownBy::First => ("first guess", "A right answer is the model's first guess, as in ROME"),
+        KnownBy::Ten => ("the first ten", "A right answer is among the first ten guesses"),
+        KnownBy::Choice => (
+            "choice",
+            "Among the answers of all facts of the relation, a right one is the likeliest",
+        ),
+    }
+}
+
+fn estimate_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize) {
+    match &asking.estimate {
+        Estimated::Running(_) => {
+            ui.weak("Trying a few facts, to tell how long all take…");
+        }
+        Estimated::Known(estimate) => {
+            ui.add(Label::new(estimate.text(n_tasks).trim_end()).wrap());
+        }
+        Estimated::Failed(error) => {
+            let text = RichText::new(error).color(theme::palette(ui).error);
+            ui.add(Label::new(text).wrap().selectable(true));
+        }
+    }
+}
+
+fn start_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize, commands: &mut Vec<Command>) {
+    let secs = match &asking.estimate {
+        Estimated::Known(estimate) => Some(estimate.secs_of(n_tasks)),
+        Estimated::Running(_) | Estimated::Failed(_) => None,
+    };
+    if let Some(secs) = secs.filter(|_| asking.is_unsure) {
+        let text = format!(
+            "{} facts take about {}. Begin? It can be stopped and gone on with at any time.",
+            grouped(n_tasks),
+            duration(secs)
+        );
+        ui.label(RichText::new(text).color(theme::palette(ui).warning));
+    }
+    ui.horizontal(|ui| {
+        let text = if asking.is_unsure { "Begin" } else { "Start" };
+        let button = Button::new(text).fill(theme::palette(ui).accent_fill);
+        let can_start = n_tasks > 0 && secs.is_some();
+        gives(ui.add_enabled(can_start, button), Command::StartSweep, commands);
+        command_button_ui(ui, Command::LeaveAsking, commands);
+    });
+}
+
+fn choice_ui<T: Clone + PartialEq>(
+    ui: &mut Ui,
+    name: &str,
+    chosen: &mut T,
+    choices: &[T],
+    describe: impl Fn(&T) -> (&'static str, &'static str),
+) {
+    keep_together(ui, name, CHOICE_WIDTH);
+    let label = ui.label(name);
+    let shown = Choice::new(name, CHOICE_WIDTH).show(ui, chosen, choices, |it| {
+        let (text, about) = describe(it);
+        (text.into(), about)
+    });
+    shown.labelled_by(label.id);
+}

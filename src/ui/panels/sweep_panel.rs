@@ -1,0 +1,257 @@
+//! Many facts: the question that is about to be asked of them, and what they have in common, from the
+//! folder of a sweep while it grows and afterwards.
+
+use std::collections::BTreeSet;
+
+use eframe::egui::{Align, Label, Layout, RichText, ScrollArea, Ui, vec2};
+
+use super::facts_panel::relation_name;
+use super::file_name;
+use super::run_row::{progress_ui, stop_button_ui};
+use super::sweep_form::sweep_form_ui;
+use crate::facts::Direction;
+use crate::figure::number::brief;
+use crate::population::{Behind, GroupBy, KnownWay, OneBehind, Task};
+use crate::ui::command::Command;
+use crate::ui::state::{OpenSweep, ReadSweep, State, SweepView};
+use crate::ui::theme;
+use crate::ui::view::{ViewAction, ViewCtx};
+use crate::ui::views::figure_ui;
+use crate::ui::widgets::{Choice, command_button_ui, keep_together};
+
+/// The width in points from which the facts behind a number stand beside the figure, and the part of the
+/// width or the height that they take.
+const WIDE: f32 = 1000.0;
+const SHARE: f32 = 0.36;
+
+/// The height in points of a fact behind a number.
+const ROW: f32 = 20.0;
+
+/// Draws the form, if there is one, and the sweep that is shown.
+pub fn sweep_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    if let Some(asking) = &state.many.asking {
+        sweep_form_ui(ui, asking, state, commands);
+        ui.add_space(6.0);
+    }
+    match &state.many.open {
+        Some(open) => open_ui(ui, open, state, commands),
+        None if state.many.asking.is_none() => nothing_ui(ui, commands),
+        None => {}
+    }
+}
+
+fn nothing_ui(ui: &mut Ui, commands: &mut Vec<Command>) {
+    ui.label("Asks the question of any view of all facts that the list shows");
+    ui.add_space(4.0);
+    ui.weak(
+        "Choose “Over facts…” in the menu … of a view: means over facts, by layer, head and what each \
+         token is, with intervals and tests, fill in here while it runs",
+    );
+    ui.add_space(6.0);
+    command_button_ui(ui, Command::OpenSweep, commands);
+}
+
+fn open_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Command>) {
+    let width = ui.available_width();
+    head_ui(ui, open, state, commands);
+    if let Some(error) = &open.error {
+        let text = RichText::new(error).color(theme::palette(ui).error);
+        ui.add(Label::new(text).wrap().selectable(true));
+    }
+    let Some(read) = &open.read else {
+        if open.error.is_none() {
+            ui.weak("The first facts are being asked…");
+        }
+        return;
+    };
+    ui.scope(|ui| {
+        ui.set_max_width(width);
+        filter_ui(ui, open, read, commands);
+    });
+    ui.add_space(4.0);
+    let Some((behind, facts)) = &open.behind else {
+        return figure_part_ui(ui, read, state, commands);
+    };
+    let room = ui.available_size();
+    let column = Layout::top_down(Align::Min);
+    if width >= WIDE {
+        ui.horizontal_top(|ui| {
+            let size = vec2(room.x * (1.0 - SHARE), room.y);
+            ui.allocate_ui_with_layout(size, column, |ui| {
+                figure_part_ui(ui, read, state, commands);
+            });
+            ui.separator();
+            let size = vec2(ui.available_width(), room.y);
+            ui.allocate_ui_with_layout(size, column, |ui| {
+                behind_ui(ui, read, behind, facts, commands);
+            });
+        });
+    } else {
+        let size = vec2(room.x, room.y * SHARE);
+        ui.allocate_ui_with_layout(size, column, |ui| {
+            behind_ui(ui, read, behind, facts, commands);
+        });
+        ui.separator();
+        figure_part_ui(ui, read, state, commands);
+    }
+}
+
+/// The folder, how far it is, and the button that stops it or goes on with it.
+fn head_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Command>) {
+    let running = open.job.and_then(|id| Some((id, state.jobs.get(id)?)));
+    ui.horizontal(|ui| {
+        if running.is_none() {
+            if open.read.as_ref().is_some_and(|it| !it.is_whole()) {
+                command_button_ui(ui, Command::GoOnWithSweep, commands);
+            }
+            command_button_ui(ui, Command::OpenSweep, commands);
+        }
+        let name = RichText::new(file_name(&open.dir)).strong();
+        ui.add(Label::new(name).truncate()).on_hover_text(open.dir.display().to_string());
+    });
+    if let Some((id, job)) = running {
+        ui.horizontal(|ui| {
+            stop_button_ui(ui, job, Command::CancelJob(id), commands);
+            progress_ui(ui, job);
+        });
+    }
+}
+
+/// What is shown of the sweep.
+fn filter_ui(ui: &mut Ui, open: &OpenSweep, read: &ReadSweep, commands: &mut Vec<Command>) {
+    let mut view = open.view.clone();
+    ui.horizontal_wrapped(|ui| {
+        let groups = [GroupBy::Way, GroupBy::Known, GroupBy::Relation];
+        choice_ui(ui, "Groups", 150.0, &mut view.by, &groups, |it| {
+            match it {
+                GroupBy::Way => "facts and inverses",
+                GroupBy::Known => "known or not",
+                GroupBy::Relation => "relations",
+            }
+            .to_owned()
+        });
+        let known: Vec<Option<KnownWay>> =
+            vec![None, Some(KnownWay::Forward), Some(KnownWay::Inverse), Some(KnownWay::Both)];
+        choice_ui(ui, "Known", 130.0, &mut view.known, &known, |it| {
+            it.map_or("or not", KnownWay::name).to_owned()
+        });
+        let directions = [None, Some(Direction::Forward), Some(Direction::Inverse)];
+        choice_ui(ui, "Asked", 110.0, &mut view.direction, &directions, |it| {
+            match it {
+                None => "both ways",
+                Some(Direction::Forward) => "as a fact",
+                Some(Direction::Inverse) => "as an inverse",
+            }
+            .to_owned()
+        });
+        relations_ui(ui, &mut view, read);
+        let names: BTreeSet<&String> = read.population.charts.iter().map(|it| &it.chart).collect();
+        let charts: Vec<Option<String>> =
+            [None].into_iter().chain(names.into_iter().cloned().map(Some)).collect();
+        choice_ui(ui, "Chart", 170.0, &mut view.chart, &charts, |it| {
+            it.clone().unwrap_or_else(|| "all but recall and lists".to_owned())
+        });
+    });
+    if view != open.view {
+        commands.push(Command::LookAtSweep(Box::new(view)));
+    }
+}
+
+/// One relation, or two whose difference is shown.
+fn relations_ui(ui: &mut Ui, view: &mut SweepView, read: &ReadSweep) {
+    let relations: BTreeSet<&String> =
+        read.population.facts.iter().filter_map(|it| it.relation.as_ref()).collect();
+    if relations.len() < 2 {
+        return;
+    }
+    let choices: Vec<Option<String>> =
+        [None].into_iter().chain(relations.into_iter().cloned().map(Some)).collect();
+    let mut chosen = [0, 1].map(|nth| view.relations.get(nth).cloned());
+    let text = |it: &Option<String>| it.as_deref().map_or_else(|| "all".to_owned(), relation_name);
+    choice_ui(ui, "Relation", 150.0, &mut chosen[0], &choices, text);
+    if view.by == GroupBy::Relation && chosen[0].is_some() {
+        let text =
+            |it: &Option<String>| it.as_deref().map_or_else(|| "none".to_owned(), relation_name);
+        choice_ui(ui, "and", 150.0, &mut chosen[1], &choices, text);
+    } else {
+        chosen[1] = None;
+    }
+    let mut relations: Vec<String> = chosen.into_iter().flatten().collect();
+    relations.dedup();
+    view.relations = relations;
+}
+
+fn choice_ui<T: Clone + PartialEq>(
+    ui: &mut Ui,
+    name: &str,
+    width: f32,
+    chosen: &mut T,
+    choices: &[T],
+    text: impl Fn(&T) -> String,
+) {
+    keep_together(ui, name, width);
+    let label = ui.label(name);
+    let choice = Choice { is_cut: true, ..Choice::new(name, width) };
+    choice.show(ui, chosen, choices, |it| (text(it).into(), "")).labelled_by(label.id);
+}
+
+fn figure_part_ui(ui: &mut Ui, read: &ReadSweep, state: &State, commands: &mut Vec<Command>) {
+    let Some(info) = state.info() else { return };
+    let ctx = ViewCtx {
+        selection: state.selection,
+        tokenizer: &info.tokenizer,
+        ranges: &state.settings.ranges,
+        planted: None,
+        picks_places: true,
+    };
+    let action = figure_ui(ui, &read.figure, &ctx, commands);
+    match action {
+        Some(ViewAction::Place { chart, nth }) => commands.push(Command::ShowBehind(chart, nth)),
+        Some(action @ ViewAction::HoldRange { .. }) => commands.push(Command::View(action)),
+        _ => {}
+    }
+}
+
+/// The facts behind a number, the largest value first. A click shows a fact by itself.
+fn behind_ui(
+    ui: &mut Ui,
+    read: &ReadSweep,
+    behind: &Behind,
+    all: &[OneBehind],
+    commands: &mut Vec<Command>,
+) {
+    let Some(numbers) = read.population.charts.get(behind.numbers) else { return };
+    let cell = numbers.cells.get(behind.cell).map(|it| it.name()).unwrap_or_default();
+    let title = format!("{cell}: {} of {} facts", numbers.quantity, all.len());
+    ui.add(Label::new(RichText::new(title).strong()).wrap());
+    ui.weak("Click a fact to see it by itself");
+    let area = ScrollArea::vertical().id_salt("facts behind").auto_shrink(false);
+    area.show_rows(ui, ROW, all.len(), |ui, rows| {
+        for one in &all[rows] {
+            one_ui(ui, read, one, commands);
+        }
+    });
+}
+
+fn one_ui(ui: &mut Ui, read: &ReadSweep, one: &OneBehind, commands: &mut Vec<Command>) {
+    let facts = &read.population.facts;
+    let Some(fact) = one.facts.last().and_then(|&nth| facts.get(nth)) else { return };
+    ui.horizontal(|ui| {
+        ui.set_height(ROW - ui.spacing().item_spacing.y);
+        ui.add_sized(vec2(64.0, ROW - 4.0), Label::new(brief(one.value as f32)));
+        let answer = fact.answer.as_deref().unwrap_or("?");
+        let text = format!("{} → {answer}", fact.prompt);
+        let about = format!(
+            "Case {}, {}, known: {}",
+            fact.case,
+            fact.relation.as_deref().map_or_else(|| "no relation".to_owned(), relation_name),
+            fact.known
+        );
+        let link = ui.selectable_label(false, text).on_hover_text(about);
+        if link.clicked() {
+            let direction =
+                if fact.direction == "fact" { Direction::Forward } else { Direction::Inverse };
+            commands.push(Command::AskFactOfSweep(Task { record: fact.record, direction }));
+        }
+    });
+}

@@ -1,0 +1,328 @@
+//! One question asked of many facts: what is about to be asked, and the sweep that is shown.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{FactId, Filter, State};
+use crate::experiment::{Written, as_typed, quoted};
+use crate::facts::{Dataset, Direction};
+use crate::figure::Figure;
+use crate::population::{
+    AnswerOf, Behind, Estimate, FigureSettings, GroupBy, KnownBy, KnownWay, Manifest, OneBehind,
+    Population, Selection, Shown, SweepSettings, Ways, Wording,
+};
+use crate::ui::pane::Pane;
+use crate::worker::{JobId, Which};
+
+/// What the view of many facts shows.
+#[derive(Debug, Default)]
+pub struct Many {
+    /// What is about to be asked.
+    pub asking: Option<Asking>,
+
+    /// The sweep that is shown, running or not.
+    pub open: Option<OpenSweep>,
+
+    /// Where sweeps lie that are given no other folder. `None` if there is no such place.
+    pub home: Option<PathBuf>,
+}
+
+/// A question that is about to be asked of many facts.
+#[derive(Debug)]
+pub struct Asking {
+    /// The view that it is from, and the model that is asked.
+    pub pane: Pane,
+    pub which: Which,
+    pub written: Written,
+    pub options: ManyOptions,
+    pub estimate: Estimated,
+
+    /// Whether a person has been told how long it takes, and has not answered yet.
+    pub is_unsure: bool,
+}
+
+/// How a question is asked of many facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManyOptions {
+    pub ways: Ways,
+    pub known_by: KnownBy,
+    pub wording: Wording,
+    pub settings: SweepSettings,
+
+    /// The folder as it is typed. Empty for one in the user's folder for data.
+    pub dir: String,
+}
+
+/// What is known of how long a sweep takes.
+#[derive(Debug)]
+pub enum Estimated {
+    Running(JobId),
+    Known(Estimate),
+
+    /// Why the question cannot be asked of many facts, or that the estimate was stopped.
+    Failed(String),
+}
+
+/// A sweep's folder as it is shown.
+#[derive(Debug)]
+pub struct OpenSweep {
+    pub dir: PathBuf,
+
+    /// The job that asks the facts, while there is one.
+    pub job: Option<JobId>,
+    pub view: SweepView,
+    pub read: Option<Arc<ReadSweep>>,
+
+    /// Whether a thread reads the folder or lays out its figure.
+    pub is_reading: bool,
+
+    /// Whether there may be more in the folder, and whether it is to be laid out otherwise.
+    pub has_grown: bool,
+
+    /// When it may be read again, so that reading takes a small part of the time.
+    pub next: Instant,
+
+    /// Why it cannot be read.
+    pub error: Option<String>,
+
+    /// The number whose facts are listed, and these.
+    pub behind: Option<(Behind, Vec<OneBehind>)>,
+}
+
+/// What is shown of a sweep.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SweepView {
+    pub by: GroupBy,
+    pub known: Option<KnownWay>,
+
+    /// The ids of one or two relations. Empty shows all.
+    pub relations: Vec<String>,
+    pub direction: Option<Direction>,
+
+    /// The name of one chart. `None` shows all but the recall and lists of what was largest.
+    pub chart: Option<String>,
+}
+
+/// A sweep that was read, laid out as a view of it asks.
+#[derive(Debug)]
+pub struct ReadSweep {
+    pub manifest: Manifest,
+    pub population: Arc<Population>,
+    pub view: SweepView,
+    pub figure: Arc<Figure>,
+
+    /// See [`crate::population::Laid::behind`].
+    pub behind: Vec<Vec<Option<Behind>>>,
+
+    /// How many bytes its parts had.
+    pub n_bytes: u64,
+}
+
+impl SweepView {
+    pub fn shown(&self) -> Shown {
+        Shown {
+            by: self.by,
+            known: self.known,
+            relations: self.relations.clone(),
+            direction: self.direction,
+            charts: self.chart.iter().cloned().collect(),
+            ..Shown::default()
+        }
+    }
+}
+
+impl ReadSweep {
+    /// What lies behind a place of a chart.
+    pub fn behind(&self, chart: &str, nth: usize) -> Option<Behind> {
+        let place = self.figure.charts.iter().position(|it| it.name() == chart)?;
+        *self.behind.get(place)?.get(nth)?
+    }
+
+    /// The facts behind a number, the largest value first.
+    pub fn facts_behind(&self, behind: &Behind) -> Vec<OneBehind> {
+        self.population.behind(&self.view.shown(), behind)
+    }
+
+    /// A number with its facts, where the folder was read again.
+    pub fn again(&self, behind: &Behind, before: &Self) -> Option<(Behind, Vec<OneBehind>)> {
+        let behind = self.population.again(&self.view.shown(), behind, &before.population)?;
+        Some((behind, self.facts_behind(&behind)))
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.population.facts.len() >= self.manifest.n_asked
+    }
+}
+
+impl OpenSweep {
+    pub fn new(dir: PathBuf, view: SweepView, job: Option<JobId>) -> Self {
+        Self {
+            dir,
+            job,
+            view,
+            read: None,
+            is_reading: false,
+            has_grown: true,
+            next: Instant::now(),
+            error: None,
+            behind: None,
+        }
+    }
+
+    /// Whether the folder is to be read now, or laid out otherwise.
+    pub fn is_due(&self, now: Instant) -> bool {
+        let is_other = self.read.as_ref().is_some_and(|it| it.view != self.view);
+        let is_other = is_other && self.error.is_none();
+        !self.is_reading && (is_other || (self.has_grown && now >= self.next))
+    }
+
+    /// It took so long to read: the next time is not before ten times as long has passed.
+    pub fn rest(&mut self, took: Duration) {
+        self.next = Instant::now() + (10 * took).max(Duration::from_secs(1));
+    }
+}
+
+/// What takes longer is asked about before it begins, in seconds.
+pub const LONG: f64 = 600.0;
+
+impl State {
+    /// The facts that the list shows, as a sweep selects them. The error says to the user what is
+    /// missing.
+    pub fn listed(&self, options: &ManyOptions) -> Result<(PathBuf, Selection), String> {
+        let dataset = self.facts.dataset.as_ref();
+        let dataset = dataset.ok_or("Open a dataset first: it has the facts that are asked")?;
+        let records: Vec<usize> = self.facts.found().iter().filter_map(record_of).collect();
+        if records.is_empty() {
+            return Err("The list shows no fact of the dataset".to_owned());
+        }
+        let filter = self.facts.filter();
+        let of_relation = Filter { relation: filter.relation.clone(), ..Filter::default() };
+        let is_plain = self.facts.query().trim().is_empty()
+            && Filter { order: of_relation.order, ..filter.clone() } == of_relation;
+        let (relation, cases) = if is_plain {
+            (filter.relation.clone(), None)
+        } else {
+            let id = |&nth: &usize| dataset.records[nth].id.clone();
+            (None, Some(records.iter().map(id).collect::<BTreeSet<String>>()))
+        };
+        let ManyOptions { ways, known_by, wording, .. } = *options;
+        let usual = Selection::default();
+        let selection = Selection { ways, known_by, wording, relation, cases, ..usual };
+        Ok((dataset.path.clone(), selection))
+    }
+
+    /// How many facts of the dataset the list shows, each way counted that is asked.
+    pub fn n_listed(&self, ways: Ways) -> usize {
+        let n = self.facts.found().iter().filter_map(record_of).count();
+        n * ways.directions().len()
+    }
+
+    /// The folder of what is about to be asked: the one that is typed, or one in the user's folder for
+    /// data, whose name follows from the question, so that the same question goes on with it.
+    pub fn sweep_dir(
+        &self,
+        asking: &Asking,
+        asked: &(PathBuf, Selection),
+    ) -> Result<PathBuf, String> {
+        let typed = asking.options.dir.trim();
+        if !typed.is_empty() {
+            let dir = PathBuf::from(typed);
+            return Ok(std::path::absolute(&dir).unwrap_or(dir));
+        }
+        let home = self.many.home.as_ref();
+        let home = home.ok_or("Type a folder for the numbers: there is no folder for data")?;
+        let outline = &asking.written.outline;
+        let question = format!("{}{asked:?}{:?}", asking.written.text(), asking.options.settings);
+        let hash = Sha256::digest(question.as_bytes());
+        let hash: String = hash[..4].iter().map(|it| format!("{it:02x}")).collect();
+        let model = outline.model.file_stem().unwrap_or_default().to_string_lossy();
+        let method = outline.spec.name().replace(' ', "-");
+        Ok(home.join(format!("{method}_{model}_{}_{hash}", name_of(&asked.0))))
+    }
+
+    /// The command that asks what the sweep on screen asks, on one line.
+    pub fn sweep_line(&self) -> Option<String> {
+        let open = self.many.open.as_ref()?;
+        let read = open.read.as_ref()?;
+        let written = Written::parse(&read.manifest.spec.to_string(), Path::new("")).ok()?;
+        let line = self.line_of(&written);
+        Some(sweep_line(line.as_deref(), &read.manifest, &open.dir))
+    }
+}
+
+fn record_of(id: &FactId) -> Option<usize> {
+    match id {
+        FactId::Record(nth) => Some(*nth),
+        FactId::Typed(_) | FactId::Experiment => None,
+    }
+}
+
+/// A dataset in the name of a folder.
+fn name_of(facts: &Path) -> String {
+    if facts == Path::new(Dataset::BUNDLED) {
+        return "builtin".to_owned();
+    }
+    facts.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The command of a sweep. `asked`: the command of its question for one fact; where no flags can say
+/// that, the sweep's folder stands for it.
+fn sweep_line(asked: Option<&str>, manifest: &Manifest, dir: &Path) -> String {
+    let folder = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
+    let out = quoted(&folder);
+    let Some(asked) = asked else {
+        return format!("factscope sweep {} --out {out}", quoted(&dir.display().to_string()));
+    };
+    let settings: SweepSettings =
+        serde_json::from_value(manifest.settings.clone()).unwrap_or_default();
+    let spec = quoted(&format!("{folder}.json"));
+    let mut words = vec![format!("{asked} --save-spec {spec} && factscope sweep {spec}")];
+    let mut flag = |name: &str, value: &str| words.push(format!("--{name} {}", quoted(value)));
+    flag("facts", &manifest.facts.display().to_string());
+    let Selection { relation, cases, known, known_by, wording, n, seed, .. } = &manifest.selection;
+    let (figure, usual) = (&settings.figure, FigureSettings::default());
+    for (name, value) in [("relation", relation.clone()), ("known", typed(known))] {
+        value.iter().for_each(|it| flag(name, it));
+    }
+    cases.iter().flatten().for_each(|it| flag("case", it));
+    for (name, value, usual) in [
+        ("known-by", typed(known_by), typed(&KnownBy::default())),
+        ("wording", typed(wording), typed(&Wording::default())),
+        ("answer", typed(&settings.answer), typed(&AnswerOf::default())),
+        ("figure-metric", typed(&figure.metric), typed(&usual.metric)),
+        ("figure-effect", typed(&figure.effect), typed(&usual.effect)),
+        ("figure-attribution", typed(&figure.attribution), typed(&usual.attribution)),
+    ] {
+        value.iter().filter(|_| value != usual).for_each(|it| flag(name, it));
+    }
+    if !settings.layers.is_empty() {
+        let layers: Vec<String> = settings.layers.iter().map(ToString::to_string).collect();
+        flag("layers", &layers.join(","));
+    }
+    if let Some(n) = n {
+        flag("n", &n.to_string());
+        flag("facts-seed", &seed.to_string());
+    }
+    match manifest.selection.ways {
+        Ways::Forward => {}
+        Ways::Inverse => words.push("--inverse".to_owned()),
+        Ways::Both => words.push("--both-ways".to_owned()),
+    }
+    if settings.shared_draws {
+        words.push("--shared-draws".to_owned());
+    }
+    words.push(format!("--out {out}"));
+    words.join(" ")
+}
+
+/// A case as flags have it.
+fn typed(case: &impl Serialize) -> Option<String> {
+    let name = serde_json::to_value(case).ok()?;
+    Some(as_typed(name.as_str()?))
+}
