@@ -227,8 +227,8 @@ impl Ready<'_> {
 
 impl FigureSettings {
     /// How the result of a spec is looked at.
-    pub fn look<'a>(&self, spec: &AnalysisSpec, tokenizer: &'a Tokenizer) -> Look<'a> {
-        let Self { metric, effect, attribution } = *self;
+    pub fn look<'a>(self, spec: &AnalysisSpec, tokenizer: &'a Tokenizer) -> Look<'a> {
+        let Self { metric, effect, attribution } = self;
         Look { metric, effect, attribution, ..Look::listing(spec, tokenizer) }
     }
 }

@@ -298,7 +298,7 @@ impl Purpose {
         let path = match self.about().wants {
             Wants::Anything => return Self::of(&path)?.resolve(path),
             Wants::Folder if self == Self::SweepDir => path,
-            Wants::Folder if self == Self::Sweep => sweep_at(path)?,
+            Wants::Folder if self == Self::Sweep => sweep_at(&path)?,
             Wants::Folder => model_at(path)?,
             Wants::File(..) if matches!(self, Self::ModelFile(_)) => model_at(path)?,
             Wants::File(noun, _) if path.is_dir() => {
@@ -356,8 +356,8 @@ fn sweep_dir(path: &Path) -> &Path {
     path.parent().filter(|_| is_manifest).unwrap_or(path)
 }
 
-fn sweep_at(path: PathBuf) -> Result<PathBuf, String> {
-    let dir = sweep_dir(&path);
+fn sweep_at(path: &Path) -> Result<PathBuf, String> {
+    let dir = sweep_dir(path);
     if is_sweep(dir) {
         return Ok(dir.to_owned());
     }

@@ -133,12 +133,11 @@ impl Sweep {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         ensure!(self.n != Some(0), "--n 0 draws no fact; draw at least 1");
         let begun = self.begun()?;
-        let mut plan = match &begun {
-            Some(manifest) => Plan::again(manifest, &self.spec)?,
-            None => {
-                let settings = self.settings();
-                Plan::new(read_spec(&self.spec)?, self.facts.clone(), self.selection(), settings)?
-            }
+        let mut plan = if let Some(manifest) = &begun {
+            Plan::again(manifest, &self.spec)?
+        } else {
+            let settings = self.settings();
+            Plan::new(read_spec(&self.spec)?, self.facts.clone(), self.selection(), settings)?
         };
         let model = machine.model(&plan.written.outline.model)?;
         let engine = opened(&model, &plan.written.outline.edits, machine)?;

@@ -24,8 +24,8 @@ use crate::ui::widgets::{Choice, command_button_ui, keep_together};
 const WIDE: f32 = 1000.0;
 const SHARE: f32 = 0.36;
 
-/// The height in points of a fact behind a number.
-const ROW: f32 = 20.0;
+/// The width in points of a number before its fact.
+const NUMBER: f32 = 64.0;
 
 /// Draws the form, if there is one, and the sweep that is shown.
 pub fn sweep_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -226,7 +226,8 @@ fn behind_ui(
     ui.add(Label::new(RichText::new(title).strong()).wrap());
     ui.weak("Click a fact to see it by itself");
     let area = ScrollArea::vertical().id_salt("facts behind").auto_shrink(false);
-    area.show_rows(ui, ROW, all.len(), |ui, rows| {
+    let row = ui.spacing().interact_size.y;
+    area.show_rows(ui, row, all.len(), |ui, rows| {
         for one in &all[rows] {
             one_ui(ui, read, one, commands);
         }
@@ -237,8 +238,8 @@ fn one_ui(ui: &mut Ui, read: &ReadSweep, one: &OneBehind, commands: &mut Vec<Com
     let facts = &read.population.facts;
     let Some(fact) = one.facts.last().and_then(|&nth| facts.get(nth)) else { return };
     ui.horizontal(|ui| {
-        ui.set_height(ROW - ui.spacing().item_spacing.y);
-        ui.add_sized(vec2(64.0, ROW - 4.0), Label::new(brief(one.value as f32)));
+        let size = vec2(NUMBER, ui.spacing().interact_size.y);
+        ui.add_sized(size, Label::new(brief(one.value as f32)));
         let answer = fact.answer.as_deref().unwrap_or("?");
         let text = format!("{} → {answer}", fact.prompt);
         let about = format!(

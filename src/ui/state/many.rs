@@ -213,7 +213,7 @@ impl State {
         };
         let ManyOptions { ways, known_by, wording, .. } = *options;
         let usual = Selection::default();
-        let selection = Selection { ways, known_by, wording, relation, cases, ..usual };
+        let selection = Selection { ways, relation, cases, known_by, wording, ..usual };
         Ok((dataset.path.clone(), selection))
     }
 
@@ -240,7 +240,8 @@ impl State {
         let outline = &asking.written.outline;
         let question = format!("{}{asked:?}{:?}", asking.written.text(), asking.options.settings);
         let hash = Sha256::digest(question.as_bytes());
-        let hash: String = hash[..4].iter().map(|it| format!("{it:02x}")).collect();
+        let hash: Vec<String> = hash[..4].iter().map(|it| format!("{it:02x}")).collect();
+        let hash = hash.concat();
         let model = outline.model.file_stem().unwrap_or_default().to_string_lossy();
         let method = outline.spec.name().replace(' ', "-");
         Ok(home.join(format!("{method}_{model}_{}_{hash}", name_of(&asked.0))))
@@ -288,7 +289,9 @@ fn sweep_line(asked: Option<&str>, manifest: &Manifest, dir: &Path) -> String {
     let Selection { relation, cases, known, known_by, wording, n, seed, .. } = &manifest.selection;
     let (figure, usual) = (&settings.figure, FigureSettings::default());
     for (name, value) in [("relation", relation.clone()), ("known", typed(known))] {
-        value.iter().for_each(|it| flag(name, it));
+        if let Some(value) = value {
+            flag(name, &value);
+        }
     }
     cases.iter().flatten().for_each(|it| flag("case", it));
     for (name, value, usual) in [
