@@ -163,7 +163,7 @@ fn steps(class: Class, n_steps: u64) -> Work {
     let work = move |_: &Engine, ctx: &AnalysisCtx<'_>| {
         for done in 0..n_steps {
             let progress = Progress { done, total: n_steps };
-            ctx.task.checkpoint(progress).map_err(|_| CallError::Cancelled)?;
+            ctx.task.checkpoint(progress).ok().ok_or(CallError::Cancelled)?;
             sleep(Duration::from_millis(1));
         }
         Ok(())

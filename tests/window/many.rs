@@ -10,7 +10,8 @@ use factscope::builtin;
 use factscope::facts::{Dataset, Direction};
 use factscope::figure::Chart;
 use factscope::population::{
-    AnswerOf, GroupBy, KnownWay, Population, RECALL, Shown, Task, Wanted, Ways,
+    AnswerOf, GroupBy, KnownBy, KnownWay, Population, RECALL, Shown, SweepSettings, Task, Wanted,
+    Ways, Wording,
 };
 use factscope::ui::Options;
 use factscope::ui::command::Command;
@@ -277,9 +278,9 @@ fn the_filter_of_the_list_says_which_facts_are_asked() {
     let (mut window, _home) = open();
     let options = ManyOptions {
         ways: Ways::Forward,
-        known_by: Default::default(),
-        wording: Default::default(),
-        settings: Default::default(),
+        known_by: KnownBy::default(),
+        wording: Wording::default(),
+        settings: SweepSettings::default(),
         dir: String::new(),
     };
     let listed = |window: &Window| window.app().state.listed(&options).unwrap().1;
