@@ -37,6 +37,7 @@ mod file_bytes;
 mod format;
 mod gguf;
 mod gguf_families;
+mod gguf_said;
 #[cfg(test)]
 mod gguf_tests;
 mod layout;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::gguf_families::{Change, FAMILIES, Family, LLAMA3_FACTORS, Says};
+use super::gguf_said;
 use super::stored::{Axis, Fault, NumberType, Order, StoredTensor};
 use crate::gguf::{GgufError, Header, Tensor};
 
@@ -12,6 +13,7 @@ pub(super) fn config(bytes: &[u8]) -> Result<String, Fault> {
     let family = family(&header)?;
     let says = Says { bytes, header: &header, architecture: family.architecture };
     let mut config = (family.config)(&says)?;
+    gguf_said::check(&says)?;
     if let Value::Object(fields) = &mut config {
         fields.retain(|_, value| !value.is_null());
     }

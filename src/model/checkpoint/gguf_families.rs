@@ -76,6 +76,34 @@ impl Says<'_> {
         Ok(shortest.unwrap_or(wide).into())
     }
 
+    /// A number that must be there.
+    fn needed(&self, name: &str) -> Result<Value, Fault> {
+        match self.number(name)? {
+            Value::Null => {
+                let key = format!("{}.{name}", self.architecture);
+                Err(Fault::invalid(format!("metadata `{key}` is missing")))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// The width of heads. Rotating a part of it, or values of another width, is not known in families that
+    /// ask for this.
+    fn head_width(&self) -> Result<usize, Fault> {
+        let (width, n_heads) = (self.size("embedding_length")?, self.size("attention.head_count")?);
+        let d_head = self.size_or("attention.key_length", width / n_heads.max(1))?;
+        for name in ["attention.value_length", "rope.dimension_count"] {
+            let found = self.size_or(name, d_head)?;
+            if found != d_head {
+                return Err(Fault::invalid(format!(
+                    "metadata `{}.{name}` is {found}, but heads are {d_head} wide",
+                    self.architecture
+                )));
+            }
+        }
+        Ok(d_head)
+    }
+
     /// The rows of the token embedding.
     fn n_tokens(&self) -> Result<usize, Fault> {
         let embedding = self.header.tensors.iter().find(|it| it.name == "token_embd.weight");
@@ -142,7 +170,7 @@ pub(super) static FAMILIES: [Family; 8] = [
                 "n_inner": it.size("feed_forward_length")?,
                 "n_positions": it.size("context_length")?,
                 "vocab_size": it.n_tokens()?,
-                "layer_norm_epsilon": it.number("attention.layer_norm_epsilon")?,
+                "layer_norm_epsilon": it.needed("attention.layer_norm_epsilon")?,
                 "tie_word_embeddings": it.is_tied(),
             }))
         },
@@ -249,7 +277,12 @@ pub(super) static FAMILIES: [Family; 8] = [
                         62 => it.size("embedding_length")? / it.size("attention.head_count")?.max(1),
                         _ => it.size("attention.key_length")?,
                     },
-                    "rope_local_base_freq": 10_000.0,
+                    "rope_local_base_freq": match it.number("rope.freq_base_swa")? {
+                        Value::Null => json!(10_000.0),
+                        found => found,
+                    },
+                    // Without it transformers takes 4,096 tokens, and llama.cpp all.
+                    "sliding_window": it.size("attention.sliding_window")?,
                     "sliding_window_pattern": 6,
                 }),
             )
@@ -271,7 +304,7 @@ pub(super) static FAMILIES: [Family; 8] = [
                 "intermediate_size": it.size("feed_forward_length")?,
                 "max_position_embeddings": it.size("context_length")?,
                 "vocab_size": it.n_tokens()?,
-                "layer_norm_eps": it.number("attention.layer_norm_epsilon")?,
+                "layer_norm_eps": it.needed("attention.layer_norm_epsilon")?,
                 "rotary_pct": it.size("rope.dimension_count")? as f64 / d_head.max(1) as f64,
                 "rotary_emb_base": it.number("rope.freq_base")?,
                 "use_parallel_residual": it.header.flag("gptneox.use_parallel_residual")?,
@@ -388,11 +421,18 @@ fn rope_scaling(it: &Says<'_>) -> Result<Value, Fault> {
         return Ok(scaling);
     }
     let kind = it.header.text(&format!("{}.rope.scaling.type", it.architecture))?;
+    // The older name of the factor.
+    let factor = match it.number("rope.scaling.factor")? {
+        Value::Null => it.number("rope.scale_linear")?,
+        found => found,
+    };
     Ok(match kind {
-        None | Some("none") => Value::Null,
-        Some(kind) => json!({
-            "rope_type": kind,
-            "factor": it.number("rope.scaling.factor")?,
+        Some("none") => Value::Null,
+        None if factor.is_null() => Value::Null,
+        // As in llama.cpp, a factor without a type is of that one.
+        kind => json!({
+            "rope_type": kind.unwrap_or("linear"),
+            "factor": factor,
             "original_max_position_embeddings":
                 it.header.size(&format!("{}.rope.scaling.original_context_length", it.architecture))?,
         }),
@@ -408,12 +448,12 @@ fn gated(it: &Says<'_>, model_type: &str, own: Value) -> Result<Value, Fault> {
         "num_hidden_layers": it.size("block_count")?,
         "num_attention_heads": n_heads,
         "num_key_value_heads": it.size_or("attention.head_count_kv", n_heads)?,
-        "head_dim": it.size_or("attention.key_length", width / n_heads.max(1))?,
+        "head_dim": it.head_width()?,
         "hidden_size": width,
         "intermediate_size": it.size("feed_forward_length")?,
         "max_position_embeddings": it.size("context_length")?,
         "vocab_size": it.n_tokens()?,
-        "rms_norm_eps": it.number("attention.layer_norm_rms_epsilon")?,
+        "rms_norm_eps": it.needed("attention.layer_norm_rms_epsilon")?,
         "rope_theta": it.number("rope.freq_base")?,
         "sliding_window": it.header.size(&format!("{}.attention.sliding_window", it.architecture))?,
         "attention_bias": it.has("blk.0.attn_q.bias"),

@@ -56,6 +56,84 @@ fn set_text(bytes: &mut Vec<u8>, key: &str, value: &str) {
     bytes.splice(at..at + 8 + len, new);
 }
 
+/// Adds metadata to a file's bytes: the key, the number of its kind, and the value's bytes. The tensors stay
+/// aligned.
+fn add(bytes: &mut Vec<u8>, key: &str, kind: u32, value: &[u8]) {
+    let entry = |key: &str, kind: u32, value: &[u8]| {
+        let len = (key.len() as u64).to_le_bytes();
+        [&len[..], key.as_bytes(), &kind.to_le_bytes(), value].concat()
+    };
+    let mut added = entry(key, kind, value);
+    // As long as is needed: a text under another key, with its length.
+    let fixed = entry("test.padding", 8, &0_u64.to_le_bytes()).len();
+    let n_padding = (added.len() + fixed).next_multiple_of(64) - added.len() - fixed;
+    let padding = [&(n_padding as u64).to_le_bytes()[..], &vec![b' '; n_padding]].concat();
+    added.extend(entry("test.padding", 8, &padding));
+    let n_entries = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) + 2;
+    bytes[16..24].copy_from_slice(&n_entries.to_le_bytes());
+    bytes.splice(24..24, added);
+}
+
+/// Metadata that change what a model computes are read, or refused by their names.
+#[test]
+fn metadata_that_change_numbers_are_not_passed_over() {
+    let float = |it: f32| it.to_le_bytes().to_vec();
+    let int = |it: u32| it.to_le_bytes().to_vec();
+    let family = |name: &str| fixture("formats/gguf-families").join(format!("{name}.gguf"));
+    let of = |name: &str, added: &[(&str, u32, Vec<u8>)]| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bytes = fs::read(family(name)).unwrap();
+        let [first, second] = [added.first(), added.get(1)];
+        for (key, kind, value) in first.into_iter().chain(second) {
+            add(&mut bytes, key, *kind, value);
+            // Padding comes once in a file.
+            let at = find(&bytes, "test.padding");
+            bytes[at..at + 12].copy_from_slice(format!("test.{:07}", key.len()).as_bytes());
+        }
+        let path = dir.path().join("model.gguf");
+        fs::write(&path, bytes).unwrap();
+        (dir, path)
+    };
+    for (name, key, kind, value) in [
+        ("llama", "llama.rope.scaling.attn_factor", 6, float(2.0)),
+        ("llama", "llama.rope.scaling.yarn_beta_fast", 6, float(16.0)),
+        ("llama", "llama.attention.causal", 7, vec![0]),
+        ("llama", "llama.expert_count", 4, int(4)),
+        ("llama", "llama.logit_scale", 6, float(0.5)),
+        ("llama", "llama.attention.value_length", 4, int(8)),
+        ("gemma3", "gemma3.attention.sliding_window_pattern", 4, int(2)),
+        ("gemma2", "gemma2.attention.sliding_window_pattern", 4, int(6)),
+    ] {
+        let (_dir, path) = of(name, &[(key, kind, value)]);
+        check_refused(&path, &["model.gguf", key]);
+    }
+    let ids = [656, 7, 53, 133, 247, 395, 577, 2];
+    let logits_of = |path: &Path| logits(&load(path).run_clean(&ids, &SiteSet::new()));
+    for (name, key, kind, value) in [
+        ("llama", "llama.rope.scaling.attn_factor", 6, float(1.0)),
+        ("llama", "llama.attention.causal", 7, vec![1]),
+        ("llama", "llama.expert_count", 4, int(0)),
+        ("gemma3", "gemma3.attention.sliding_window_pattern", 4, int(6)),
+        ("gemma3", "gemma3.rope.freq_base_swa", 6, float(10_000.0)),
+    ] {
+        let (_dir, path) = of(name, &[(key, kind, value)]);
+        assert_eq!(logits_of(&path), logits_of(&family(name)), "{key} changes nothing");
+    }
+    // A factor without a type is linear, under its old name too.
+    let typed = b"\x06\0\0\0\0\0\0\0linear".to_vec();
+    let factor = "llama.rope.scaling.factor";
+    let (_dir, linear) =
+        of("llama", &[(factor, 6, float(4.0)), ("llama.rope.scaling.type", 8, typed)]);
+    let expected = logits_of(&linear);
+    assert_ne!(expected, logits_of(&family("llama")));
+    for key in [factor, "llama.rope.scale_linear"] {
+        let (_dir, path) = of("llama", &[(key, 6, float(4.0))]);
+        assert_eq!(logits_of(&path), expected, "{key}");
+    }
+    let (_dir, path) = of("gemma3", &[("gemma3.rope.freq_base_swa", 6, float(500.0))]);
+    assert_ne!(logits_of(&path), logits_of(&family("gemma3")));
+}
+
 #[test]
 fn a_gguf_file_holds_its_model() {
     let text = fs::read_to_string(fixture("formats/gguf/golden.json")).unwrap();

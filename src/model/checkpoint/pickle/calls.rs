@@ -48,9 +48,18 @@ impl Machine<'_> {
                     Value::Int(offset),
                     Value::List(shape),
                     Value::List(strides),
-                    ..,
+                    rest @ ..,
                 ],
             ) => {
+                // Behind two that say nothing of the numbers: whether they are to be negated.
+                if let Some(Value::Dict(of)) = rest.get(2)
+                    && !self.objects.dicts[*of].is_empty()
+                {
+                    return Err(self.broken(
+                        "a tensor is a negated or conjugated view of another; save it after \
+                         `.resolve_neg()` and `.resolve_conj()`",
+                    ));
+                }
                 let element = self.objects.storages[*storage].element;
                 self.tensor(element, *storage, *offset, [*shape, *strides])
             }
