@@ -463,10 +463,10 @@ fn what_is_clicked_is_followed_in_all_views() {
     let mut program = display.factscope(&order);
     let desk = Desk::sit_down(&display);
 
-    // Among the small patterns, 22 points high and wide.
+    // Among the small patterns, 19 points high and wide.
     for (layer, head) in [(2, 3), (4, 1)] {
         desk.command("show attention");
-        desk.click(883 + 22 * layer, 504 + 22 * head);
+        desk.click(1162 + 19 * layer, 279 + 19 * head);
         let name = format!("L{layer} H{head}");
         let attention = desk.saves_figure("attention", &in_home(&format!("attention {name}.svg")));
         assert!(attention.contains(&format!("Attention pattern — {name}")), "{name}");
@@ -478,7 +478,7 @@ fn what_is_clicked_is_followed_in_all_views() {
 
     // The last token and layer 4 of the trace.
     desk.command("show logit lens");
-    desk.click(657, 392);
+    desk.click(657, 381);
     desk.point_at(560, 16);
     let [picked, cleared] = ["picked.png", "cleared.png"].map(in_home);
     desk.takes_a_picture(&picked);
@@ -490,7 +490,7 @@ fn what_is_clicked_is_followed_in_all_views() {
     desk.command("show logit lens");
     desk.press("Escape");
     desk.takes_a_picture(&cleared);
-    let (trace, lens) = ([373, 310, 378, 90], [922, 226, 276, 220]);
+    let (trace, lens) = ([373, 291, 378, 90], [922, 226, 276, 220]);
     for place in [trace, lens] {
         assert!(!is_same(&picked, &cleared, place), "the mark of the cell is not gone");
     }

@@ -12,7 +12,7 @@ use factscope::ui::dialogs::{Answer, Endings, Picker};
 
 use super::support::{FACTS, Window, tiny};
 
-const ANYTHING: &str = "Model, dataset, noise, experiment or session";
+const ANYTHING: &str = "Model, dataset, noise, experiment, sweep or session";
 
 impl Window {
     /// As at a keyboard: into whatever has the focus, and what is selected there goes.
