@@ -190,7 +190,7 @@ impl Population {
         groups
     }
 
-    /// The same number where the folder was read again and has more facts, which may have more places.
+    /// This number where the folder was read again and has more facts, which may have more places.
     /// `None` if it is of other groups then.
     pub fn again(&self, shown: &Shown, behind: &Behind, before: &Self) -> Option<Behind> {
         let was = before.charts.get(behind.numbers)?;

@@ -270,12 +270,12 @@ impl Pane {
         self.card().verb.is_some()
     }
 
-    /// Whether it shows results of the chosen fact, and not of many or the window's own affairs.
+    /// Whether the view shows results of the chosen fact, and not of many or the window's own affairs.
     pub fn has_results(self) -> bool {
         self != Self::Sweep && !self.card().is_own
     }
 
-    /// Whether it shows what can be taken away as a figure.
+    /// Whether the view shows what can be taken away as a figure.
     pub fn has_figure(self) -> bool {
         self == Self::Sweep || self.has_results()
     }

@@ -114,7 +114,7 @@ fn a_certificate_of_an_authority_that_is_named_is_good() {
     assert!(!server.seen().is_empty());
 }
 
-/// Nothing is sent to whom it is not meant for, not even a name.
+/// No request is sent to a server that it is not meant for, not even its name.
 #[test]
 fn a_certificate_that_nobody_vouches_for_is_refused() {
     let refused = |certificate: &str, variables: &[(&str, &Path)], says: &[&str]| {

@@ -121,7 +121,7 @@ fn parts_that_matter_most_are_ablated_in_each_prompt() {
         let together = one.together.as_ref().unwrap();
         let [layer, column] = together.parts[0];
         let alone = one.ablated.get(layer, column).unwrap().unwrap();
-        // The same runs, of which other ones are shared.
+        // These runs again, of which others are shared.
         let found = together.lost[0].without;
         assert_close(&[found.log_prob], &[alone.log_prob], 1e-4, "one part");
         let all = one.ablated.values().iter().flatten();

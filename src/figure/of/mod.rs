@@ -174,7 +174,7 @@ impl<'a> Look<'a> {
 }
 
 impl Looked {
-    /// The same look, at a model with this tokenizer.
+    /// This look, at a model with a tokenizer.
     pub fn look(self, tokenizer: &Tokenizer) -> Look<'_> {
         let Self { metric, effect, attribution, lens, pick, n_listed, planted } = self;
         let usual = Look::new(tokenizer);

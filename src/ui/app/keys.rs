@@ -27,7 +27,7 @@ impl App {
             .flat_map(|(command, keys)| keys.iter().map(move |keys| (command, keys)))
             .filter(|(command, keys)| is_heard(ctx, command, **keys))
             .collect();
-        // Those with more modifiers first: egui lets Ctrl+O match Ctrl+Shift+O.
+        // Shortcuts with more modifiers first: egui lets Ctrl+O match Ctrl+Shift+O.
         keyed.sort_by_key(|(_, keys)| Reverse([keys.modifiers.shift, keys.modifiers.alt]));
         for (command, keys) in keyed {
             if ctx.input_mut(|input| input.consume_shortcut(keys)) {

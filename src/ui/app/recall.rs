@@ -47,7 +47,7 @@ impl App {
             return;
         }
         let Some(info) = self.state.info().cloned() else { return };
-        // Whoever chooses a fact in a large model need not wait until many are given up.
+        // A person who chooses a fact in a large model need not wait until many are given up.
         let n_ahead = if info.config.n_params() < SMALL { 16 } else { 2 };
         let asks_all = self.state.asks_all_facts();
         while self.state.jobs.iter().count() < n_ahead {

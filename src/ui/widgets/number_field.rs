@@ -86,7 +86,7 @@ impl Widget for NumberField<'_> {
             text
         });
         let response = ui.add(drag.custom_parser(move |text| {
-            // Whoever only comes by leaves the number with all its digits.
+            // A field that is only passed through keeps the number with all its digits.
             let (value, shown) = &*shown.borrow();
             if text == shown {
                 return Some(*value);
@@ -95,7 +95,7 @@ impl Widget for NumberField<'_> {
             number(text)
         }));
         let id = response.id.with("not taken");
-        // Whoever presses elsewhere or types anew has read it.
+        // A person who presses elsewhere or types anew has read the message.
         let is_read = ui.input(|it| it.pointer.any_pressed() || it.key_pressed(Key::Escape));
         if is_read || response.gained_focus() {
             ui.data_mut(|it| it.remove::<String>(id));
