@@ -16,8 +16,10 @@ pub struct Explore {
 }
 
 impl Explore {
-    pub fn of_session(path: PathBuf) -> Self {
-        Self { arguments: vec!["--session".into(), path.into()] }
+    /// A session file, or the folder of a sweep.
+    pub fn of_path(path: PathBuf) -> Self {
+        let flag = if path.is_dir() { "--sweep" } else { "--session" };
+        Self { arguments: vec![flag.into(), path.into()] }
     }
 
     pub fn run(&self, _machine: &Machine) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! Models on the hub: found by their names, and downloaded from a server on this machine, which also
 //! misbehaves.
 
+#[cfg(feature = "hub")]
 mod known;
 mod names;
 #[cfg(feature = "hub")]
