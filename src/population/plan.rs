@@ -10,13 +10,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::folder::{FolderError, Manifest};
 use super::recall::Choices;
-use super::selection::{Selection, Task};
+use super::selection::{Selection, SelectionError, Task};
 use super::shard::Shard;
 use super::sweep::{AnswerOf, Sweep, SweepError, at_layer};
 use crate::analysis::trace_average::FactDraws;
 use crate::analysis::{AnalysisError, AnalysisSpec, Metric};
 use crate::experiment::{Binding, BindingError, Datasets, ExperimentError, Library, Written};
-use crate::facts::NoCase;
 use crate::figure::{AttributionForm, Effect, Look};
 use crate::task::{Cancelled, TaskCtx};
 use crate::tokens::Tokenizer;
@@ -84,17 +83,11 @@ pub enum PlanError {
     #[error(transparent)]
     Binding(#[from] BindingError),
 
-    #[error("{reason}: {path}")]
-    NoCase { reason: NoCase, path: PathBuf },
-
-    #[error("no fact is of the relation {relation}: {path}")]
-    NoRelation { relation: String, path: PathBuf },
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
 
     #[error("--layers {0}: the spec names no layer, so it cannot be asked at others")]
     NoLayer(usize),
-
-    #[error("the dataset has no fact: {0}")]
-    NoFacts(PathBuf),
 
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
@@ -174,23 +167,12 @@ impl Plan {
         {
             return Err(PlanError::NoLayer(layer));
         }
-        let path = || self.facts.clone();
-        for case in self.selection.cases.iter().flatten() {
-            let named = dataset.case(case);
-            named.map_err(|reason| PlanError::NoCase { reason, path: path() })?;
-        }
-        let tasks = self.selection.tasks(&dataset);
-        if tasks.is_empty() {
-            return Err(match self.selection.relation.clone() {
-                Some(relation) => PlanError::NoRelation { relation, path: path() },
-                None => PlanError::NoFacts(path()),
-            });
-        }
+        let tasks = self.selection.check(&dataset, &self.facts)?;
         let sweep = Sweep {
             engine,
             binding: &binding,
             dataset: &dataset,
-            choices: &Choices::new(&dataset, tokenizer),
+            choices: &Choices::new(&dataset),
             selection: &self.selection,
             answer: self.settings.answer,
             layers: &self.settings.layers,

@@ -3,30 +3,97 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
 use super::selection::{Selection, Wording};
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, prediction};
+use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::experiment::first_tokens;
 use crate::facts::{Dataset, Direction, Fact, Record};
 use crate::tokens::{Bos, TokenizeError, TokenizedPrompt, Tokenizer};
 use crate::worker::Engine;
 
 /// By what a model knows an answer. An answer is judged by its first token, as in ROME.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum KnownBy {
-    /// A right answer is the model's first guess.
-    #[default]
-    First,
-
-    /// A right answer is among the model's first ten guesses.
-    Ten,
+    /// A right answer is among so many first guesses of the model, at least 1.
+    Rank(usize),
 
     /// Among the answers of all facts of the relation, a right one is the likeliest.
     Choice,
+}
+
+impl KnownBy {
+    /// A right answer is the model's first guess, as in ROME.
+    pub const FIRST: Self = Self::Rank(1);
+    pub const TEN: Self = Self::Rank(10);
+
+    /// By what an answer is known, to be read after “by”.
+    pub fn text(self) -> String {
+        match self {
+            Self::FIRST => "first guess".to_owned(),
+            Self::Rank(n) => format!("rank, among the first {n}"),
+            Self::Choice => "choice among the relation's answers".to_owned(),
+        }
+    }
+}
+
+impl Default for KnownBy {
+    fn default() -> Self {
+        Self::FIRST
+    }
+}
+
+/// As flags and files have it: `first`, `ten`, another number, or `choice`.
+impl fmt::Display for KnownBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::FIRST => f.write_str("first"),
+            Self::TEN => f.write_str("ten"),
+            Self::Rank(n) => write!(f, "{n}"),
+            Self::Choice => f.write_str("choice"),
+        }
+    }
+}
+
+/// A text that says no way to know an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no way to know an answer; give `first`, `ten` or another number of guesses from 1 on, or \
+     `choice`"
+)]
+pub struct UnknownWay(String);
+
+impl FromStr for KnownBy {
+    type Err = UnknownWay;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWay> {
+        match (text, text.parse()) {
+            ("first", _) => Ok(Self::FIRST),
+            ("ten", _) => Ok(Self::TEN),
+            ("choice", _) => Ok(Self::Choice),
+            (_, Ok(n)) if n > 0 => Ok(Self::Rank(n)),
+            _ => Err(UnknownWay(text.to_owned())),
+        }
+    }
+}
+
+impl From<KnownBy> for String {
+    fn from(by: KnownBy) -> Self {
+        by.to_string()
+    }
+}
+
+impl TryFrom<String> for KnownBy {
+    type Error = UnknownWay;
+
+    fn try_from(text: String) -> Result<Self, UnknownWay> {
+        text.parse()
+    }
 }
 
 /// How well a model recalls an answer.
@@ -79,8 +146,7 @@ impl Known {
 impl Recall {
     pub fn is_known(&self, by: KnownBy) -> bool {
         match by {
-            KnownBy::First => self.rank == 0,
-            KnownBy::Ten => self.rank < 10,
+            KnownBy::Rank(n) => self.rank < n,
             KnownBy::Choice => self.choice == Some(0),
         }
     }
@@ -90,7 +156,7 @@ impl Recall {
     pub(super) fn is_better(&self, other: &Self, by: KnownBy) -> bool {
         let rank = |it: &Self| match by {
             KnownBy::Choice => it.choice.unwrap_or(it.rank),
-            KnownBy::First | KnownBy::Ten => it.rank,
+            KnownBy::Rank(_) => it.rank,
         };
         rank(self) < rank(other) || (rank(self) == rank(other) && self.prob > other.prob)
     }
@@ -153,33 +219,50 @@ impl Recalled {
     }
 }
 
-type FirstTokens = Rc<BTreeSet<u32>>;
+/// The answers of all facts of a relation, asked one way.
+#[derive(Debug, Default)]
+pub struct RelationAnswers {
+    texts: BTreeSet<String>,
 
-/// The first tokens of all answers of each relation, found once for each.
+    /// Their first tokens, once they are asked for.
+    first: OnceLock<BTreeSet<u32>>,
+}
+
+impl RelationAnswers {
+    pub fn new(records: &[Record], relation: &str, direction: Direction) -> Self {
+        let alike = records.iter().filter(|it| it.relation.as_deref() == Some(relation));
+        let texts = alike.flat_map(|it| it.answers(direction)).cloned().collect();
+        Self { texts, first: OnceLock::new() }
+    }
+
+    /// The first tokens of all answers. One tokenizer only may ask for them.
+    pub fn first_tokens(&self, tokenizer: &Tokenizer) -> &BTreeSet<u32> {
+        self.first.get_or_init(|| {
+            let first = |it: &String| Some(TokenizedPrompt::answer(tokenizer, it).ok()?.first());
+            self.texts.iter().filter_map(first).collect()
+        })
+    }
+}
+
+/// The answers of each relation of a dataset, found once for each.
 pub struct Choices<'a> {
     dataset: &'a Dataset,
-    tokenizer: &'a Tokenizer,
-    found: RefCell<BTreeMap<(String, Direction), FirstTokens>>,
+    found: RefCell<BTreeMap<(String, Direction), Arc<RelationAnswers>>>,
 }
 
 impl<'a> Choices<'a> {
-    pub fn new(dataset: &'a Dataset, tokenizer: &'a Tokenizer) -> Self {
-        Self { dataset, tokenizer, found: RefCell::default() }
+    pub fn new(dataset: &'a Dataset) -> Self {
+        Self { dataset, found: RefCell::default() }
     }
 
-    /// The first tokens of the answers of a record's relation, asked the same way. `None` without a
-    /// relation.
-    pub(super) fn of(&self, record: &Record, direction: Direction) -> Option<FirstTokens> {
-        let key = (record.relation.clone()?, direction);
-        if let Some(known) = self.found.borrow().get(&key) {
-            return Some(Rc::clone(known));
-        }
-        let alike = self.dataset.records.iter().filter(|it| it.relation == record.relation);
-        let answers: BTreeSet<&String> = alike.flat_map(|it| it.answers(direction)).collect();
-        let first = |it: &String| Some(TokenizedPrompt::answer(self.tokenizer, it).ok()?.first());
-        let first = Rc::new(answers.into_iter().filter_map(first).collect());
-        self.found.borrow_mut().insert(key, Rc::clone(&first));
-        Some(first)
+    /// The answers of a record's relation, asked the same way. `None` without a relation.
+    pub(super) fn of(&self, record: &Record, direction: Direction) -> Option<Arc<RelationAnswers>> {
+        let relation = record.relation.clone()?;
+        let mut found = self.found.borrow_mut();
+        let answers = found.entry((relation, direction)).or_insert_with_key(|(relation, _)| {
+            Arc::new(RelationAnswers::new(&self.dataset.records, relation, direction))
+        });
+        Some(Arc::clone(answers))
     }
 }
 
@@ -195,51 +278,79 @@ pub(super) fn recall_in(
         return Ok(Err("the fact has no inverse".to_owned()));
     };
     let (right, choices) = (record.answers(direction), choices.of(record, direction));
-    recall(engine, fact, right, choices.as_deref(), bos, ctx)
+    Recall::of(engine, (fact, right), choices.as_deref(), bos, ctx)
 }
 
-/// The recall of a fact in its prompt. The inner error says why it cannot be asked.
-fn recall(
-    engine: &Engine,
-    fact: &Fact,
-    right: &[String],
-    choices: Option<&BTreeSet<u32>>,
-    bos: Bos,
-    ctx: &AnalysisCtx<'_>,
-) -> Result<Result<Recall, String>, AnalysisError> {
-    let tokenizer = &engine.info.tokenizer;
-    let tokenized = || -> Result<(TokenizedPrompt, Vec<u32>), TokenizeError> {
-        let fact = Fact { answer: None, foil: None, ..fact.clone() };
-        let prompt = TokenizedPrompt::new(tokenizer, &fact, bos)?;
-        Ok((prompt, first_tokens(tokenizer, right)?))
-    };
-    let (prompt, first) = match tokenized() {
-        Ok(found) => found,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    if first.is_empty() {
-        return Ok(Err("the dataset has no answer".to_owned()));
+impl Recall {
+    /// Asks a model for a fact in its prompt, of which these answers are right. `choices`: the answers of
+    /// the fact's relation. The inner error says why it cannot be asked.
+    pub fn of(
+        engine: &Engine,
+        (fact, right): (&Fact, &[String]),
+        choices: Option<&RelationAnswers>,
+        bos: Bos,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<Result<Self, String>, AnalysisError> {
+        let tokenizer = &engine.info.tokenizer;
+        let tokenized = || -> Result<(TokenizedPrompt, Vec<u32>), TokenizeError> {
+            let fact = Fact { answer: None, foil: None, ..fact.clone() };
+            let prompt = TokenizedPrompt::new(tokenizer, &fact, bos)?;
+            Ok((prompt, first_tokens(tokenizer, right)?))
+        };
+        let (prompt, first) = match tokenized() {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if first.is_empty() {
+            return Ok(Err("the dataset has no answer".to_owned()));
+        }
+        let next = match engine.next_tokens(&prompt, ctx) {
+            Ok(next) => next,
+            Err(error) if error.is_of_one_fact() => return Ok(Err(error.to_string())),
+            Err(error) => return Err(error),
+        };
+        let Some(best) = next.likeliest_of(first) else {
+            return Ok(Err("no right answer is in the model's vocabulary".to_owned()));
+        };
+        let is_it = |answer: &&String| {
+            TokenizedPrompt::answer(tokenizer, answer).is_ok_and(|it| it.first() == best.id)
+        };
+        let choice = |all: &RelationAnswers| {
+            next.rank_among(best.id, all.first_tokens(tokenizer).iter().copied())
+        };
+        Ok(Ok(Self {
+            template: fact.template(),
+            answer: right.iter().find(is_it).cloned().unwrap_or_default(),
+            rank: next.rank(best.id),
+            prob: best.prob,
+            choice: choices.map(choice),
+            guess: tokenizer.piece(next.top(1)[0].id),
+        }))
     }
-    let all = AnalysisSpec::from(prediction::Spec { n_top: engine.info.config.d_vocab });
-    let top = match engine.run(&prompt, &all, ctx) {
-        Ok(AnalysisResult::Prediction(found)) => found.top,
-        Ok(_) => return Ok(Err("the model gave no prediction".to_owned())),
-        Err(error) if error.is_of_one_fact() => return Ok(Err(error.to_string())),
-        Err(error) => return Err(error),
-    };
-    let Some(rank) = top.iter().position(|it| first.contains(&it.id)) else {
-        return Ok(Err("no right answer is in the model's vocabulary".to_owned()));
-    };
-    let id = top[rank].id;
-    let is_it = |answer: &&String| {
-        TokenizedPrompt::answer(tokenizer, answer).is_ok_and(|it| it.first() == id)
-    };
-    Ok(Ok(Recall {
-        template: fact.template(),
-        answer: right.iter().find(is_it).cloned().unwrap_or_default(),
-        rank,
-        prob: top[rank].prob,
-        choice: choices.map(|all| top[..rank].iter().filter(|it| all.contains(&it.id)).count()),
-        guess: tokenizer.piece(top[0].id),
-    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_to_know_is_read_as_it_was_written() {
+        for (by, text) in [
+            (KnownBy::FIRST, "first"),
+            (KnownBy::TEN, "ten"),
+            (KnownBy::Rank(3), "3"),
+            (KnownBy::Choice, "choice"),
+        ] {
+            assert_eq!((by.to_string(), text.parse()), (text.to_owned(), Ok(by)));
+            let file = serde_json::to_string(&by).unwrap();
+            assert_eq!(file, format!("\"{text}\""), "as folders had it before");
+            assert_eq!(serde_json::from_str::<KnownBy>(&file).unwrap(), by);
+        }
+        for (text, by) in [("1", KnownBy::FIRST), ("10", KnownBy::TEN)] {
+            assert_eq!(text.parse(), Ok(by));
+        }
+        for wrong in ["0", "-1", "", "tenth"] {
+            assert!(wrong.parse::<KnownBy>().is_err(), "{wrong}");
+        }
+    }
 }

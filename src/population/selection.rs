@@ -1,12 +1,13 @@
 //! Which facts of a dataset are asked, and which way.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::recall::{Known, KnownBy};
 use crate::analysis::trace_average::Sample;
-use crate::facts::{Dataset, Direction};
+use crate::facts::{Dataset, Direction, NoCase};
 
 /// Which facts of a dataset are asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,7 +131,44 @@ impl KnownWay {
     }
 }
 
+/// Why a selection chooses no fact.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectionError {
+    #[error("{reason}: {path}")]
+    NoCase { reason: NoCase, path: PathBuf },
+
+    #[error("no fact is of the relation {relation}: {path}")]
+    NoRelation { relation: String, path: PathBuf },
+
+    #[error("the dataset has no fact: {0}")]
+    NoFacts(PathBuf),
+}
+
+impl KnownWay {
+    /// Why a fact is left out that is not known so.
+    pub fn unknown_reason(self) -> String {
+        format!("the model does not know it {}", self.name())
+    }
+}
+
 impl Selection {
+    /// All that is asked, which is at least one fact, and all cases that are named. Errors name `path`.
+    pub fn check(&self, dataset: &Dataset, path: &Path) -> Result<Vec<Task>, SelectionError> {
+        let path = || path.to_owned();
+        for case in self.cases.iter().flatten() {
+            let named = dataset.case(case);
+            named.map_err(|reason| SelectionError::NoCase { reason, path: path() })?;
+        }
+        let tasks = self.tasks(dataset);
+        if tasks.is_empty() {
+            return Err(match self.relation.clone() {
+                Some(relation) => SelectionError::NoRelation { relation, path: path() },
+                None => SelectionError::NoFacts(path()),
+            });
+        }
+        Ok(tasks)
+    }
+
     /// All that is asked, both ways of a fact after each other.
     pub fn tasks(&self, dataset: &Dataset) -> Vec<Task> {
         let places: HashMap<&str, usize> =

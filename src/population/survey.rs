@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::part::direction_name;
-use super::recall::{Choices, KnownBy, Recall, recall_in};
-use super::selection::{Selection, Task};
+use super::recall::{Choices, Known, KnownBy, Recall, recall_in};
+use super::selection::{KnownWay, Selection, Task};
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::facts::{Catalogue, Dataset, Direction};
 use crate::figure::{Cell, Chart, Figure, Row, Table};
@@ -62,7 +62,7 @@ impl Survey {
         bos: Bos,
         ctx: &AnalysisCtx<'_>,
     ) -> Result<Self, AnalysisError> {
-        let choices = Choices::new(dataset, &engine.info.tokenizer);
+        let choices = Choices::new(dataset);
         let tasks = selection.tasks(dataset);
         let total = tasks.len() as u64;
         let mut survey = Self { entries: Vec::new(), left_out: Vec::new() };
@@ -88,13 +88,35 @@ impl Survey {
                         }),
                         is_own: nth == 0,
                         recall,
-                        n_choices: choices.of(&record, direction).map(|it| it.len()),
+                        n_choices: choices
+                            .of(&record, direction)
+                            .map(|it| it.first_tokens(&engine.info.tokenizer).len()),
                     }),
                     Err(reason) => survey.left_out.push((record.id.clone(), reason)),
                 }
             }
         }
+        if let Some(way) = selection.known {
+            survey.keep_known(way, selection.known_by);
+        }
         Ok(survey)
+    }
+
+    /// Keeps facts that are known so in the dataset's own words, and counts the others among what is
+    /// left out.
+    fn keep_known(&mut self, way: KnownWay, by: KnownBy) {
+        let mut known: BTreeMap<String, Known> = BTreeMap::new();
+        for it in self.entries.iter().filter(|it| it.is_own) {
+            let of_case = known.entry(it.case.clone()).or_default();
+            match it.direction {
+                Direction::Forward => of_case.forward = it.recall.is_known(by),
+                Direction::Inverse => of_case.inverse = it.recall.is_known(by),
+            }
+        }
+        self.entries.retain(|it| known.get(&it.case).is_some_and(|known| way.holds(*known)));
+        let reason = way.unknown_reason();
+        let others = known.into_iter().filter(|(_, known)| !way.holds(*known));
+        self.left_out.extend(others.map(|(case, _)| (case, reason.clone())));
     }
 
     /// How many facts are known in the dataset's own words, forward, as inverses, and both ways.
@@ -188,7 +210,7 @@ fn best<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<&'a Entry> {
     let mut best: BTreeMap<&str, &Entry> = BTreeMap::new();
     for it in entries {
         let found = best.entry(&it.case).or_insert(it);
-        if it.recall.is_better(&found.recall, KnownBy::First) {
+        if it.recall.is_better(&found.recall, KnownBy::FIRST) {
             *found = it;
         }
     }
@@ -209,7 +231,7 @@ fn row<const N: usize>(first: [&str; N], entries: &[&Entry]) -> Row {
     let chance: f32 = entries.iter().filter_map(|it| Some(1.0 / it.n_choices? as f32)).sum();
     let mean: f32 = entries.iter().map(|it| it.recall.prob).sum::<f32>() / n;
     let numbers =
-        [n, known(KnownBy::First), known(KnownBy::Ten), known(KnownBy::Choice), chance, mean];
+        [n, known(KnownBy::FIRST), known(KnownBy::TEN), known(KnownBy::Choice), chance, mean];
     let texts = first.map(|it| Cell::Text(it.to_owned()));
     Row::new(texts.into_iter().chain(numbers.map(Cell::Number)))
 }

@@ -173,7 +173,7 @@ impl Sweep<'_> {
     ) -> Result<(Experiment, TokenizedPrompt), String> {
         let Selection { known, known_by, .. } = self.selection;
         if let Some(way) = known.filter(|it| !it.holds(recalled.known(*known_by))) {
-            return Err(format!("the model does not know it {}", way.name()));
+            return Err(way.unknown_reason());
         }
         let recall = recalled.way(task.direction).clone()?;
         let answer = match self.answer {

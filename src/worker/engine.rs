@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::devices::{VerifyError, open_verified};
+use crate::analysis::prediction::NextTokens;
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Lab, ModelEdit, Needs, NoiseReader,
     Positions, rank_one_edit, steering,
@@ -193,14 +194,11 @@ impl Engine {
     fn model_for(
         &self,
         prompt: &TokenizedPrompt,
-        spec: &AnalysisSpec,
+        is_of_other_prompts: bool,
     ) -> Result<Transformer, AnalysisError> {
         let mut model = self.model.watched();
-        if spec.needs() == Needs::Weights {
-            return Ok(model);
-        }
         for Steered { layer, positions, vector } in &self.steered {
-            if *positions != Positions::All && spec.has_other_prompts() {
+            if *positions != Positions::All && is_of_other_prompts {
                 return Err(AnalysisError::SteeredElsewhere);
             }
             model = steering::steered(&model, prompt, (*layer, positions, vector))?;
@@ -219,7 +217,30 @@ impl Engine {
         spec: &AnalysisSpec,
         ctx: &AnalysisCtx<'_>,
     ) -> Result<AnalysisResult, AnalysisError> {
-        let model = self.model_for(prompt, spec)?;
+        let model = match spec.needs() {
+            Needs::Weights => self.model.watched(),
+            _ => self.model_for(prompt, spec.has_other_prompts())?,
+        };
+        self.checked(&model, prompt, ctx, |lab| spec.run(lab))
+    }
+
+    /// How likely each token is to follow a prompt, once all weights and logits are known to be finite.
+    pub fn next_tokens(
+        &self,
+        prompt: &TokenizedPrompt,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<NextTokens, AnalysisError> {
+        let model = self.model_for(prompt, false)?;
+        self.checked(&model, prompt, ctx, NextTokens::after)
+    }
+
+    fn checked<T>(
+        &self,
+        model: &Transformer,
+        prompt: &TokenizedPrompt,
+        ctx: &AnalysisCtx<'_>,
+        run: impl FnOnce(&Lab<'_>) -> Result<T, AnalysisError>,
+    ) -> Result<T, AnalysisError> {
         let partial = |so_far| {
             if matches!(self.check.verdict(), Some(Ok(()))) && !model.has_failed_logits() {
                 (ctx.partial)(so_far);
@@ -230,7 +251,7 @@ impl Engine {
             &|file| noise_file::read_again(file).map_err(|error| error.to_string());
         let reporting = ctx.reporting(ctx.task.report);
         let own_ctx = AnalysisCtx { partial: &partial, tokenizer, read_noise, ..reporting };
-        let found = spec.run(&Lab { model: &model, prompt, ctx: &own_ctx });
+        let found = run(&Lab { model, prompt, ctx: &own_ctx });
         self.check.wait(&ctx.task.cancel)??;
         let found = found?;
         if model.has_finite_logits()? { Ok(found) } else { Err(AnalysisError::NotFinite) }

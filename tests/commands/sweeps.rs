@@ -87,6 +87,24 @@ fn recall_is_counted_in_each_wording() {
     let own = json(&[&recall[..], &["--own-words", "--json"]].concat());
     assert_eq!(own["facts"].as_array().unwrap().len(), 20);
     assert_eq!(&own["known_in_own_words"], known);
+
+    // Only what is known so, by any number of guesses; the others are counted.
+    let n_known = |by: &str| {
+        let chosen = ["--known", "forward", "--known-by", by, "--own-words", "--json"];
+        let found = json(&[&recall[..], &chosen].concat());
+        let n = found["facts"].as_array().unwrap().len() / 2;
+        assert_eq!(n + found["left_out"].as_array().unwrap().len(), 10, "{found}");
+        n
+    };
+    for by in ["first", "ten", "choice"] {
+        assert_eq!(n_known(by) as u64, known[by]["forward"].as_u64().unwrap(), "{by}");
+    }
+    assert!(n_known("1") == n_known("first") && n_known("10") == n_known("ten"));
+    assert!((n_known("1")..=n_known("10")).contains(&n_known("3")));
+    let told = complaint(&["recall", "--known-by", "best"]);
+    assert!(told.contains("give `first`, `ten` or another number"), "{told}");
+    let told = complaint(&["recall", "--case", "no such"]);
+    assert!(told.contains("no such"), "{told}");
 }
 
 /// A change of each fact is asked of the fact and of its inverse, at each layer.

@@ -97,7 +97,7 @@ fn with_sweep<T>(
 ) -> Result<T, BindingError> {
     let library = library();
     let binding = Binding::new(written, &library, FactDraws::Anew)?;
-    let choices = Choices::new(&DATASET, &ENGINE.info.tokenizer);
+    let choices = Choices::new(&DATASET);
     Ok(test(&Sweep {
         engine: &ENGINE,
         binding: &binding,

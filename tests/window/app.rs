@@ -11,6 +11,7 @@ use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::causal_trace::Component;
 use factscope::analysis::{AnalysisResult, Metric};
 use factscope::facts::Direction;
+use factscope::population::KnownBy;
 use factscope::tokens::Bos;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
@@ -125,9 +126,9 @@ fn the_list_shows_and_filters_by_what_the_model_knows() {
         done == total
     });
     let state = &window.app().state;
-    let (n_known, n_measured) = state.facts.recall().count(Direction::Forward);
+    let (n_known, n_measured) = state.facts.recall().count(Direction::Forward, KnownBy::FIRST);
     assert_eq!(n_measured, 3);
-    assert_eq!(state.facts.recall().count(Direction::Inverse).1, 3);
+    assert_eq!(state.facts.recall().count(Direction::Inverse, KnownBy::FIRST).1, 3);
 
     let filter = Filter { known: Some(Known::Forward), ..Filter::default() };
     window.harness.state_mut().state.facts.set_filter(filter);

@@ -4,10 +4,14 @@
 use std::fmt::Write as _;
 
 use egui_kittest::kittest::Queryable as _;
+use factscope::analysis::AnalysisCtx;
 use factscope::facts::Direction;
+use factscope::population::{Entry, KnownBy, Selection, Survey, Ways, Wordings};
+use factscope::task::TaskCtx;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
-use factscope::ui::state::JobKind;
+use factscope::ui::state::{Filter, JobKind, Known};
+use factscope::worker::{DeviceChoice, Engine};
 
 use super::support::{Window, tiny};
 
@@ -94,4 +98,45 @@ fn what_a_person_asks_goes_first_and_no_question_is_lost_by_that() {
     window.wait("all answers", |app| app.state.facts.recall().n_open() == 0);
     let recall = window.app().state.facts.recall();
     assert!((0..2000).all(|nth| recall.get(nth, Direction::Forward).is_some()));
+}
+
+#[test]
+fn the_list_says_of_each_fact_what_the_commands_say() {
+    let mut window = Window::open();
+    window.wait("recall", |app| app.state.facts.recall().n_open() == 0);
+    let ctx = AnalysisCtx::unwatched();
+    let cpu = DeviceChoice::Cpu;
+    let engine = Engine::load(&tiny(), cpu, &TaskCtx::unwatched(), &|_| ()).unwrap();
+    let selection = Selection { ways: Ways::Both, ..Selection::default() };
+    let dataset = window.app().state.facts.dataset.clone().unwrap();
+    let bos = window.app().state.settings.bos;
+    let survey = Survey::of(&engine, &dataset, &selection, Wordings::Own, bos, &ctx).unwrap();
+    assert_eq!(survey.entries.len(), 6, "{survey:?}");
+    for entry in &survey.entries {
+        let nth = dataset.records.iter().position(|it| it.id == entry.case).unwrap();
+        let found = window.app().state.facts.recall().get(nth, entry.direction).unwrap();
+        assert_eq!(found.rank as usize, entry.recall.rank);
+        assert_eq!(found.prob, entry.recall.prob);
+        assert_eq!(found.choice.map(|it| it as usize), entry.recall.choice);
+        assert!(found.choice.is_some_and(|it| it <= found.rank));
+    }
+
+    // The list and its filter go by what is chosen, and say so.
+    let forward: Vec<&Entry> =
+        survey.entries.iter().filter(|it| it.direction == Direction::Forward).collect();
+    let worst = forward.iter().map(|it| it.recall.rank).max().unwrap();
+    for known_by in [KnownBy::FIRST, KnownBy::Rank(worst), KnownBy::Choice] {
+        let n = forward.iter().filter(|it| it.recall.is_known(known_by)).count();
+        let filter = Filter { known: Some(Known::Forward), known_by, ..Filter::default() };
+        window.does(Command::FilterFacts(Box::new(filter)));
+        assert_eq!(window.app().state.facts.found().len(), n, "{known_by}");
+    }
+    assert!(worst > 0, "one of them is not the first guess");
+    window.does(Command::FilterFacts(Box::new(Filter {
+        known_by: KnownBy::Choice,
+        ..Filter::default()
+    })));
+    window.click("Filter and sort ●");
+    window.sees("by choice among the relation's answers");
+    assert_eq!(window.app().state.facts.found().len(), 3);
 }

@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::causal_trace::{CausalTrace, Direction};
 use crate::analysis::error::at_least_one;
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
-use crate::analysis::prediction::Candidate;
+use crate::analysis::prediction::{Candidate, NextTokens};
 use crate::analysis::{
     AnalysisError, Correlation, Grid, Lab, Measurement, Method, Metric, ablation, causal_trace,
-    logit_attribution, prediction,
+    logit_attribution,
 };
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
@@ -221,10 +221,9 @@ fn recalled(lab: &Lab<'_>, right: &[u32]) -> Result<Recall, AnalysisError> {
     let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.first();
     let right = if right.is_empty() { &[answer] } else { right };
     crate::analysis::sweep::check_ids(model, &prompt.ids, right.iter().copied())?;
-    let all = prediction::Spec { n_top: model.config.d_vocab };
-    let top = all.run(lab)?.top;
-    let rank = top.iter().position(|it| right.contains(&it.id)).expect("every token has a rank");
-    Ok(Recall { top: top[0], right: top[rank], rank })
+    let next = NextTokens::after(lab)?;
+    let right = next.likeliest_of(right.iter().copied()).expect("the ids were just checked");
+    Ok(Recall { top: next.top(1)[0], rank: next.rank(right.id), right })
 }
 
 /// The map of one prompt.

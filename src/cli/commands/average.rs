@@ -1,6 +1,5 @@
 //! `factscope average`: causal traces of many facts, averaged by token role.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::ensure;
@@ -12,33 +11,25 @@ use crate::analysis::corruption::Corruption;
 use crate::analysis::trace_average::{AskedFact, FactDraws, Kept, LeftOut, Sample, Spec};
 use crate::cli::flags::choice;
 use crate::cli::flags::corruption::CorruptionArgs;
+use crate::cli::flags::dataset::DatasetArgs;
 use crate::cli::flags::model::ModelArgs;
 use crate::cli::flags::trace::{WayArgs, WindowArgs};
 use crate::cli::inquiry::{Asks, Inquiry};
 use crate::experiment::Question;
-use crate::facts::{Catalogue, Dataset, Direction, Record};
+use crate::facts::{Direction, Record};
 
 #[derive(Args)]
 pub struct Average {
-    /// A dataset: JSON (CounterFact, `known_1000.json`, zsRE, LRE, …), JSON Lines, CSV or Parquet
-    #[arg(long, value_name = "FILE", default_value = Dataset::BUNDLED)]
-    facts: PathBuf,
+    #[command(flatten)]
+    dataset: DatasetArgs,
 
     /// How many facts are drawn from it
     #[arg(long, value_name = "N", default_value_t = 100)]
     n: usize,
 
-    /// Only facts of this relation: its Wikidata id, such as P36, or its name
-    #[arg(long, value_name = "RELATION")]
-    relation: Option<String>,
-
     /// Ask the facts from their answers
     #[arg(long)]
     inverse: bool,
-
-    /// Seed of which facts are drawn; more facts keep the first ones
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    facts_seed: u32,
 
     /// Average also facts whose answer is not the model's first guess
     #[arg(long)]
@@ -74,10 +65,10 @@ impl Asks for Average {
     type About = ModelArgs;
 
     fn spec(&self, _: &ModelArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
-        let dataset = inquiry.machine.datasets.get(&self.facts, None)?;
+        let dataset = inquiry.machine.datasets.get(&self.dataset.facts, None)?;
         let sample = self.sample();
         let records: Vec<Record> = sample.draw(&dataset.records).into_iter().cloned().collect();
-        ensure!(!records.is_empty(), "no such fact in {}", self.facts.display());
+        ensure!(!records.is_empty(), "no such fact in {}", self.dataset.facts.display());
         inquiry.question.dataset = Some(Arc::clone(&dataset));
         let tokenizer = &inquiry.engine.info.tokenizer;
         let mut question = Question {
@@ -139,10 +130,10 @@ impl Asks for Average {
 impl Average {
     fn sample(&self) -> Sample {
         Sample {
-            relation: self.relation.as_ref().map(|it| Catalogue::bundled().id_of(it)),
+            relation: self.dataset.relation(),
             direction: if self.inverse { Direction::Inverse } else { Direction::Forward },
             n_facts: self.n,
-            seed: self.facts_seed,
+            seed: self.dataset.facts_seed,
         }
     }
 }

@@ -11,17 +11,18 @@ use clap::Args;
 
 use crate::cli::complain;
 use crate::cli::flags::choice;
+use crate::cli::flags::chosen::ChosenArgs;
 use crate::cli::inquiry::{opened, read_spec};
 use crate::cli::interrupt;
 use crate::cli::machine::Machine;
 use crate::cli::output::{LookArgs, print};
 use crate::cli::progress::Bar;
 use crate::experiment::Library;
-use crate::facts::{Catalogue, Dataset, Direction};
+use crate::facts::{Dataset, Direction};
 use crate::figure::number::with_thousands;
 use crate::population::{
-    AnswerOf, Estimate, Folder, Goal, KnownBy, KnownWay, Manifest, Outcome, Plan, Ready, Selection,
-    Shard, SweepSettings, Task, Ways, Wording, duration, reasons_of,
+    AnswerOf, Estimate, Folder, Goal, Manifest, Outcome, Plan, Ready, Selection, Shard,
+    SweepSettings, Task, Ways, Wording, duration, reasons_of,
 };
 use crate::task::{CancelToken, Progress, TaskCtx};
 
@@ -37,9 +38,8 @@ pub struct Sweep {
     #[arg(value_name = "SPEC.json")]
     spec: PathBuf,
 
-    /// A dataset: JSON (CounterFact, `known_1000.json`, zsRE, LRE, …), JSON Lines, CSV or Parquet
-    #[arg(long, value_name = "FILE", default_value = Dataset::BUNDLED)]
-    facts: PathBuf,
+    #[command(flatten)]
+    chosen: ChosenArgs,
 
     /// Ask each fact from its subject and from its answer
     #[arg(long)]
@@ -48,32 +48,6 @@ pub struct Sweep {
     /// Ask the facts from their answers only
     #[arg(long, conflicts_with = "both_ways")]
     inverse: bool,
-
-    /// How many facts are drawn at random [default: all, in file order]
-    #[arg(long, value_name = "N")]
-    n: Option<usize>,
-
-    /// Seed of which facts are drawn; more facts keep the first ones
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    facts_seed: u32,
-
-    /// Only facts of this relation: its Wikidata id, such as P36, or its name
-    #[arg(long, value_name = "RELATION")]
-    relation: Option<String>,
-
-    /// Only the fact with this id; may be given again
-    #[arg(long, value_name = "ID", conflicts_with = "n")]
-    case: Vec<String>,
-
-    /// Only facts that the model knows `forward`, as an `inverse`, or `both` ways; the others are
-    /// counted [default: all, with a column that says which ways each is known]
-    #[arg(long, value_name = "WAY", value_parser = choice::<KnownWay>())]
-    known: Option<KnownWay>,
-
-    /// When an answer counts as known: a right answer is the model's `first` guess; it is among the
-    /// first `ten`; or it is the likeliest by `choice` among the answers of the relation
-    #[arg(long, value_name = "HOW", default_value = "first", value_parser = choice::<KnownBy>())]
-    known_by: KnownBy,
 
     /// The words in which facts are asked: the dataset's `own`, or of those and the templates of the
     /// relation in the catalogue the ones in which each is recalled `best`
@@ -131,13 +105,18 @@ const TOLD_EVERY: Duration = Duration::from_mins(1);
 
 impl Sweep {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        ensure!(self.n != Some(0), "--n 0 draws no fact; draw at least 1");
+        self.chosen.check()?;
         let begun = self.begun()?;
         let mut plan = if let Some(manifest) = &begun {
             Plan::again(manifest, &self.spec)?
         } else {
             let settings = self.settings();
-            Plan::new(read_spec(&self.spec)?, self.facts.clone(), self.selection(), settings)?
+            Plan::new(
+                read_spec(&self.spec)?,
+                self.chosen.dataset.facts.clone(),
+                self.selection(),
+                settings,
+            )?
         };
         let model = machine.model(&plan.written.outline.model)?;
         let engine = opened(&model, &plan.written.outline.edits, machine)?;
@@ -169,7 +148,7 @@ impl Sweep {
         }
         let is_usual = self.selection() == Selection::default()
             && self.settings() == SweepSettings::default()
-            && self.facts == Path::new(Dataset::BUNDLED)
+            && self.chosen.dataset.facts == Path::new(Dataset::BUNDLED)
             && self.shard.is_none()
             && self.goal()?.is_none();
         ensure!(
@@ -247,13 +226,8 @@ impl Sweep {
                 (false, true) => Ways::Inverse,
                 (false, false) => Ways::Forward,
             },
-            n: self.n,
-            seed: self.facts_seed,
-            relation: self.relation.as_ref().map(|it| Catalogue::bundled().id_of(it)),
-            cases: (!self.case.is_empty()).then(|| self.case.iter().cloned().collect()),
-            known: self.known,
-            known_by: self.known_by,
             wording: self.wording,
+            ..self.chosen.selection()
         }
     }
 

@@ -4,6 +4,9 @@ pub(super) mod choice;
 pub(super) mod text;
 pub(super) mod model;
 pub(super) mod fact;
+pub(super) mod dataset;
+#[cfg(feature = "parquet")]
+pub(super) mod chosen;
 pub(super) mod head;
 pub(super) mod cell;
 pub(super) mod metric;

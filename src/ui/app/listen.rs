@@ -72,8 +72,15 @@ impl App {
             Event::Finished(id, result) => self.finished(id, &result),
             Event::Done(id) => {
                 let job = self.state.jobs.end(id, Outcome::Done);
-                if job.is_some_and(|job| job.kind.is_sweep()) {
-                    self.state.notice = Some("All facts of the sweep are asked".to_owned());
+                if let Some(job) = job {
+                    match job.kind {
+                        JobKind::Recall(key) => self.asked_for_fact(key, &job),
+                        _ if job.kind.is_sweep() => {
+                            let notice = "All facts of the sweep are asked";
+                            self.state.notice = Some(notice.to_owned());
+                        }
+                        _ => {}
+                    }
                 }
                 self.sweep_grows(id, true);
             }
@@ -142,13 +149,6 @@ impl App {
         }
         let Some(job) = self.state.jobs.end(id, Outcome::Done) else { return };
         match job.kind {
-            JobKind::Recall(key) => {
-                let took = job.took.unwrap_or_default();
-                if self.state.learn_pace(key.which, result, took) {
-                    self.look();
-                }
-                self.recalled(key, Some(result.as_ref()));
-            }
             JobKind::Run { key, pane, .. } => {
                 self.state.n_found += 1;
                 self.weigh(result);
@@ -169,6 +169,7 @@ impl App {
             | JobKind::CloseBeside
             | JobKind::Edit
             | JobKind::AskHub(_)
+            | JobKind::Recall(_)
             | JobKind::Many(..) => {}
         }
     }

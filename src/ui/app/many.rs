@@ -13,8 +13,8 @@ use crate::analysis::AnalysisCtx;
 use crate::experiment::{Datasets, Library, Written};
 use crate::facts::Direction;
 use crate::population::{
-    Estimate, Folder, KnownBy, Manifest, Outcome, Plan, PlanError, Population, Shard,
-    SweepSettings, Task, Wanted, Ways, Wording, sweep_bytes,
+    Estimate, Folder, Manifest, Outcome, Plan, PlanError, Population, Shard, SweepSettings, Task,
+    Wanted, Ways, Wording, sweep_bytes,
 };
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
@@ -97,7 +97,7 @@ impl App {
         let settings = SweepSettings { figure, ..SweepSettings::default() };
         let options = ManyOptions {
             ways: if has_inverses { Ways::Both } else { Ways::Forward },
-            known_by: KnownBy::default(),
+            known_by: self.state.facts.filter().known_by,
             wording: Wording::default(),
             settings,
             dir: String::new(),

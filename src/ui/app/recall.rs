@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::App;
 use super::handle::SMALL;
-use crate::analysis::{AnalysisResult, AnalysisSpec, prediction};
+use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::facts::Direction;
+use crate::population::Recall;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
-use crate::ui::state::{FactId, FactKey, JobKind, Outcome, Question, Recalled};
-use crate::worker::Which;
+use crate::ui::state::{FactAnswer, FactId, FactKey, JobKind, OpenJob, Outcome, Recalled};
+use crate::worker::{Call, CallError, Class, Engine, Job, Which, Work};
 
 impl App {
     /// Forgets which facts are known, for they were asked of another model or with other tokens.
@@ -59,26 +60,59 @@ impl App {
         }
     }
 
+    /// Asks as a sweep does, so that both say the same of a fact.
     fn ask_fact(&mut self, nth: usize, direction: Direction, tokenizer: &Tokenizer) {
-        let (fact, bos) = (FactId::Record(nth), self.state.settings.bos);
-        let asked = self.state.facts.get(fact).and_then(|it| it.fact(direction));
-        let Some(prompt) = asked.and_then(|it| TokenizedPrompt::new(tokenizer, it, bos).ok())
-        else {
+        let (id, bos) = (FactId::Record(nth), self.state.settings.bos);
+        let asked = self.state.facts.get(id).and_then(|record| {
+            let fact = record.fact(direction)?.clone();
+            let prompt = TokenizedPrompt::new(tokenizer, &fact, bos).ok()?;
+            let (right, relation) = (record.answers(direction).to_vec(), record.relation.clone());
+            let (n_pos, n_answer_tokens) = (prompt.n_pos(), prompt.answer?.ids.len());
+            Some((fact, right, relation, n_pos, n_answer_tokens))
+        });
+        let Some((fact, right, relation, n_pos, n_answer_tokens)) = asked else {
             self.state.facts.recall_mut().set(nth, direction, None);
             return;
         };
-        let spec = AnalysisSpec::Prediction(prediction::Spec { n_top: 1 });
-        let key = FactKey::new(Which::Main, fact, direction, bos);
+        let choices = relation.map(|it| self.state.facts.answers(&it, direction));
+        let key = FactKey::new(Which::Main, id, direction, bos);
         let (id, cancel) = self.state.jobs.add(JobKind::Recall(key));
-        self.submit(Question { id, cancel, which: key.which, prompt: Arc::new(prompt), spec });
+        let Some(job) = self.state.jobs.get(id) else { return };
+        let slot = Arc::clone(&job.answer);
+        let call = move |engine: &Engine, ctx: &AnalysisCtx<'_>| {
+            let found = Recall::of(engine, (&fact, &right), choices.as_deref(), bos, ctx);
+            let recall = found.map_err(|error| match error {
+                AnalysisError::Cancelled(_) => CallError::Cancelled,
+                error => CallError::Failed(error.to_string()),
+            })?;
+            let Recall { rank, prob, choice, .. } = recall.map_err(CallError::Failed)?;
+            let (rank, choice) = (rank as u32, choice.map(|it| it as u32));
+            // Only this call fills it.
+            let recalled = Recalled { rank, prob, n_answer_tokens, choice };
+            _ = slot.set(FactAnswer { recalled, n_pos });
+            Ok(())
+        };
+        let call = Call(Arc::new(call));
+        let work = Work::Call { which: Which::Main, class: Class::Short, call };
+        self.worker.submit(Job { id, work, cancel });
     }
 
-    /// The model has said what it knows of a fact, if it could be asked.
-    pub(super) fn recalled(&mut self, key: FactKey, found: Option<&AnalysisResult>) {
+    /// The model was asked for a fact.
+    pub(super) fn recalled(&mut self, key: FactKey, found: Option<Recalled>) {
         let FactId::Record(nth) = key.fact else { return };
-        let recalled = found.and_then(Recalled::of);
-        self.state.facts.recall_mut().set(nth, key.direction, recalled);
+        self.state.facts.recall_mut().set(nth, key.direction, found);
         self.state.facts.recalled();
+    }
+
+    /// The question for a fact has come to its end.
+    pub(super) fn asked_for_fact(&mut self, key: FactKey, job: &OpenJob) {
+        let answer = job.answer.get();
+        if let (Some(it), Some(took)) = (answer, job.took)
+            && self.state.learn_pace_of_question(key.which, it.n_pos, took)
+        {
+            self.look();
+        }
+        self.recalled(key, answer.map(|it| it.recalled));
     }
 
     /// A fact was not asked to the end. One that cannot be asked is not asked again.

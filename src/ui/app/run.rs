@@ -181,8 +181,7 @@ impl App {
         let recall = self.state.change_model(edits);
         self.forget_recall();
         if let Some(recall) = recall {
-            self.state.facts.recall_mut().adopt(&recall);
-            self.state.facts.recalled();
+            self.state.facts.adopt_recall(&recall);
         }
     }
 

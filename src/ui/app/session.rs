@@ -268,8 +268,7 @@ impl App {
                 .beside
                 .and_then(|(nth, direction)| Some(Beside { fact: *places.get(nth)?, direction }));
             if self.state.stored.is_none() {
-                self.state.facts.recall_mut().adopt(&look.recall);
-                self.state.facts.recalled();
+                self.state.facts.adopt_recall(&look.recall);
             }
         } else {
             self.state.notice = Some(

@@ -2,6 +2,7 @@
 
 use super::Lesson;
 use crate::facts::Cardinality;
+use crate::population::KnownBy;
 
 /// Which facts are listed besides what is searched for, and in which order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,9 @@ pub struct Filter {
     /// No other answer of the relation starts with the answer's first token, asked forward.
     pub no_collision: bool,
     pub known: Option<Known>,
+
+    /// By what a fact counts as known, in the list and in its filter.
+    pub known_by: KnownBy,
 
     /// What a built-in model was taught of it.
     pub lesson: Option<Lesson>,

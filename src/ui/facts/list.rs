@@ -3,10 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::typed::TYPED;
-use super::{FactId, Filter, Known, Lesson, Order, Plan, Recall, Taught, TypedFact};
+use super::{FactId, Filter, Known, Lesson, Order, Plan, Recall, Recalled, Taught, TypedFact};
 use crate::facts::{Dataset, Direction, Record};
+use crate::population::RelationAnswers;
 use crate::tokens::Flags;
 
 #[derive(Debug, Default)]
@@ -33,6 +35,9 @@ pub struct FactList {
     /// Relations of the dataset, with how many facts each has.
     relations: BTreeMap<String, usize>,
     recall: Recall,
+
+    /// The answers of each relation, asked one way, for the model that is open.
+    answers: BTreeMap<(String, Direction), Arc<RelationAnswers>>,
 
     /// By record and direction. Empty until they are found.
     flags: Vec<[Option<Flags>; 2]>,
@@ -254,6 +259,7 @@ impl FactList {
     /// Forgets which facts are known. What cannot be asked is not asked for.
     pub fn reset_recall(&mut self) {
         let records = self.dataset.as_ref().map_or(&[][..], |it| &it.records);
+        self.answers.clear();
         self.recall.reset(records.len());
         for (nth, record) in records.iter().enumerate() {
             for direction in Direction::ALL {
@@ -267,6 +273,21 @@ impl FactList {
     /// For what changes no more than what is on its way.
     pub fn recall_mut(&mut self) -> &mut Recall {
         &mut self.recall
+    }
+
+    /// Takes over which facts were known before.
+    pub fn adopt_recall(&mut self, before: &Recall) {
+        let records = self.dataset.as_ref().map_or(&[][..], |it| &it.records);
+        self.recall.adopt(before, |nth| records[nth].relation.is_some());
+        self.recalled();
+    }
+
+    /// The answers of all facts of a relation, asked one way.
+    pub fn answers(&mut self, relation: &str, direction: Direction) -> Arc<RelationAnswers> {
+        let records = self.dataset.as_ref().map_or(&[][..], |it| &it.records);
+        let answers = self.answers.entry((relation.to_owned(), direction));
+        let found = || Arc::new(RelationAnswers::new(records, relation, direction));
+        Arc::clone(answers.or_insert_with(found))
     }
 
     /// Lists again what depends on new measurements.
@@ -319,8 +340,9 @@ impl FactList {
         };
         let [forward, inverse] =
             [Direction::Forward, Direction::Inverse].map(|it| self.recall.get(nth, it));
+        let is_known = |it: Recalled| it.is_known(self.filter.known_by);
         let (knows_forward, knows_inverse) =
-            (forward.map(|it| it.is_known()), inverse.map(|it| it.is_known()));
+            (forward.and_then(is_known), inverse.and_then(is_known));
         (relation.is_none() || *relation == record.relation)
             && (cardinality.is_none() || *cardinality == record.cardinality)
             && (!has_inverse || record.inverse.is_some())

@@ -6,17 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::AnalysisResult;
 use crate::facts::Direction;
+use crate::population::KnownBy;
 
 /// How the model answers one fact, asked one way.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recalled {
-    /// How many tokens are likelier than the answer's first; 0 is a fact that the model knows.
+    /// How many tokens are likelier than the first one of the likeliest right answer; 0 is its first guess.
     pub rank: u32,
 
-    /// Of the answer's first token, 0 to 1.
+    /// Of that token, 0 to 1.
     pub prob: f32,
 
     pub n_answer_tokens: usize,
+
+    /// How many first tokens of the relation's answers are likelier. `None` without a relation, and where
+    /// nobody has asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<u32>,
 }
 
 impl Recalled {
@@ -25,11 +31,16 @@ impl Recalled {
         let AnalysisResult::Prediction(it) = result else { return None };
         let answer = it.answer.as_ref()?;
         let n_answer_tokens = it.prompt.answer.as_ref().map_or(0, |it| it.ids.len());
-        Some(Self { rank: answer.rank, prob: answer.prob, n_answer_tokens })
+        let (rank, prob) = (answer.rank, answer.prob);
+        Some(Self { rank, prob, n_answer_tokens, choice: None })
     }
 
-    pub fn is_known(self) -> bool {
-        self.rank == 0
+    /// `None` where that cannot be told.
+    pub fn is_known(self, by: KnownBy) -> Option<bool> {
+        match by {
+            KnownBy::Rank(n) => Some((self.rank as usize) < n),
+            KnownBy::Choice => Some(self.choice? == 0),
+        }
     }
 }
 
@@ -71,14 +82,22 @@ impl Recall {
     }
 
     /// Takes over what was measured before, if it is of as many facts. What was on its way then is
-    /// asked again.
-    pub fn adopt(&mut self, before: &Self) {
-        if before.entries.len() == self.entries.len() {
-            let answers = before.entries.iter().flatten();
-            self.n_measured = answers.filter(|it| **it != Entry::Unmeasured).count();
-            self.entries.clone_from(&before.entries);
-            self.cursor = 0;
+    /// asked again, and so are facts with a choice of answers where an older session has not asked for
+    /// that.
+    pub fn adopt(&mut self, before: &Self, has_choice: impl Fn(usize) -> bool) {
+        if before.entries.len() != self.entries.len() {
+            return;
         }
+        self.entries.clone_from(&before.entries);
+        for (nth, entry) in self.entries.iter_mut().enumerate() {
+            let lacks = |it: &Entry| matches!(it, Entry::Measured(it) if it.choice.is_none());
+            if has_choice(nth) {
+                entry.iter_mut().filter(|it| lacks(it)).for_each(|it| *it = Entry::Unmeasured);
+            }
+        }
+        let answers = self.entries.iter().flatten();
+        self.n_measured = answers.filter(|it| **it != Entry::Unmeasured).count();
+        self.cursor = 0;
     }
 
     /// Whether a question has no answer yet.
@@ -135,12 +154,13 @@ impl Recall {
         (self.n_measured, 2 * self.entries.len())
     }
 
-    /// Known and measured facts, in one direction.
-    pub fn count(&self, direction: Direction) -> (usize, usize) {
+    /// Known facts and those that are measured, in one direction.
+    pub fn count(&self, direction: Direction, by: KnownBy) -> (usize, usize) {
         let mut counts = (0, 0);
         for entry in &self.entries {
             if let Entry::Measured(recalled) = entry[direction as usize] {
-                counts.0 += usize::from(recalled.is_known());
+                let Some(is_known) = recalled.is_known(by) else { continue };
+                counts.0 += usize::from(is_known);
                 counts.1 += 1;
             }
         }
@@ -190,27 +210,59 @@ mod tests {
         before.set(0, Direction::Inverse, None);
         let mut recall = Recall::default();
         recall.reset(2);
-        recall.adopt(&before);
+        recall.adopt(&before, |_| true);
         let asked: Vec<_> = std::iter::from_fn(|| recall.take_next()).collect();
         assert_eq!(asked.len(), 3);
         assert!(!asked.contains(&(0, Direction::Inverse)));
         // Of another dataset.
         recall.reset(3);
-        recall.adopt(&before);
+        recall.adopt(&before, |_| true);
         assert_eq!(recall.progress(), (0, 6));
+    }
+
+    #[test]
+    fn what_an_older_session_has_not_asked_for_is_asked_again() {
+        let mut before = Recall::default();
+        before.reset(3);
+        let old = Recalled { rank: 2, prob: 0.1, n_answer_tokens: 1, choice: None };
+        before.set(0, Direction::Forward, Some(old));
+        before.set(1, Direction::Forward, Some(old));
+        before.set(2, Direction::Forward, Some(Recalled { choice: Some(0), ..old }));
+        let mut recall = Recall::default();
+        recall.reset(3);
+        recall.adopt(&before, |nth| nth != 1);
+        let is_open = |nth| recall.is_open(nth, Direction::Forward);
+        assert_eq!([0, 1, 2].map(is_open), [true, false, false], "the second has no relation");
+        assert_eq!(recall.progress(), (2, 6));
+    }
+
+    #[test]
+    fn a_fact_is_known_by_first_guess_by_rank_or_by_choice() {
+        let it = Recalled { rank: 2, prob: 0.1, n_answer_tokens: 1, choice: Some(0) };
+        for (by, is_known) in [
+            (KnownBy::FIRST, false),
+            (KnownBy::Rank(2), false),
+            (KnownBy::Rank(3), true),
+            (KnownBy::Choice, true),
+        ] {
+            assert_eq!(it.is_known(by), Some(is_known), "{by}");
+        }
+        let alone = Recalled { choice: None, ..it };
+        assert_eq!(alone.is_known(KnownBy::Choice), None);
+        assert_eq!(alone.is_known(KnownBy::TEN), Some(true));
     }
 
     #[test]
     fn what_cannot_be_asked_counts_as_done_and_not_as_unknown() {
         let mut recall = Recall::default();
         recall.reset(2);
-        let recalled = Recalled { rank: 0, prob: 0.5, n_answer_tokens: 1 };
+        let recalled = Recalled { rank: 0, prob: 0.5, n_answer_tokens: 1, choice: Some(0) };
         recall.set(0, Direction::Forward, Some(recalled));
         recall.set(0, Direction::Inverse, None);
         recall.set(1, Direction::Forward, Some(Recalled { rank: 3, ..recalled }));
         assert_eq!(recall.progress(), (3, 4));
-        assert_eq!(recall.count(Direction::Forward), (1, 2));
-        assert_eq!(recall.count(Direction::Inverse), (0, 0));
+        assert_eq!(recall.count(Direction::Forward, KnownBy::FIRST), (1, 2));
+        assert_eq!(recall.count(Direction::Inverse, KnownBy::FIRST), (0, 0));
         assert_eq!(recall.get(0, Direction::Inverse), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The list of facts at the left: its search, its filter, its rows.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +14,10 @@ use eframe::egui::{
 
 use super::fact_form::FactForm;
 use super::grouped;
+use super::known_by::known_by_ui;
 use crate::facts::{Cardinality, Catalogue, Dataset, Direction, Record, Taken};
+use crate::figure::number::significant;
+use crate::population::KnownBy;
 use crate::ui::command::Command;
 use crate::ui::state::{FactId, Filter, Known, Lesson, Order, Recalled, State};
 use crate::ui::theme;
@@ -182,6 +186,8 @@ fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         choose_ui(ui, "Recall", &mut filter.known, known, |it| {
             it.map_or("Known or not", Known::text).to_owned()
         });
+        let width = ui.available_width() - 8.0;
+        known_by_ui(ui, "Known by", width, &mut filter.known_by);
         let lessons = state.facts.lessons();
         if !lessons.is_empty() {
             let lessons = [None].into_iter().chain(lessons.into_iter().map(Some));
@@ -233,8 +239,9 @@ fn choose_ui<T: Clone + PartialEq>(
 
 /// Says how many of the facts asked so far the model knows.
 fn recall_summary_ui(ui: &mut Ui, state: &State) {
+    let by = state.facts.filter().known_by;
     let share = |direction, name: &str| {
-        let (n_known, n_measured) = state.facts.recall().count(direction);
+        let (n_known, n_measured) = state.facts.recall().count(direction, by);
         (n_measured > 0).then(|| {
             let percent = 100.0 * n_known as f32 / n_measured as f32;
             format!("{name} {} of {} ({percent:.0} %)", grouped(n_known), grouped(n_measured))
@@ -243,9 +250,9 @@ fn recall_summary_ui(ui: &mut Ui, state: &State) {
     let parts = [share(Direction::Forward, "Knows"), share(Direction::Inverse, "inverses")];
     let text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
     if !text.is_empty() {
-        ui.label(RichText::new(text).small().weak()).on_hover_text(
-            "Facts whose answer's first token is the model's first guess, of those asked so far",
-        );
+        let text = format!("{text}, by {}", by.text());
+        ui.label(RichText::new(text).small().weak())
+            .on_hover_text("Of the facts asked so far. Answers are judged by their first token");
     }
 }
 
@@ -327,6 +334,7 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
                 is_beside: state.beside.is_some_and(|it| it.fact == id),
                 is_stop: stop == Some(id),
                 is_open,
+                known_by: state.facts.filter().known_by,
             };
             let response = row_ui(ui, record, recalled, row);
             if row.is_stop {
@@ -371,21 +379,21 @@ fn keys_ui(ui: &Ui, stop: &Response, view: &mut FactsView, commands: &mut Vec<Co
 }
 
 /// Whether the fact of a row is chosen, whether it is kept beside the chosen one, whether Tab stops there,
-/// and whether the model is still to be asked it, each way.
+/// whether the model is still to be asked it, each way, and by what it counts as known.
 #[derive(Clone, Copy)]
-#[expect(clippy::struct_field_names, reason = "each is a mark of its own")]
 struct Marks {
     is_selected: bool,
     is_beside: bool,
     is_stop: bool,
     is_open: [bool; 2],
+    known_by: KnownBy,
 }
 
 fn row_ui(
     ui: &mut Ui,
     record: &Record,
     recall: [Option<Recalled>; 2],
-    Marks { is_selected, is_beside, is_stop, is_open }: Marks,
+    marks @ Marks { is_selected, is_beside, is_stop, .. }: Marks,
 ) -> Response {
     let size = vec2(ui.available_width(), ROW_HEIGHT);
     let sense = if is_stop { Sense::click() } else { Sense::CLICK };
@@ -418,16 +426,33 @@ fn row_ui(
     let small = TextStyle::Small.resolve(ui.style());
     let width = inner.width() - 2.0 * PADDING;
     let prompt = painter.layout_job(prompt_job(record, &body, palette, width));
-    let second = painter.layout_job(answer_job(record, (recall, is_open), &small, palette, width));
+    let second = painter.layout_job(answer_job(record, (recall, marks), &small, palette, width));
     let is_cut = prompt.elided || second.elided;
+    let mut about = if is_cut { format!("{} → {answer}", fact.prompt) } else { String::new() };
     let left = inner.left() + PADDING;
     painter.galley(pos2(left, inner.top() + 3.0), prompt, palette.text);
     painter.galley(pos2(left, inner.top() + 21.0), second, palette.weak_text);
 
-    if is_cut {
-        return response.on_hover_text(format!("{} → {answer}", fact.prompt));
+    for (way, recalled) in ["→", "←"].into_iter().zip(recall) {
+        let Some(recalled) = recalled else { continue };
+        let gap = if about.is_empty() { "" } else { "\n" };
+        _ = write!(about, "{gap}{way} {}", recalled_text(recalled, marks.known_by));
     }
-    response
+    if about.is_empty() { response } else { response.on_hover_text(about) }
+}
+
+/// How well a fact is recalled, and whether it counts as known by that.
+fn recalled_text(recalled: Recalled, by: KnownBy) -> String {
+    let Recalled { rank, prob, choice, .. } = recalled;
+    let among =
+        choice.map(|it| format!(", {} among the relation's answers", grouped(it as usize + 1)));
+    let known = match recalled.is_known(by) {
+        Some(true) => format!(": known by {}", by.text()),
+        Some(false) => format!(": not known by {}", by.text()),
+        None => String::new(),
+    };
+    let (rank, percent) = (grouped(rank as usize + 1), significant(100.0 * prob, 2));
+    format!("rank {rank}, {percent} %{}{known}", among.unwrap_or_default())
 }
 
 fn prompt_job(record: &Record, font: &FontId, palette: &theme::Palette, width: f32) -> LayoutJob {
@@ -447,7 +472,7 @@ fn prompt_job(record: &Record, font: &FontId, palette: &theme::Palette, width: f
 
 fn answer_job(
     record: &Record,
-    (recall, is_open): ([Option<Recalled>; 2], [bool; 2]),
+    (recall, Marks { is_open, known_by, .. }): ([Option<Recalled>; 2], Marks),
     font: &FontId,
     palette: &theme::Palette,
     width: f32,
@@ -460,9 +485,10 @@ fn answer_job(
     }
     let ways = Direction::ALL.map(|it| record.fact(it).is_some());
     for (nth, name) in ["→", "←"].into_iter().enumerate() {
-        let (mark, color) = match recall[nth] {
-            Some(recalled) if recalled.is_known() => ("✔", palette.good),
-            Some(_) => ("✗", palette.weak_text),
+        let (mark, color) = match recall[nth].map(|it| it.is_known(known_by)) {
+            Some(Some(true)) => ("✔", palette.good),
+            Some(Some(false)) => ("✗", palette.weak_text),
+            Some(None) => continue,
             None if is_open[nth] && ways[nth] => ("?", palette.weak_text),
             None => continue,
         };

@@ -11,6 +11,7 @@ mod facts_panel;
 mod help;
 mod jobs_panel;
 mod memory_meter;
+mod known_by;
 mod menu_bar;
 mod pane;
 mod run_row;

@@ -3,8 +3,9 @@
 use eframe::egui::{Button, Frame, Label, RichText, TextEdit, Ui};
 
 use super::grouped;
+use super::known_by::known_by_ui;
 use crate::figure::words::counted;
-use crate::population::{AnswerOf, KnownBy, Ways, Wording, duration};
+use crate::population::{AnswerOf, Ways, Wording, duration};
 use crate::ui::command::Command;
 use crate::ui::state::{Asking, Estimated, State};
 use crate::ui::theme;
@@ -52,8 +53,9 @@ pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut
                      best: asked so, facts are known better than they usually are",
                 ),
             });
-            let known = [KnownBy::First, KnownBy::Ten, KnownBy::Choice];
-            choice_ui(ui, "Known by", &mut options.known_by, &known, |it| known_by_text(*it));
+            keep_together(ui, "Known by", CHOICE_WIDTH);
+            ui.label("Known by");
+            known_by_ui(ui, "Known by", CHOICE_WIDTH, &mut options.known_by);
             ui.checkbox(&mut options.settings.shared_draws, "Same draws for all facts")
                 .on_hover_text(
                     "As in ROME; intervals over facts then leave out how much a mean would change \
@@ -82,18 +84,6 @@ pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut
     });
     if options != asking.options {
         commands.push(Command::SetMany(Box::new(options)));
-    }
-}
-
-/// By what an answer counts as known, and what that means.
-fn known_by_text(by: KnownBy) -> (&'static str, &'static str) {
-    match by {
-        KnownBy::First => ("first guess", "A right answer is the model's first guess, as in ROME"),
-        KnownBy::Ten => ("the first ten", "A right answer is among the first ten guesses"),
-        KnownBy::Choice => (
-            "choice",
-            "Among the answers of all facts of the relation, a right one is the likeliest",
-        ),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::FactKey;
 use super::queue::{Asked, Queue};
+use super::{FactKey, Recalled};
 use crate::session::Origin;
 use crate::task::{CancelToken, Progress};
 use crate::ui::pane::Pane;
@@ -30,7 +31,17 @@ pub struct OpenJob {
 
     /// `None` for what is shown unasked.
     pub asked: Option<Box<Asked>>,
+
+    /// Where a question for a fact leaves its answer before it ends.
+    pub answer: Arc<OnceLock<FactAnswer>>,
     pace: Pace,
+}
+
+/// What was recalled of a fact, and how many tokens its prompt has.
+#[derive(Clone, Copy, Debug)]
+pub struct FactAnswer {
+    pub recalled: Recalled,
+    pub n_pos: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +95,7 @@ impl Jobs {
             progress: None,
             took: None,
             asked: None,
+            answer: Arc::default(),
             pace: Pace::default(),
         };
         self.open.insert(id, job);

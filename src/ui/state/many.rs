@@ -202,9 +202,10 @@ impl State {
             return Err("The list shows no fact of the dataset".to_owned());
         }
         let filter = self.facts.filter();
-        let of_relation = Filter { relation: filter.relation.clone(), ..Filter::default() };
-        let is_plain = self.facts.query().trim().is_empty()
-            && Filter { order: of_relation.order, ..filter.clone() } == of_relation;
+        // What neither leaves a fact out nor names one.
+        let Filter { relation, order, known_by, .. } = filter.clone();
+        let of_relation = Filter { relation, order, known_by, ..Filter::default() };
+        let is_plain = self.facts.query().trim().is_empty() && *filter == of_relation;
         let (relation, cases) = if is_plain {
             (filter.relation.clone(), None)
         } else {
@@ -295,7 +296,7 @@ fn sweep_line(asked: Option<&str>, manifest: &Manifest, dir: &Path) -> String {
     }
     cases.iter().flatten().for_each(|it| flag("case", it));
     for (name, value, usual) in [
-        ("known-by", typed(known_by), typed(&KnownBy::default())),
+        ("known-by", typed(known_by), typed(&KnownBy::FIRST)),
         ("wording", typed(wording), typed(&Wording::default())),
         ("answer", typed(&settings.answer), typed(&AnswerOf::default())),
         ("figure-metric", typed(&figure.metric), typed(&usual.metric)),

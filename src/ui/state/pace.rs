@@ -73,8 +73,27 @@ impl Pace {
 impl State {
     /// A run took so long. Whether its model was thought slower before.
     pub fn learn_pace(&mut self, which: Which, result: &AnalysisResult, took: Duration) -> bool {
+        let known = self.pace.of[which as usize];
+        let before = known.map_or(f64::INFINITY, |it| it.secs_per_token);
+        match result {
+            AnalysisResult::CausalTrace(trace) => {
+                let n_cells = trace.restored.values().len();
+                let n = n_tokens(&trace.spec, n_cells, trace.prompt.n_pos());
+                let least = known.filter(|it| it.is_of_sweep).map_or(0.0, |_| REMEMBERED * before);
+                let secs_per_token = (took.as_secs_f64() / n).max(least);
+                self.set_pace(which, Measured { secs_per_token, is_of_sweep: true })
+            }
+            AnalysisResult::Prediction(it) => {
+                self.learn_pace_of_question(which, it.prompt.n_pos(), took)
+            }
+            _ => false,
+        }
+    }
+
+    /// A question of so many tokens took so long. Whether its model was thought slower before.
+    pub fn learn_pace_of_question(&mut self, which: Which, n_pos: usize, took: Duration) -> bool {
         let secs = took.as_secs_f64();
-        if which == Which::Main && matches!(result, AnalysisResult::Prediction(_)) {
+        if which == Which::Main {
             self.pace.n_answers += 1;
             let question_secs = &mut self.pace.question_secs;
             // The first answers of a model take longer than those to come.
@@ -82,22 +101,20 @@ impl State {
             *question_secs = Some(question_secs.map_or(secs, smooth));
         }
         let known = self.pace.of[which as usize];
+        if known.is_some_and(|it| it.is_of_sweep) {
+            return false;
+        }
+        // The first passes of a model take longer than those to come.
         let before = known.map_or(f64::INFINITY, |it| it.secs_per_token);
-        let (secs_per_token, is_of_sweep) = match result {
-            AnalysisResult::CausalTrace(trace) => {
-                let n_cells = trace.restored.values().len();
-                let n = n_tokens(&trace.spec, n_cells, trace.prompt.n_pos());
-                let least = known.filter(|it| it.is_of_sweep).map_or(0.0, |_| REMEMBERED * before);
-                ((secs / n).max(least), true)
-            }
-            // The first passes of a model take longer than those to come.
-            AnalysisResult::Prediction(it) if known.is_none_or(|it| !it.is_of_sweep) => {
-                ((BATCHED * secs / it.prompt.n_pos() as f64).min(before), false)
-            }
-            _ => return false,
-        };
-        self.pace.of[which as usize] = Some(Measured { secs_per_token, is_of_sweep });
-        secs_per_token < REMEMBERED * before
+        let secs_per_token = (BATCHED * secs / n_pos as f64).min(before);
+        self.set_pace(which, Measured { secs_per_token, is_of_sweep: false })
+    }
+
+    /// Whether the model was thought slower before.
+    fn set_pace(&mut self, which: Which, now: Measured) -> bool {
+        let before = self.pace.of[which as usize].replace(now);
+        let before = before.map_or(f64::INFINITY, |it| it.secs_per_token);
+        now.secs_per_token < REMEMBERED * before
     }
 
     /// Whether facts of the dataset are asked in the background.

@@ -52,7 +52,7 @@ impl Sweep {
         let tokenizer = &engine.info.tokenizer;
         let dataset = &machine.datasets.get(&plan.facts, None)?;
         let library = &Library::new(tokenizer).sharing(&machine.datasets);
-        let choices = &Choices::new(dataset, tokenizer);
+        let choices = &Choices::new(dataset);
         let draws = if settings.shared_draws { FactDraws::Shared } else { FactDraws::Anew };
         let n_usual = written.with_numbers("n_samples", &|it| it, &self.spec)?.1;
         let of = |n_samples: u64, more: u64| -> anyhow::Result<Written> {
