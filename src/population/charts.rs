@@ -1,5 +1,7 @@
 //! The charts of a population: maps, lines over layers, and lists of the largest.
 
+use std::collections::BTreeSet;
+
 use super::read::{Cell, Numbers};
 use crate::analysis::{Inference, Role};
 use crate::figure::number::significant;
@@ -24,8 +26,8 @@ pub(super) enum Form {
     /// Two sides, and the place of each cell in the grid. `[row, column]`
     Map { rows: Side, columns: Side, places: Vec<[usize; 2]> },
 
-    /// A line for each name, over layers.
-    Lines { series: Vec<String>, n_layers: usize },
+    /// A line for each name, over layers, and the line and the layer of each cell.
+    Lines { series: Vec<String>, n_layers: usize, places: Vec<[usize; 2]> },
 
     /// What has no such order.
     List,
@@ -41,6 +43,17 @@ impl Form {
             return Self::List;
         }
         let columns = || Side::layers("Layer", n_layers);
+        let names: Vec<String> = cells.iter().map(Cell::name_over_layers).collect();
+        let series: Vec<String> =
+            names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        let line = |name: &String| series.binary_search(name).unwrap_or(0);
+        let places: Vec<[usize; 2]> =
+            names.iter().zip(&layers).map(|(name, &layer)| [line(name), layer]).collect();
+        let is_each_once = places.iter().collect::<BTreeSet<_>>().len() == places.len();
+        if series.len() == 1 && n_layers > 1 && is_each_once {
+            // One place over all layers.
+            return Self::Lines { series, n_layers, places };
+        }
         let roles: Option<Vec<Role>> = cells.iter().map(|it| it.role).collect();
         let heads: Option<Vec<usize>> = cells.iter().map(|it| it.head).collect();
         match (roles, heads) {
@@ -65,29 +78,15 @@ impl Form {
                 Self::Map { rows: Side::heads(n_heads), columns: columns(), places }
             }
             _ => {
-                let name = |it: &Cell| series_name(it);
-                let mut series: Vec<String> = cells.iter().map(name).collect();
-                series.sort();
-                series.dedup();
-                let mut places: Vec<(usize, String)> =
-                    cells.iter().zip(&layers).map(|(it, &layer)| (layer, name(it))).collect();
-                places.sort();
-                places.dedup();
                 let is_few = series.len() <= 12 && n_layers > 1;
-                if is_few && places.len() == cells.len() && cells.len() > series.len() {
-                    Self::Lines { series, n_layers }
+                if is_few && is_each_once && cells.len() > series.len() {
+                    Self::Lines { series, n_layers, places }
                 } else {
                     Self::List
                 }
             }
         }
     }
-}
-
-/// What a cell is but for its layer.
-fn series_name(cell: &Cell) -> String {
-    let label = cell.label.clone().filter(|_| cell.component.is_none());
-    Cell { layer: None, label, ..cell.clone() }.name()
 }
 
 /// The maps of all groups in one scale, and of their difference in one of its own.
@@ -153,7 +152,7 @@ pub(super) fn lines(
         let mut values = vec![f32::NAN; n_layers];
         let mut band = vec![(f32::NAN, f32::NAN); n_layers];
         for (cell, it) in numbers.cells.iter().zip(&found.cells) {
-            if let Some(layer) = cell.layer.filter(|_| series_name(cell) == *name) {
+            if let Some(layer) = cell.layer.filter(|_| cell.name_over_layers() == *name) {
                 values[layer] = it.mean as f32;
                 band[layer] = (it.low as f32, it.high as f32);
             }

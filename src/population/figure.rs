@@ -1,6 +1,6 @@
 //! The figure of a population: the figures of all its facts laid over each other, place by place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,10 @@ pub struct Shown {
     /// changes, which have no bound.
     pub charts: Vec<String>,
 
+    /// What is shown of each chart, over all layers: a component, a head or the role of a token, by its
+    /// name. `None` shows all.
+    pub place: Option<String>,
+
     /// How many places a table lists.
     pub n_listed: usize,
 
@@ -51,6 +55,7 @@ impl Default for Shown {
             relations: Vec::new(),
             direction: None,
             charts: Vec::new(),
+            place: None,
             n_listed: 10,
             n_top: 10,
             resampling: Resampling::default(),
@@ -78,8 +83,8 @@ pub enum GroupBy {
 pub struct Laid {
     pub figure: Figure,
 
-    /// By chart and place in it: a cell of a map, one row after the other, or a row of a table. Lines and
-    /// counts have none.
+    /// By chart and place in it: a cell of a map, one row after the other, a layer of a line, one line
+    /// after the other, or a row of a table. Counts have none.
     pub behind: Vec<Vec<Option<Behind>>>,
 }
 
@@ -206,6 +211,13 @@ impl Population {
         is_same.then_some(Behind { numbers, cell, group: behind.group })
     }
 
+    /// The names by which [`Shown::place`] tells places apart, of one chart or of all.
+    pub fn places(&self, chart: Option<&str>) -> BTreeSet<String> {
+        let charts = self.charts.iter();
+        let shown = charts.filter(|it| chart.map_or(it.chart != RECALL, |chart| it.chart == chart));
+        shown.flat_map(|it| it.cells.iter().map(Cell::name_over_layers)).collect()
+    }
+
     fn n_with_result(&self, kept: &[usize]) -> usize {
         kept.iter().filter(|&&nth| self.facts[nth].left_out.is_none()).count()
     }
@@ -214,10 +226,19 @@ impl Population {
     /// largest of them, and whether both ways have them in the same places.
     fn charts_of(
         &self,
-        (nth, numbers): (usize, &Numbers),
+        (nth, whole): (usize, &Numbers),
         groups: &[Group],
         shown: &Shown,
     ) -> Vec<ChartBehind> {
+        let is_shown =
+            |it: &Cell| shown.place.as_ref().is_none_or(|place| it.name_over_layers() == *place);
+        let kept: Vec<usize> =
+            (0..whole.cells.len()).filter(|&it| is_shown(&whole.cells[it])).collect();
+        if kept.is_empty() {
+            return Vec::new();
+        }
+        let part = (kept.len() < whole.cells.len()).then(|| whole.of_cells(&kept));
+        let numbers = part.as_ref().unwrap_or(whole);
         let of = |facts: &[usize]| -> Vec<Vec<f64>> {
             let cell = |values: &Vec<f64>| facts.iter().map(|&nth| values[nth]).collect();
             numbers.values.iter().map(cell).collect()
@@ -245,27 +266,24 @@ impl Population {
         }
         let title = self.title(numbers);
         let about = |place: Option<[usize; 2]>| {
-            place.map(|[group, cell]| Behind { numbers: nth, group, cell })
+            place.map(|[group, cell]| Behind { numbers: nth, group, cell: kept[cell] })
         };
-        let mut charts: Vec<ChartBehind> = match Form::of(&numbers.cells) {
+        let (drawn, cells): (Vec<Chart>, Vec<Option<usize>>) = match Form::of(&numbers.cells) {
             Form::Map { rows, columns, places } => {
-                let n_columns = columns.labels.len();
-                let mut cells = vec![None; rows.labels.len() * n_columns];
-                for (cell, [row, column]) in places.iter().enumerate() {
-                    cells[row * n_columns + column] = Some(cell);
-                }
-                let behind = |group: usize| {
-                    cells.iter().map(|cell| about(cell.map(|cell| [group, cell]))).collect()
-                };
-                let maps = maps(&title, &found, &rows, &columns, &places).into_iter().enumerate();
-                maps.map(|(group, map)| (map, behind(group))).collect()
+                let cells = in_rows(&places, [rows.labels.len(), columns.labels.len()]);
+                (maps(&title, &found, &rows, &columns, &places), cells)
             }
-            Form::Lines { series, n_layers } => found
-                .iter()
-                .map(|it| (lines(&title, numbers, it, &series, n_layers), Vec::new()))
-                .collect(),
-            Form::List => Vec::new(),
+            Form::Lines { series, n_layers, places } => {
+                let lines = found.iter().map(|it| lines(&title, numbers, it, &series, n_layers));
+                (lines.collect(), in_rows(&places, [series.len(), n_layers]))
+            }
+            Form::List => Default::default(),
         };
+        let behind =
+            |group: usize| cells.iter().map(|cell| about(cell.map(|cell| [group, cell]))).collect();
+        let drawn = drawn.into_iter().enumerate();
+        let mut charts: Vec<ChartBehind> =
+            drawn.map(|(group, chart)| (chart, behind(group))).collect();
         let (table, rows) = listing(&title, numbers, &found, shown.n_listed);
         charts.push((Chart::Table(table), rows.into_iter().map(|it| about(Some(it))).collect()));
         let shared = self.shared(&title, numbers, &groups, shown);
@@ -565,4 +583,13 @@ fn each_named_once(mut charts: Vec<Chart>) -> Vec<Chart> {
         }
     }
     charts
+}
+
+/// The cell at each place of a grid, one row after the other. `places`: of each cell, row and column.
+fn in_rows(places: &[[usize; 2]], [n_rows, n_columns]: [usize; 2]) -> Vec<Option<usize>> {
+    let mut cells = vec![None; n_rows * n_columns];
+    for (cell, [row, column]) in places.iter().enumerate() {
+        cells[row * n_columns + column] = Some(cell);
+    }
+    cells
 }

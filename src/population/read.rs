@@ -80,6 +80,18 @@ impl Numbers {
     pub fn has(&self, fact: usize) -> bool {
         self.values.iter().any(|cell| !cell[fact].is_nan())
     }
+
+    /// The numbers of some cells.
+    pub(super) fn of_cells(&self, cells: &[usize]) -> Self {
+        Self {
+            chart: self.chart.clone(),
+            quantity: self.quantity.clone(),
+            measured: self.measured.clone(),
+            cells: cells.iter().map(|&it| self.cells[it].clone()).collect(),
+            values: cells.iter().map(|&it| self.values[it].clone()).collect(),
+            n_single: self.n_single,
+        }
+    }
 }
 
 /// What a number is about, in any prompt.
@@ -99,6 +111,12 @@ impl Cell {
     /// Whether other facts may have the same, because it is no mere label.
     fn is_of_any(&self) -> bool {
         self.label.is_none()
+    }
+
+    /// What the cell is but for its layer, in words.
+    pub fn name_over_layers(&self) -> String {
+        let label = self.label.clone().filter(|_| self.component.is_none());
+        Self { layer: None, label, ..self.clone() }.name()
     }
 
     /// The cell in words.

@@ -17,7 +17,8 @@ pub use crate::figure::Pick as Selection;
 pub enum ViewAction {
     Select(Selection),
 
-    /// A place of a chart was clicked: a cell, one row after the other, or a row of a table.
+    /// A place of a chart was clicked: a cell, one row after the other, a layer of a line, one line after
+    /// the other, or a row of a table.
     Place {
         chart: Arc<str>,
         nth: usize,

@@ -224,6 +224,7 @@ fn shown(by: GroupBy) -> Shown {
         relations: Vec::new(),
         direction: None,
         charts: Vec::new(),
+        place: None,
         n_listed: 1000,
         n_top: 5,
         resampling: RESAMPLING,
@@ -320,6 +321,29 @@ fn tokens_are_pooled_by_their_roles() {
             assert!((1.0..=12.0).contains(&n), "{row:?}");
         }
     }
+
+    // One place alone is a line over layers, of the same means, with the facts behind each.
+    let place = Some("last subject token".to_owned());
+    let one = Shown { place, ..shown(GroupBy::Way) };
+    let (whole, laid) = (found.figure(&shown(GroupBy::Way)), found.laid(&one));
+    let mut n_lines = 0;
+    for (chart, behind) in laid.figure.charts.iter().zip(&laid.behind) {
+        let Chart::Lines(lines) = chart else { continue };
+        n_lines += 1;
+        let map = map(&whole, &lines.name);
+        let row = map.rows.labels.iter().position(|it| it == "last subject token").unwrap();
+        let [line] = &lines.series[..] else { panic!("one place is one line") };
+        assert_eq!((line.values.len(), behind.len()), (map.n_columns(), map.n_columns()));
+        for (layer, value) in line.values.iter().enumerate() {
+            assert_eq!(*value, map.values[row * map.n_columns() + layer]);
+            let facts = found.behind(&one, &behind[layer].unwrap());
+            let mean = facts.iter().map(|it| it.value).sum::<f64>() / facts.len() as f64;
+            // The mean of at most twelve is the same but for the order of its sum.
+            assert!((mean as f32 - value).abs() < 1e-6, "{mean} {value}");
+        }
+    }
+    assert!(n_lines >= 3, "facts, inverses and their difference");
+    assert!(found.places(None).contains("last token"));
 }
 
 /// All reasons are told: those that differ in a number as one, and those that are too many by their count.

@@ -37,6 +37,11 @@ pub struct Population {
     #[arg(long, value_name = "RELATION")]
     relation: Vec<String>,
 
+    /// Only this place of each chart, over all layers: a component, a head such as `H3`, or what a token
+    /// is, such as `last subject token`
+    #[arg(long, value_name = "NAME")]
+    place: Option<String>,
+
     /// How many places of each chart are listed with their intervals
     #[arg(long, value_name = "N", default_value_t = Shown::default().n_listed)]
     top: usize,
@@ -77,6 +82,17 @@ impl Population {
                 self.dir.display()
             );
         }
+        if let Some(place) = &self.place {
+            let mut names = found.places(None);
+            names.extend(self.chart.iter().flat_map(|it| found.places(Some(it))));
+            let all: Vec<&str> = names.iter().map(|it| &**it).take(20).collect();
+            ensure!(
+                names.contains(place),
+                "there is no place “{place}” in {}; there are {}",
+                self.dir.display(),
+                all.join(", ")
+            );
+        }
         let catalogue = Catalogue::bundled();
         let relations: Vec<String> = self.relation.iter().map(|it| catalogue.id_of(it)).collect();
         for (name, id) in self.relation.iter().zip(&relations) {
@@ -92,6 +108,7 @@ impl Population {
             relations,
             direction: None,
             charts: self.chart.clone(),
+            place: self.place.clone(),
             n_listed: self.top,
             n_top: self.top_parts,
             resampling: Resampling {

@@ -15,7 +15,7 @@ use crate::population::{Behind, GroupBy, KnownWay, OneBehind, Task};
 use crate::ui::command::Command;
 use crate::ui::state::{OpenSweep, ReadSweep, State, SweepView};
 use crate::ui::theme;
-use crate::ui::view::{ViewAction, ViewCtx};
+use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::views::figure_ui;
 use crate::ui::widgets::{Choice, command_button_ui, keep_together};
 
@@ -23,6 +23,9 @@ use crate::ui::widgets::{Choice, command_button_ui, keep_together};
 /// width or the height that they take.
 const WIDE: f32 = 1000.0;
 const SHARE: f32 = 0.36;
+
+/// The most places of which one can be chosen.
+const MOST_PLACES: usize = 100;
 
 /// The width in points of a number before its fact.
 const NUMBER: f32 = 64.0;
@@ -151,10 +154,27 @@ fn filter_ui(ui: &mut Ui, open: &OpenSweep, read: &ReadSweep, commands: &mut Vec
         choice_ui(ui, "Chart", 170.0, &mut view.chart, &charts, |it| {
             it.clone().unwrap_or_else(|| "all but recall and lists".to_owned())
         });
+        place_ui(ui, &mut view, read);
     });
     if view != open.view {
         commands.push(Command::LookAtSweep(Box::new(view)));
     }
+}
+
+/// A component, a head or the role of a token, over all layers.
+fn place_ui(ui: &mut Ui, view: &mut SweepView, read: &ReadSweep) {
+    let names = read.population.places(view.chart.as_deref());
+    if view.place.as_ref().is_some_and(|it| !names.contains(it)) {
+        view.place = None;
+    }
+    if !(2..=MOST_PLACES).contains(&names.len()) {
+        return;
+    }
+    let places: Vec<Option<String>> =
+        [None].into_iter().chain(names.into_iter().map(Some)).collect();
+    choice_ui(ui, "Place", 150.0, &mut view.place, &places, |it| {
+        it.clone().unwrap_or_else(|| "all".to_owned())
+    });
 }
 
 /// One relation, or two whose difference is shown.
@@ -197,8 +217,17 @@ fn choice_ui<T: Clone + PartialEq>(
 
 fn figure_part_ui(ui: &mut Ui, read: &ReadSweep, state: &State, commands: &mut Vec<Command>) {
     let Some(info) = state.info() else { return };
+    // The place whose facts are listed is marked, and arrow keys go on from there.
+    let behind = state.many.open.as_ref().and_then(|it| it.behind.as_ref());
+    let cell =
+        behind.and_then(|(it, _)| read.population.charts.get(it.numbers)?.cells.get(it.cell));
+    let selection = cell.map_or(state.selection, |it| Selection {
+        layer: it.layer,
+        head: it.head,
+        ..Selection::default()
+    });
     let ctx = ViewCtx {
-        selection: state.selection,
+        selection,
         tokenizer: &info.tokenizer,
         ranges: &state.settings.ranges,
         planted: None,

@@ -107,6 +107,9 @@ pub struct SweepView {
 
     /// The name of one chart. `None` shows all but the recall and lists of what was largest.
     pub chart: Option<String>,
+
+    /// See [`Shown::place`].
+    pub place: Option<String>,
 }
 
 /// A sweep that was read, laid out as a view of it asks.
@@ -132,6 +135,7 @@ impl SweepView {
             relations: self.relations.clone(),
             direction: self.direction,
             charts: self.chart.iter().cloned().collect(),
+            place: self.place.clone(),
             ..Shown::default()
         }
     }

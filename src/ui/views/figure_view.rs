@@ -348,7 +348,7 @@ fn chart_ui(
         }
         Chart::Bars(bars) => bars_ui(ui, bars, &[], before),
         Chart::Waterfall(it) => bars_ui(ui, &it.bars, &it.starts, before),
-        Chart::Lines(lines) => lines_ui(ui, lines, ctx, plot_height).map(select),
+        Chart::Lines(lines) => lines_ui(ui, lines, ctx, plot_height),
         Chart::Scatter(scatter) => scatter_ui(ui, scatter, plot_height).map(select),
         Chart::Graph(graph) => graph_ui(ui, graph, before),
         Chart::Table(table) => picked_row(ui, table, ctx),

@@ -6,13 +6,18 @@ use egui_plot::{FilledArea, Line, LineStyle, MarkerShape, PlotPoints, PlotUi, Po
 use crate::figure::number::{brief, exact};
 use crate::figure::{Lines, Pick, Series, band_pieces};
 use crate::ui::theme::series as series_color;
-use crate::ui::view::ViewCtx;
+use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::widgets::layer_plot::{LayerPlot, Legend, Place};
 
 /// The number of layers from which on values have no dots.
 const MANY_LAYERS: usize = 61;
 
-pub(super) fn lines_ui(ui: &mut Ui, lines: &Lines, ctx: &ViewCtx<'_>, height: f32) -> Option<Pick> {
+pub(super) fn lines_ui(
+    ui: &mut Ui,
+    lines: &Lines,
+    ctx: &ViewCtx<'_>,
+    height: f32,
+) -> Option<ViewAction> {
     // Lines can be told apart without colours.
     let style = |nth: usize| match nth % 3 {
         0 => ("—", LineStyle::Solid),
@@ -46,15 +51,29 @@ pub(super) fn lines_ui(ui: &mut Ui, lines: &Lines, ctx: &ViewCtx<'_>, height: f3
         selected: LayerPlot::place_of(&places, ctx.selection.layer),
         size: vec2(ui.available_width(), height),
     };
-    let picked = plot.show(ui, |plot| {
+    let (layer, value) = plot.show_with_value(ui, |plot| {
         for (nth, series) in series() {
             band(plot, series, colors[nth]);
         }
         for (nth, series) in series() {
             line(plot, series, colors[nth], style(nth).1, n_layers < MANY_LAYERS);
         }
-    });
-    picked.map(Pick::layer)
+    })?;
+    if !ctx.picks_places {
+        return Some(ViewAction::Select(Pick::layer(layer).over(ctx.selection)));
+    }
+    let line = nearest_line(lines, layer, value)?;
+    Some(ViewAction::Place { chart: lines.name.as_str().into(), nth: line * n_layers + layer })
+}
+
+/// The line whose number at a layer is the nearest to a value, or without one the first that has a number
+/// there. `None` if none has.
+fn nearest_line(lines: &Lines, layer: usize, value: Option<f64>) -> Option<usize> {
+    let numbers = lines.series.iter().map(|it| it.values.get(layer).copied().unwrap_or(f32::NAN));
+    let there = numbers.enumerate().filter(|(_, number)| number.is_finite());
+    let distance = |number: f32| value.map_or(0.0, |it| (f64::from(number) - it).abs());
+    let nearest = there.min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
+    nearest.map(|(line, _)| line)
 }
 
 fn line(plot: &mut PlotUi<'_>, series: &Series, color: Color32, style: LineStyle, has_dots: bool) {
@@ -93,5 +112,30 @@ fn value_text(series: &Series, layer: usize) -> String {
             format!("{} [{}, {}]", exact(value), brief(*low), brief(*high))
         }
         _ => exact(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_click_means_the_nearest_line_that_has_a_number_there() {
+        let line = |values: [f32; 2]| Series {
+            name: String::new(),
+            values: values.into(),
+            band: Vec::new(),
+        };
+        let series = [line([0.0, f32::NAN]), line([1.0, 3.0]), line([2.0, f32::NAN])];
+        let lines = Lines::new("a", "b", "Layer", series);
+        for (layer, value, expected) in [
+            (0, Some(1.4), Some(1)),
+            (0, Some(9.0), Some(2)),
+            (0, None, Some(0)),
+            (1, Some(-5.0), Some(1)),
+            (2, Some(0.0), None),
+        ] {
+            assert_eq!(nearest_line(&lines, layer, value), expected, "{layer} {value:?}");
+        }
     }
 }

@@ -129,6 +129,16 @@ impl LayerPlot<'_> {
         ui: &mut Ui,
         draw: impl FnOnce(&mut PlotUi<'p>) + 'p,
     ) -> Option<usize> {
+        Some(self.show_with_value(ui, draw)?.0)
+    }
+
+    /// Draws the plot. Returns the place that was picked in this frame, and where it was clicked the value
+    /// at the pointer.
+    pub fn show_with_value<'p>(
+        &'p self,
+        ui: &mut Ui,
+        draw: impl FnOnce(&mut PlotUi<'p>) + 'p,
+    ) -> Option<(usize, Option<f64>)> {
         let (Some(first), Some(last)) = (self.places.first(), self.places.last()) else {
             ui.weak("Not computed");
             return None;
@@ -176,10 +186,12 @@ impl LayerPlot<'_> {
         });
         let response = shown.response;
         let place_at = |pos| self.nearest(shown.transform.value_from_position(pos).x);
-        let mut picked = None;
+        let (mut picked, mut value) = (None, None);
         if response.clicked() {
             response.request_focus();
-            picked = response.interact_pointer_pos().map(place_at);
+            let pos = response.interact_pointer_pos();
+            picked = pos.map(place_at);
+            value = pos.map(|pos| shown.transform.value_from_position(pos).y);
         }
         if response.has_focus() {
             picked = picked.or_else(|| self.moved_by_keys(ui, &response));
@@ -194,7 +206,7 @@ impl LayerPlot<'_> {
         if let Some(pos) = response.hover_pos() {
             Self::tooltip(&response, &self.places[place_at(pos)]);
         }
-        picked
+        Some((picked?, value))
     }
 
     /// The place of a layer.
