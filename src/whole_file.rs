@@ -18,7 +18,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut file = begin(&place)?;
     file.write_all(bytes)?;
-    file.flush()?;
+    // Where the disk has no room, some file systems say so only now.
+    file.as_file().sync_all()?;
     file.persist(place).map_err(|error| error.error)?;
     Ok(())
 }

@@ -73,6 +73,13 @@ pub enum FolderError {
     Io { path: PathBuf, source: io::Error },
 
     #[error(
+        "there is no room for the next part ({source}); what was written is whole, and once there is room \
+         the same sweep goes on from there: {}",
+        path.display()
+    )]
+    Full { path: PathBuf, source: io::Error },
+
+    #[error(
         "the folder holds a sweep that asks something else; not the same: {what}; name another \
          folder: {path}"
     )]
@@ -261,11 +268,24 @@ impl Folder {
     /// Writes a part that is there as bytes.
     pub(super) fn add(&mut self, bytes: &[u8], facts: Vec<FactNote>) -> Result<(), FolderError> {
         let path = self.path.join(format!("part-{:06}.parquet", self.n_parts + 1));
-        whole_file::write(&path, bytes).map_err(FolderError::io(&path))?;
+        whole_file::write(&path, bytes).map_err(|source| {
+            if is_full(&source) {
+                FolderError::Full { path: self.path.clone(), source }
+            } else {
+                FolderError::Io { path, source }
+            }
+        })?;
         self.n_parts += 1;
         self.found.extend(facts);
         Ok(())
     }
+}
+
+/// Whether a file could not be written for want of room: on the disk, of the user's share, or of what one
+/// file may take.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// The number in the name of a part.

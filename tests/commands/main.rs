@@ -20,6 +20,10 @@ mod specs;
 mod sweeps;
 #[cfg(feature = "parquet")]
 mod odd_sweeps;
+#[cfg(feature = "parquet")]
+mod job_files;
+#[cfg(all(unix, feature = "parquet"))]
+mod full_disk;
 mod files;
 mod verifying;
 mod datasets;

@@ -1,0 +1,123 @@
+//! Sweeps that find no room for the next part: what was written stays, and once there is room they go on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use assert_cmd::cargo::CommandCargoExt as _;
+use tempfile::TempDir;
+
+use crate::support::stdout;
+
+/// A sweep of six facts, and a folder with the part of three of them.
+struct HalfDone {
+    dir: TempDir,
+    sweep: Vec<String>,
+    half: PathBuf,
+    first: Vec<u8>,
+}
+
+impl HalfDone {
+    fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let spec = path("spec.json");
+        let asked = ["attribute", "--by", "heads", "--facts", "builtin", "--case", "2"];
+        stdout(&[&asked[..], &["--save-spec", &spec]].concat());
+        let sweep: Vec<String> = ["sweep", &spec, "--n", "6"].map(str::to_owned).into();
+        let told = |more: &[&str]| {
+            stdout(&[&sweep.iter().map(|it| &**it).collect::<Vec<_>>(), more].concat())
+        };
+        told(&["--out", &path("whole")]);
+        for share in ["1/2", "2/2"] {
+            told(&["--out", &path("shards"), "--shard", share]);
+        }
+        let shards = [path("shards/shard-1-of-2"), path("shards/shard-2-of-2")];
+        let half = path("half");
+        stdout(&["merge", &shards[0], &shards[1], "--out", &half]);
+        let half = PathBuf::from(half);
+        fs::remove_file(half.join("part-000002.parquet")).unwrap();
+        let first = fs::read(half.join("part-000001.parquet")).unwrap();
+        Self { dir, sweep, half, first }
+    }
+
+    /// Carries the sweep out through a shell's words, which end in `exec "$@"`, and holds that it finds no
+    /// room in the folder and leaves what is there.
+    fn finds_no_room(&self, shell: &str, folder: &Path) {
+        let program = Command::cargo_bin("factscope").unwrap();
+        let output = Command::new("sh")
+            .args(["-c", shell, "sh"])
+            .arg(program.get_program())
+            .args(&self.sweep)
+            .arg("--out")
+            .arg(folder)
+            .env("HF_HUB_OFFLINE", "1")
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "there was room");
+        let place = format!("goes on from there: {}", folder.display());
+        assert!(told.contains("no room for the next part") && told.contains(&place), "{told}");
+        let names = fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|it| it.into_string().unwrap()).collect();
+        names.retain(|it| it != "filler");
+        names.sort();
+        assert_eq!(names, ["_lock", "_sweep.json", "part-000001.parquet"]);
+        assert!(fs::read(folder.join("part-000001.parquet")).unwrap() == self.first);
+    }
+
+    /// Goes on in the folder, and holds that it becomes what a sweep with room is.
+    fn goes_on(&self, folder: &Path) {
+        let folder = folder.to_str().unwrap();
+        let sweep: Vec<&str> = self.sweep.iter().map(|it| &**it).collect();
+        let told = stdout(&[&sweep[..], &["--out", folder]].concat());
+        assert!(told.contains("3 of them were there already"), "{told}");
+        let population =
+            |dir: &str| stdout(&["population", dir, "--draws", "50", "--permutations", "19"]);
+        let whole = self.dir.path().join("whole");
+        assert_eq!(population(folder), population(whole.to_str().unwrap()));
+    }
+}
+
+/// A file that may take no more bytes is a full disk that needs no disk of its own.
+#[test]
+fn a_sweep_without_room_for_a_part_goes_on_once_there_is_room() {
+    let sweep = HalfDone::new();
+    sweep.finds_no_room(r#"trap "" XFSZ; ulimit -f 2; exec "$@""#, &sweep.half);
+    sweep.goes_on(&sweep.half);
+}
+
+/// A disk of 128 kB, where one can be mounted.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_sweep_goes_on_after_the_disk_was_full() {
+    let place = TempDir::new().unwrap();
+    let disk = place.path();
+    let mount =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=128k", "tmpfs"]).arg(disk).output();
+    if !mount.is_ok_and(|it| it.status.success()) {
+        eprintln!("left out: no disk can be mounted here, which needs the rights of root");
+        return;
+    }
+    let unmount = || {
+        let done = Command::new("umount").arg(disk).status();
+        assert!(done.is_ok_and(|it| it.success()));
+    };
+    let tested = std::panic::catch_unwind(|| {
+        let sweep = HalfDone::new();
+        for name in ["_sweep.json", "part-000001.parquet"] {
+            fs::copy(sweep.half.join(name), disk.join(name)).unwrap();
+        }
+        // All that is left of the disk but for a page, which the lock may need.
+        let filler = disk.join("filler");
+        let mut size = 128 * 1024;
+        while fs::write(&filler, vec![0; size]).is_err() {
+            size -= 4096;
+        }
+        sweep.finds_no_room(r#"exec "$@""#, disk);
+        fs::remove_file(filler).unwrap();
+        sweep.goes_on(disk);
+    });
+    unmount();
+    tested.unwrap();
+}
