@@ -13,6 +13,10 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use sha2::{Digest as _, Sha256};
 
+#[cfg(feature = "parquet")]
+#[path = "documents/reading.rs"]
+mod reading;
+
 /// The documents at the top, beside those in `docs`.
 const AT_THE_TOP: [&str; 5] =
     ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
