@@ -185,3 +185,47 @@ fn what_cannot_be_asked_of_many_facts_is_refused() {
     refused("reads the weights alone");
     assert_eq!(factscope(&["sweep", spec, "--shard", "3/2", "--out", "x"]).status.code(), Some(2));
 }
+
+/// The means and errors of `average` are those that the sweep of its trace has in common.
+#[test]
+fn an_average_of_traces_is_what_their_sweep_has_in_common() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (spec, out) = (path("trace.json"), path("out"));
+    let traced = ["--kind", "mlp", "--samples", "2", "--window", "2"];
+    let facts = ["--relation", "capital", "--n", "8"];
+    let average = json(&[&["average", "--json"][..], &facts, &traced].concat());
+    let fact = ["--facts", "builtin", "--case", "2", "--save-spec", &spec];
+    stdout(&[&["trace"][..], &traced, &fact].concat());
+    let known = ["--known", "forward", "--figure-effect", "indirect", "--out", &out];
+    stdout(&[&["sweep", &spec][..], &facts, &known].concat());
+    let found = json(&["population", &out, "--draws", "9", "--permutations", "9", "--json"]);
+
+    let averaged = &average["maps"][0]["metrics"]["prob"];
+    let map = &found["figure"]["charts"][0]["Map"];
+    let texts = |it: &serde_json::Value| -> Vec<String> {
+        it.as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect()
+    };
+    let (roles, rows) = (texts(&averaged["roles"]), texts(&map["rows"]["labels"]));
+    assert!(roles.contains(&"subject-last".to_owned()) && roles.contains(&"last".to_owned()));
+    let n_layers = map["columns"]["labels"].as_array().unwrap().len();
+    for (name, label) in [("subject-last", "last subject token"), ("last", "last token")] {
+        let role = roles.iter().position(|it| it == name).unwrap();
+        let row = rows.iter().position(|it| it == label).unwrap();
+        for layer in 0..n_layers {
+            let number = |it: &serde_json::Value| it[role][layer].as_f64().unwrap();
+            let mean = number(&averaged["indirect"]);
+            let nth = row * n_layers + layer;
+            // One subtracts two f32 and rounds before it averages, the other afterwards.
+            let value = map["values"][nth].as_f64().unwrap();
+            assert!((value - mean).abs() < 1e-6, "{name} {layer}: {value} {mean}");
+            let error = number(&averaged["standard_error"]);
+            let told = map["details"][nth].as_str().unwrap();
+            let low = told.strip_prefix("±1.96 SE ").unwrap().split(' ').next().unwrap();
+            let low: f64 = low.replace('−', "-").parse().unwrap();
+            // The detail has three digits.
+            assert!((low - (mean - 1.96 * error)).abs() < 6e-3 * low.abs() + 1e-6, "{told}");
+        }
+    }
+    assert_eq!(average["n_facts"].as_u64().unwrap(), 5);
+}
