@@ -95,6 +95,9 @@ pub enum PlanError {
     #[error(transparent)]
     Folder(#[from] FolderError),
 
+    #[error("{0}")]
+    Pilot(String),
+
     #[error("the dataset is gone: {0}")]
     Gone(PathBuf),
 

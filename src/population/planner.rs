@@ -25,6 +25,36 @@ pub enum Goal {
     Width(f64),
 }
 
+/// A text that says no goal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoGoal {
+    #[error("a time is a number above 0 with its unit: `90s`, `20m` or `2h`")]
+    Time,
+
+    #[error("the width of an interval is a number above 0: `0.01`")]
+    Width,
+}
+
+impl Goal {
+    /// A time, from `90s`, `20m` or `2h`.
+    pub fn budget(text: &str) -> Result<Self, NoGoal> {
+        let units = [('s', 1.0), ('m', 60.0), ('h', 3600.0)];
+        let found =
+            units.iter().find_map(|(unit, secs)| Some((text.trim().strip_suffix(*unit)?, secs)));
+        let number = found.and_then(|(number, secs)| Some(above_zero(number)? * secs));
+        number.map(Self::Budget).ok_or(NoGoal::Time)
+    }
+
+    /// A width, from a number.
+    pub fn width(text: &str) -> Result<Self, NoGoal> {
+        above_zero(text).map(Self::Width).ok_or(NoGoal::Width)
+    }
+}
+
+fn above_zero(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|it: &f64| it.is_finite() && *it > 0.0)
+}
+
 impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -181,9 +181,14 @@ impl Selection {
         let records: Vec<usize> = match self.n {
             None => (0..dataset.records.len()).filter(is_meant).collect(),
             Some(n_facts) => {
-                let (relation, seed) = (self.relation.clone(), self.seed);
-                let sample = Sample { relation, direction: Direction::Forward, n_facts, seed };
-                sample.draw(&dataset.records).iter().map(|it| places[&*it.id]).collect()
+                // A larger draw begins with the same facts, so those of other ids can be passed over.
+                let (relation, seed, direction) =
+                    (self.relation.clone(), self.seed, Direction::Forward);
+                let all = dataset.records.len();
+                let drawn = if self.cases.is_some() { all } else { n_facts };
+                let sample = Sample { relation, direction, n_facts: drawn, seed };
+                let drawn = sample.draw(&dataset.records);
+                drawn.iter().map(|it| places[&*it.id]).filter(is_meant).take(n_facts).collect()
             }
         };
         let task = |record| {

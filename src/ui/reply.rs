@@ -12,7 +12,7 @@ use crate::facts::{Dataset, Direction};
 use crate::figure::Record;
 #[cfg(feature = "hub")]
 use crate::hub::{Found, HubName};
-use crate::population::Estimate;
+use crate::population::{Chosen, Estimate};
 use crate::session::{DatasetIdentity, Present, Session};
 #[cfg(feature = "hub")]
 use crate::task::Progress;
@@ -79,6 +79,9 @@ pub enum Reply {
     Hub(JobId, FromHub),
     /// What a few facts took.
     Estimated(JobId, Box<Estimate>),
+
+    /// How many facts and draws were chosen for a time or an interval.
+    Chosen(JobId, Box<Chosen>),
 
     /// The folder of a sweep was read and laid out, in this time.
     Swept {

@@ -592,3 +592,19 @@ fn a_share_is_what_a_job_array_says() {
     assert_eq!("2/4".parse(), Ok(Shard { index: 1, count: 4 }));
     assert!("0/4".parse::<Shard>().is_err() && "5/4".parse::<Shard>().is_err());
 }
+
+#[test]
+fn facts_are_drawn_among_those_that_are_named() {
+    let ids = DATASET.records.iter().step_by(100).map(|it| it.id.clone()).collect();
+    let named = Selection { cases: Some(ids), ..Selection::default() };
+    let drawn = |n| Selection { n: Some(n), ..named.clone() }.tasks(&DATASET);
+    let all = named.tasks(&DATASET);
+    assert!(drawn(4).iter().all(|it| all.contains(it)) && drawn(4).len() == 4);
+    assert_eq!(drawn(6)[..4], drawn(4), "more facts keep the first ones");
+    assert_eq!(drawn(9999).len(), all.len());
+    // All that are named are drawn as from the whole dataset.
+    let whole = Selection { n: Some(DATASET.records.len()), ..Selection::default() };
+    let order: Vec<Task> =
+        whole.tasks(&DATASET).into_iter().filter(|it| all.contains(it)).collect();
+    assert_eq!(drawn(9999), order);
+}

@@ -17,7 +17,9 @@ use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::{Estimated, FactId, Filter, JobKind, ManyOptions, SweepView};
+use factscope::ui::state::{
+    Amount, AmountBy, Estimated, FactId, Filter, JobKind, ManyOptions, SweepView,
+};
 use tempfile::TempDir;
 
 use super::support::Window;
@@ -128,6 +130,42 @@ fn what_a_view_asks_of_many_facts_is_what_the_commands_give() {
     // The folder alone says what is asked, too.
     type_line(&format!("factscope sweep '{}' --out again", dir.display()), elsewhere.path());
     assert_eq!(numbers(&elsewhere.path().join("again")), numbers(&dir));
+}
+
+#[test]
+fn facts_and_draws_are_chosen_for_an_interval() {
+    let (mut window, _home) = open();
+    let n = window.list_few("capital");
+    window.show(Pane::Trace);
+    window.asks_over(Pane::Trace);
+    let asks = |window: &mut Window, by: AmountBy, text: &str| {
+        let mut options = window.app().state.many.asking.as_ref().unwrap().options.clone();
+        options.ways = Ways::Forward;
+        options.amount = Amount { by, text: text.to_owned() };
+        window.does(Command::SetMany(Box::new(options)));
+        window.wait("the pilot", |app| {
+            let asking = app.state.many.asking.as_ref();
+            asking.is_some_and(|it| !matches!(it.estimate, Estimated::Running(_)))
+        });
+    };
+    asks(&mut window, AmountBy::Time, "ten minutes");
+    window.sees("A time is a number above 0 with its unit");
+    asks(&mut window, AmountBy::Width, "0.3");
+    window.sees("Chosen: ");
+    let asking = window.app().state.many.asking.as_ref().unwrap();
+    let Estimated::Chosen(chosen) = &asking.estimate else { panic!("{:?}", asking.estimate) };
+    let (n_facts, n_samples) = (chosen.n_facts, chosen.n_samples.unwrap());
+    assert!((1..n).contains(&n_facts), "{chosen:?}");
+
+    // So many of the listed facts are drawn, and the folder notes why.
+    window.does(Command::StartSweep);
+    window.sweep_ends();
+    assert_eq!(window.app().state.error, None);
+    let read = window.app().state.many.open.as_ref().unwrap().read.clone().unwrap();
+    assert!(read.is_whole());
+    assert_eq!((read.population.facts.len(), read.manifest.selection.n), (n_facts, Some(n_facts)));
+    assert_eq!(read.manifest.settings["plan"]["goal"], "width 0.3");
+    assert_eq!(read.manifest.spec["spec"]["CausalTrace"]["n_samples"], n_samples);
 }
 
 #[test]
@@ -281,6 +319,7 @@ fn the_filter_of_the_list_says_which_facts_are_asked() {
         known_by: KnownBy::default(),
         wording: Wording::default(),
         settings: SweepSettings::default(),
+        amount: Amount::default(),
         dir: String::new(),
     };
     let listed = |window: &Window| window.app().state.listed(&options).unwrap().1;

@@ -21,14 +21,10 @@ use crate::experiment::Library;
 use crate::facts::{Dataset, Direction};
 use crate::figure::number::with_thousands;
 use crate::population::{
-    AnswerOf, Estimate, Folder, Goal, Manifest, Outcome, Plan, Ready, Selection, Shard,
+    AnswerOf, Chosen, Estimate, Folder, Goal, Manifest, Outcome, Plan, Ready, Selection, Shard,
     SweepSettings, Task, Ways, Wording, duration, reasons_of,
 };
 use crate::task::{CancelToken, Progress, TaskCtx};
-
-mod planning;
-
-use planning::seconds;
 
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -71,12 +67,12 @@ pub struct Sweep {
 
     /// Choose how many facts are drawn, and how often the corruption of each, for so much time on this
     /// machine: `90s`, `20m`, `2h`. A pilot of a few facts tells what is worth its time
-    #[arg(long, value_name = "TIME", value_parser = seconds, conflicts_with_all = ["n", "width", "estimate", "spec_of", "shard"])]
-    budget: Option<f64>,
+    #[arg(long, value_name = "TIME", value_parser = Goal::budget, conflicts_with_all = ["n", "width", "estimate", "spec_of", "shard"])]
+    budget: Option<Goal>,
 
     /// Choose them for a 95 % interval of the mean that is so wide from end to end
-    #[arg(long, value_name = "WIDTH", conflicts_with_all = ["n", "estimate", "spec_of", "shard"])]
-    width: Option<f64>,
+    #[arg(long, value_name = "WIDTH", value_parser = Goal::width, conflicts_with_all = ["n", "estimate", "spec_of", "shard"])]
+    width: Option<Goal>,
 
     /// The folder that parts are written to; a second start goes on where the first stopped
     #[arg(long, value_name = "DIR")]
@@ -120,23 +116,19 @@ impl Sweep {
         };
         let model = machine.model(&plan.written.outline.model)?;
         let engine = opened(&model, &plan.written.outline.edits, machine)?;
-        if let Some(goal) = self.goal()? {
+        if let Some(goal) = self.goal() {
             let chosen = if let Some(chosen) = self.planned_before(goal)? {
                 chosen
             } else {
-                self.plan(goal, &plan, &engine, machine)?
+                let (datasets, spec) = (&machine.datasets, &self.spec);
+                machine.watched("Planning", |task| {
+                    plan.choose(goal, &engine, datasets, spec, &machine.ctx(task))
+                })?
             };
             if !machine.quiet {
                 chosen.told.iter().for_each(|it| complain(it));
             }
-            let written = match chosen.n_samples {
-                Some(n) => plan.written.with_numbers("n_samples", &|_| n as u64, &self.spec)?.0,
-                None => plan.written,
-            };
-            let selection = Selection { n: Some(chosen.n_facts), ..plan.selection };
-            let settings =
-                SweepSettings { plan: Some(serde_json::to_value(&chosen)?), ..plan.settings };
-            plan = Plan::new(written, plan.facts, selection, settings)?;
+            plan = plan.chosen(&chosen, &self.spec)?;
         }
         plan.open(&engine, &machine.datasets, |ready| self.asked(ready, begun.as_ref(), machine))?
     }
@@ -150,7 +142,7 @@ impl Sweep {
             && self.settings() == SweepSettings::default()
             && self.chosen.dataset.facts == Path::new(Dataset::BUNDLED)
             && self.shard.is_none()
-            && self.goal()?.is_none();
+            && self.goal().is_none();
         ensure!(
             is_usual,
             "the folder says itself which facts are asked and what is measured; leave these flags out: {}",
@@ -241,12 +233,18 @@ impl Sweep {
         }
     }
 
-    fn goal(&self) -> anyhow::Result<Option<Goal>> {
-        let goal = self.budget.map(Goal::Budget).or_else(|| self.width.map(Goal::Width));
-        if let Some(Goal::Budget(number) | Goal::Width(number)) = goal {
-            ensure!(number.is_finite() && number > 0.0, "--budget and --width are above 0");
-        }
-        Ok(goal)
+    fn goal(&self) -> Option<Goal> {
+        self.budget.or(self.width)
+    }
+
+    /// What the folder was begun with, which a second start keeps.
+    fn planned_before(&self, goal: Goal) -> anyhow::Result<Option<Chosen>> {
+        let Some(out) = self.out.as_deref().filter(|it| it.join(Manifest::FILE).exists()) else {
+            return Ok(None);
+        };
+        let plan = Manifest::load(out)?.settings.get("plan").cloned();
+        let plan: Option<Chosen> = plan.map(serde_json::from_value).transpose()?;
+        Ok(plan.filter(|it| it.goal == goal.to_string()))
     }
 
     fn shard(&self) -> anyhow::Result<Option<Shard>> {

@@ -18,7 +18,7 @@ pub struct ChosenArgs {
     n: Option<usize>,
 
     /// Only the fact with this id; may be given again
-    #[arg(long, value_name = "ID", conflicts_with = "n")]
+    #[arg(long, value_name = "ID")]
     case: Vec<String>,
 
     /// Only facts that the model knows `forward`, as an `inverse`, or `both` ways; the others are

@@ -285,9 +285,10 @@ impl App {
             Reply::SessionSaved { path, saved } => self.session_saved(path, saved, ctx),
             Reply::Recorded { nth, records } => self.recorded(nth, records),
             Reply::Kept { kept, took } => self.kept(kept, took),
-            reply @ (Reply::Estimated(..) | Reply::Swept { .. } | Reply::FactOfSweep { .. }) => {
-                self.hear_sweep(reply, ctx);
-            }
+            reply @ (Reply::Estimated(..)
+            | Reply::Chosen(..)
+            | Reply::Swept { .. }
+            | Reply::FactOfSweep { .. }) => self.hear_sweep(reply, ctx),
             Reply::Weighed { result, n_bytes } => self.weighed(&result, n_bytes, ctx),
             Reply::Screenshot { path, saved } => {
                 if let Some(errand) = &mut self.errand {

@@ -22,8 +22,8 @@ use crate::ui::pane::Pane;
 use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{
-    Asking, Estimated, JobKind, LONG, ManyJob, ManyOptions, OpenSweep, ReadSweep, SweepView,
-    capitalized,
+    Amount, Asking, Estimated, JobKind, LONG, ManyJob, ManyOptions, OpenSweep, ReadSweep,
+    SweepView, capitalized,
 };
 use crate::worker::{Call, CallError, Class, Engine, Job, JobId, Which, Work};
 
@@ -100,6 +100,7 @@ impl App {
             known_by: self.state.facts.filter().known_by,
             wording: Wording::default(),
             settings,
+            amount: Amount::default(),
             dir: String::new(),
         };
         self.stop_estimate();
@@ -142,9 +143,22 @@ impl App {
     fn estimate(&mut self) {
         let Some(asking) = &self.state.many.asking else { return };
         let which = asking.which;
-        let estimate = match self.plan(asking) {
+        let goal = asking.options.amount.goal().map_err(|error| capitalized(&error));
+        let estimate = match self.plan(asking).and_then(|plan| Ok((plan, goal?))) {
             Err(error) => Estimated::Failed(error),
-            Ok(plan) => {
+            Ok((plan, Some(goal))) => {
+                let replies = self.replies.clone();
+                let id = self.call(which, ManyJob::Estimate, Class::Usual, |id| {
+                    move |engine: &Engine, datasets: &Datasets, ctx: &AnalysisCtx<'_>| {
+                        let chosen = plan.choose(goal, engine, datasets, Path::new(""), ctx)?;
+                        // The window has closed: nobody to tell.
+                        _ = replies.send(Reply::Chosen(id, Box::new(chosen)));
+                        Ok(())
+                    }
+                });
+                Estimated::Running(id)
+            }
+            Ok((plan, None)) => {
                 let replies = self.replies.clone();
                 let id = self.call(which, ManyJob::Estimate, Class::Usual, |id| {
                     move |engine: &Engine, datasets: &Datasets, ctx: &AnalysisCtx<'_>| {
@@ -206,9 +220,8 @@ impl App {
             return;
         }
         let Some(asking) = &self.state.many.asking else { return };
-        let n = self.state.n_listed(asking.options.ways);
-        let Estimated::Known(estimate) = &asking.estimate else { return };
-        if estimate.secs_of(n) > LONG && !asking.is_unsure {
+        let Some((secs, _)) = asking.cost(self.state.n_listed(asking.options.ways)) else { return };
+        if secs > LONG && !asking.is_unsure {
             if let Some(asking) = &mut self.state.many.asking {
                 asking.is_unsure = true;
             }
@@ -216,7 +229,13 @@ impl App {
         }
         let asked = self.state.listed(&asking.options);
         let begun = asked.and_then(|asked| {
-            Ok((self.plan(asking)?, self.state.sweep_dir(asking, &asked)?, asking.which))
+            let plan = match (self.plan(asking)?, &asking.estimate) {
+                (plan, Estimated::Chosen(chosen)) => {
+                    plan.chosen(chosen, Path::new("")).map_err(|error| capitalized(&error))?
+                }
+                (plan, _) => plan,
+            };
+            Ok((plan, self.state.sweep_dir(asking, &asked)?, asking.which))
         });
         match begun {
             Ok((plan, dir, which)) => {
@@ -333,6 +352,13 @@ impl App {
                     && matches!(asking.estimate, Estimated::Running(it) if it == id)
                 {
                     asking.estimate = Estimated::Known(*estimate);
+                }
+            }
+            Reply::Chosen(id, chosen) => {
+                if let Some(asking) = &mut self.state.many.asking
+                    && matches!(asking.estimate, Estimated::Running(it) if it == id)
+                {
+                    asking.estimate = Estimated::Chosen(*chosen);
                 }
             }
             Reply::Swept { dir, read, took } => {

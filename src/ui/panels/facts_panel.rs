@@ -187,7 +187,7 @@ fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             it.map_or("Known or not", Known::text).to_owned()
         });
         let width = ui.available_width() - 8.0;
-        known_by_ui(ui, "Known by", width, &mut filter.known_by);
+        known_by_ui(ui, "Known by ", width, &mut filter.known_by);
         let lessons = state.facts.lessons();
         if !lessons.is_empty() {
             let lessons = [None].into_iter().chain(lessons.into_iter().map(Some));

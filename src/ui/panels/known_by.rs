@@ -9,27 +9,30 @@ use crate::ui::widgets::Choice;
 const RANK_WIDTH: f32 = 56.0;
 const MOST_GUESSES: usize = 1000;
 
-/// Draws the choice. `width`: of all of it, in points.
-pub(super) fn known_by_ui(ui: &mut Ui, name: &str, width: f32, by: &mut KnownBy) {
+const NAME: &str = "Known by";
+
+/// Draws the choice. `said`: what stands before each in the box; `width`: of all of it, in points.
+pub(super) fn known_by_ui(ui: &mut Ui, said: &str, width: f32, by: &mut KnownBy) {
     let is_ranked = |it: &KnownBy| matches!(it, KnownBy::Rank(2..));
     let ranked = if is_ranked(by) { *by } else { KnownBy::TEN };
     let width = if is_ranked(by) { width - RANK_WIDTH } else { width };
     ui.horizontal(|ui| {
-        let choice = Choice { is_cut: true, ..Choice::new(name, width) };
+        let choice = Choice { is_cut: true, ..Choice::new(NAME, width) };
         let all = [KnownBy::FIRST, ranked, KnownBy::Choice];
-        let shown = choice.show(ui, by, &all, |it| match *it {
-            KnownBy::FIRST => {
-                ("First guess".into(), "A right answer is the first guess, as in ROME")
-            }
-            KnownBy::Rank(_) => {
-                ("Rank, up to".into(), "A right answer is among so many first guesses")
-            }
-            KnownBy::Choice => (
-                "Choice".into(),
-                "Among the answers of all facts of the relation, a right one is the likeliest",
-            ),
+        let shown = choice.show(ui, by, &all, |it| {
+            let (text, about) = match *it {
+                KnownBy::FIRST => ("first guess", "A right answer is the first guess, as in ROME"),
+                KnownBy::Rank(_) => {
+                    ("rank, up to", "A right answer is among so many first guesses")
+                }
+                KnownBy::Choice => (
+                    "choice",
+                    "Among the answers of all facts of the relation, a right one is the likeliest",
+                ),
+            };
+            (format!("{said}{text}").into(), about)
         });
-        shown.accessible_name(name);
+        shown.accessible_name(NAME);
         if let KnownBy::Rank(n @ 2..) = by {
             let field = ui.add(DragValue::new(n).range(2..=MOST_GUESSES));
             field.on_hover_text("How many first guesses").accessible_name("First guesses");

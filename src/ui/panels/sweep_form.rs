@@ -7,13 +7,15 @@ use super::known_by::known_by_ui;
 use crate::figure::words::counted;
 use crate::population::{AnswerOf, Ways, Wording, duration};
 use crate::ui::command::Command;
-use crate::ui::state::{Asking, Estimated, State};
+use crate::ui::state::{Amount, AmountBy, Asking, Estimated, State, capitalized};
 use crate::ui::theme;
 use crate::ui::widgets::{Choice, command_button_ui, gives, keep_together};
 
-/// The widths of a combo box and of the button beside the folder, in points.
+/// The widths of a combo box, of the button beside the folder, and of a time or a width that is typed, in
+/// points.
 const CHOICE_WIDTH: f32 = 130.0;
 const CHOOSE_WIDTH: f32 = 90.0;
+const GOAL_WIDTH: f32 = 110.0;
 
 /// Draws what is about to be asked, of how many facts, and how long that takes.
 pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut Vec<Command>) {
@@ -55,13 +57,14 @@ pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut
             });
             keep_together(ui, "Known by", CHOICE_WIDTH);
             ui.label("Known by");
-            known_by_ui(ui, "Known by", CHOICE_WIDTH, &mut options.known_by);
+            known_by_ui(ui, "", CHOICE_WIDTH, &mut options.known_by);
             ui.checkbox(&mut options.settings.shared_draws, "Same draws for all facts")
                 .on_hover_text(
                     "As in ROME; intervals over facts then leave out how much a mean would change \
                      with other draws",
                 );
         });
+        amount_ui(ui, &mut options.amount);
         ui.horizontal(|ui| {
             let label = ui.label("Folder");
             let hint = "in your folder for data, named by the question";
@@ -87,6 +90,37 @@ pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut
     }
 }
 
+/// How many of the facts are asked, and for what that is chosen.
+fn amount_ui(ui: &mut Ui, amount: &mut Amount) {
+    ui.horizontal(|ui| {
+        let all = [AmountBy::All, AmountBy::Time, AmountBy::Width];
+        choice_ui(ui, "Facts", &mut amount.by, &all, |it| match it {
+            AmountBy::All => ("all of them", "With the draws that the view asks for"),
+            AmountBy::Time => (
+                "for a time",
+                "A few facts are tried, to choose how many are drawn at random and how often the \
+                 corruption of each, so that the mean is told best in that time",
+            ),
+            AmountBy::Width => (
+                "for an interval",
+                "A few facts are tried, to choose how many are drawn at random and how often the \
+                 corruption of each, for a 95 % interval of the mean so wide from end to end",
+            ),
+        });
+        let (name, hint) = match amount.by {
+            AmountBy::All => return,
+            AmountBy::Time => ("Time", "90s, 20m, 2h"),
+            AmountBy::Width => ("Width", "0.01"),
+        };
+        let label = ui.label(name);
+        let field = TextEdit::singleline(&mut amount.text)
+            .hint_text(hint)
+            .background_color(theme::field_color(ui))
+            .desired_width(GOAL_WIDTH);
+        ui.add(field).labelled_by(label.id);
+    });
+}
+
 fn estimate_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize) {
     match &asking.estimate {
         Estimated::Running(_) => {
@@ -94,6 +128,11 @@ fn estimate_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize) {
         }
         Estimated::Known(estimate) => {
             ui.add(Label::new(estimate.text(n_tasks).trim_end()).wrap());
+        }
+        Estimated::Chosen(chosen) => {
+            for sentence in &chosen.told {
+                ui.add(Label::new(capitalized(sentence)).wrap());
+            }
         }
         Estimated::Failed(error) => {
             let text = RichText::new(error).color(theme::palette(ui).error);
@@ -103,11 +142,8 @@ fn estimate_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize) {
 }
 
 fn start_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize, commands: &mut Vec<Command>) {
-    let secs = match &asking.estimate {
-        Estimated::Known(estimate) => Some(estimate.secs_of(n_tasks)),
-        Estimated::Running(_) | Estimated::Failed(_) => None,
-    };
-    if let Some(secs) = secs.filter(|_| asking.is_unsure) {
+    let cost = asking.cost(n_tasks);
+    if let Some((secs, n_tasks)) = cost.filter(|_| asking.is_unsure) {
         let text = format!(
             "{} facts take about {}. Begin? It can be stopped and gone on with at any time.",
             grouped(n_tasks),
@@ -118,7 +154,7 @@ fn start_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize, commands: &mut Vec<Com
     ui.horizontal(|ui| {
         let text = if asking.is_unsure { "Begin" } else { "Start" };
         let button = Button::new(text).fill(theme::palette(ui).accent_fill);
-        let can_start = n_tasks > 0 && secs.is_some();
+        let can_start = n_tasks > 0 && cost.is_some();
         gives(ui.add_enabled(can_start, button), Command::StartSweep, commands);
         command_button_ui(ui, Command::LeaveAsking, commands);
     });

@@ -1,6 +1,7 @@
 //! One question asked of many facts: what is about to be asked, and the sweep that is shown.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use crate::experiment::{Written, as_typed, quoted};
 use crate::facts::{Dataset, Direction};
 use crate::figure::Figure;
 use crate::population::{
-    AnswerOf, Behind, Estimate, FigureSettings, GroupBy, KnownBy, KnownWay, Manifest, OneBehind,
-    Population, Selection, Shown, SweepSettings, Ways, Wording,
+    AnswerOf, Behind, Chosen, Estimate, FigureSettings, Goal, GroupBy, KnownBy, KnownWay, Manifest,
+    NoGoal, OneBehind, Population, Selection, Shown, SweepSettings, Ways, Wording,
 };
 use crate::ui::pane::Pane;
 use crate::worker::{JobId, Which};
@@ -53,9 +54,44 @@ pub struct ManyOptions {
     pub known_by: KnownBy,
     pub wording: Wording,
     pub settings: SweepSettings,
+    pub amount: Amount,
 
     /// The folder as it is typed. Empty for one in the user's folder for data.
     pub dir: String,
+}
+
+/// How many of the listed facts are asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    pub by: AmountBy,
+
+    /// The time or the width, as it is typed.
+    pub text: String,
+}
+
+/// By what it is chosen how many facts are asked, and how often is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AmountBy {
+    /// All are asked, with the draws of the view.
+    #[default]
+    All,
+
+    /// What is worth most for so much time.
+    Time,
+
+    /// What an interval so wide needs.
+    Width,
+}
+
+impl Amount {
+    /// `None` for all facts. The error says how a goal is typed.
+    pub fn goal(&self) -> Result<Option<Goal>, NoGoal> {
+        match self.by {
+            AmountBy::All => Ok(None),
+            AmountBy::Time => Goal::budget(&self.text).map(Some),
+            AmountBy::Width => Goal::width(&self.text).map(Some),
+        }
+    }
 }
 
 /// What is known of how long a sweep takes.
@@ -63,6 +99,9 @@ pub struct ManyOptions {
 pub enum Estimated {
     Running(JobId),
     Known(Estimate),
+
+    /// How many facts and draws were chosen, and why.
+    Chosen(Chosen),
 
     /// Why the question cannot be asked of many facts, or that the estimate was stopped.
     Failed(String),
@@ -164,6 +203,20 @@ impl ReadSweep {
     }
 }
 
+impl Asking {
+    /// How long the facts take, in seconds, and how many they are, each way counted. `n_listed`: how many
+    /// the list shows. `None` while that is not known.
+    pub fn cost(&self, n_listed: usize) -> Option<(f64, usize)> {
+        match &self.estimate {
+            Estimated::Known(estimate) => Some((estimate.secs_of(n_listed), n_listed)),
+            Estimated::Chosen(chosen) => {
+                Some((chosen.secs, chosen.n_facts * self.options.ways.directions().len()))
+            }
+            Estimated::Running(_) | Estimated::Failed(_) => None,
+        }
+    }
+}
+
 impl OpenSweep {
     pub fn new(dir: PathBuf, view: SweepView, job: Option<JobId>) -> Self {
         Self {
@@ -243,7 +296,11 @@ impl State {
         let home = self.many.home.as_ref();
         let home = home.ok_or("Type a folder for the numbers: there is no folder for data")?;
         let outline = &asking.written.outline;
-        let question = format!("{}{asked:?}{:?}", asking.written.text(), asking.options.settings);
+        let mut question =
+            format!("{}{asked:?}{:?}", asking.written.text(), asking.options.settings);
+        if let Estimated::Chosen(Chosen { n_facts, n_samples, .. }) = &asking.estimate {
+            _ = write!(question, "{:?}{n_facts}{n_samples:?}", asking.options.amount);
+        }
         let hash = Sha256::digest(question.as_bytes());
         let hash: Vec<String> = hash[..4].iter().map(|it| format!("{it:02x}")).collect();
         let hash = hash.concat();

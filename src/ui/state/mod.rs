@@ -37,7 +37,9 @@ pub use conventions::{Convention, Difference};
 pub use findings::{Findings, Run, RunState};
 pub use history::{Choices, History};
 pub use jobs::{FactAnswer, JobKind, Jobs, ManyJob, OpenJob};
-pub use many::{Asking, Estimated, LONG, Many, ManyOptions, OpenSweep, ReadSweep, SweepView};
+pub use many::{
+    Amount, AmountBy, Asking, Estimated, LONG, Many, ManyOptions, OpenSweep, ReadSweep, SweepView,
+};
 pub use memory::{Memory, SystemMemory};
 pub use models::{ModelBeside, ModelState, is_of_main};
 pub use pace::Pace;

@@ -1,0 +1,106 @@
+//! How many facts a plan asks, and how often it draws, chosen for a time or for an interval.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Plan, PlanError, SweepSettings};
+use super::planner::{Goal, N_TIMED, Pilot};
+use super::recall::Choices;
+use super::selection::Selection;
+use super::sweep::Sweep;
+use crate::analysis::AnalysisCtx;
+use crate::analysis::trace_average::FactDraws;
+use crate::experiment::{Binding, Datasets, Library, Written};
+use crate::worker::Engine;
+
+/// What was chosen and why, as the folder notes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// The goal, in words.
+    pub goal: String,
+
+    /// Draws of each fact. `None` where the method draws nothing.
+    pub n_samples: Option<usize>,
+    pub n_facts: usize,
+
+    /// About how long all take, in seconds. 0 in folders of before it was noted.
+    #[serde(default)]
+    pub secs: f64,
+
+    /// Sentences for the user.
+    pub told: Vec<String>,
+}
+
+impl Plan {
+    /// Asks a few facts, and chooses how many are drawn, and how often. Errors name `path`, the spec's file.
+    pub fn choose(
+        &self,
+        goal: Goal,
+        engine: &Engine,
+        datasets: &Datasets,
+        path: &Path,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<Chosen, PlanError> {
+        let Self { written, selection, settings, .. } = self;
+        let dataset = &datasets.get(&self.facts, None)?;
+        let library = &Library::new(&engine.info.tokenizer).sharing(datasets);
+        let choices = &Choices::new(dataset);
+        let draws = if settings.shared_draws { FactDraws::Shared } else { FactDraws::Anew };
+        let n_usual = written.with_numbers("n_samples", &|it| it, path)?.1;
+        let of = |n_samples: u64, more: u64| -> Result<Written, PlanError> {
+            let (spec, _) = written.with_numbers("n_samples", &|_| n_samples, path)?;
+            Ok(spec.with_numbers("seed", &|seed| seed.wrapping_add(more), path)?.0)
+        };
+        let specs = [of(1, 0)?, of(1, 1)?, of(N_TIMED as u64, 0)?];
+        let [first, second, several] = &specs;
+        let bindings = [
+            Binding::new(first, library, draws)?,
+            Binding::new(second, library, draws)?,
+            Binding::new(several, library, draws)?,
+        ];
+        // Both ways of a fact are asked together, and one tells the spread.
+        let directions = selection.ways.directions();
+        let mut tasks = selection.check(dataset, &self.facts)?;
+        tasks.retain(|it| it.direction == directions[0]);
+        let quiet = ctx.reporting(&|_| ());
+        let found = Pilot::of(&tasks, n_usual > 0, &|task, n_samples, more| {
+            let nth = if n_samples > 1 { 2 } else { more as usize };
+            let sweep = Sweep {
+                engine,
+                binding: &bindings[nth],
+                dataset,
+                choices,
+                selection,
+                answer: settings.answer,
+                layers: &settings.layers,
+                look: &|spec, tokenizer| settings.figure.look(spec, tokenizer),
+            };
+            sweep.try_out(task, &quiet)
+        })?;
+        let mut pilot = found.map_err(PlanError::Pilot)?;
+        pilot.fixed *= directions.len() as f64;
+        pilot.each *= directions.len() as f64;
+        let n_usual = (n_usual > 0).then_some(n_usual);
+        let choice = pilot.choose(goal, tasks.len(), n_usual);
+        Ok(Chosen {
+            goal: goal.to_string(),
+            n_samples: choice.n_samples,
+            n_facts: choice.n_facts,
+            secs: choice.secs,
+            told: pilot.told(&choice),
+        })
+    }
+
+    /// The plan with what was chosen. Errors name `path`.
+    pub fn chosen(self, chosen: &Chosen, path: &Path) -> Result<Self, PlanError> {
+        let written = match chosen.n_samples {
+            Some(n) => self.written.with_numbers("n_samples", &|_| n as u64, path)?.0,
+            None => self.written,
+        };
+        let selection = Selection { n: Some(chosen.n_facts), ..self.selection };
+        let noted = serde_json::to_value(chosen).map_err(crate::experiment::BindingError::from)?;
+        let settings = SweepSettings { plan: Some(noted), ..self.settings };
+        Self::new(written, self.facts, selection, settings)
+    }
+}
