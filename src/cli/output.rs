@@ -283,7 +283,11 @@ impl ResultOutput {
             position: self.figure_position,
             head: self.figure_head,
         };
-        let model = AskedModel { name: &engine.info.name, edits: &engine.edits };
+        let model = AskedModel {
+            name: &engine.info.name,
+            edits: &engine.edits,
+            n_kv_heads: engine.info.config.n_kv_heads(),
+        };
         Look { pick, model: Some(model), ..self.look.look(spec, &engine.info.tokenizer) }
     }
 }

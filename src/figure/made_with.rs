@@ -11,6 +11,9 @@ pub struct AskedModel<'a> {
 
     /// What was changed in it, in the order in which it was done.
     pub edits: &'a [ModelEdit],
+
+    /// How many heads of keys and values a layer has: fewer than heads where queries are grouped.
+    pub n_kv_heads: usize,
 }
 
 impl AskedModel<'_> {

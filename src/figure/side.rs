@@ -77,6 +77,13 @@ impl Side {
         Self::new("Head", "head", labels, (0..n_heads).map(Key::Head).collect())
     }
 
+    /// A side of heads of keys and values, from 0, each of which serves a group of heads. None of them is
+    /// a head that can be picked.
+    pub fn key_heads(n_heads: usize) -> Self {
+        let labels = (0..n_heads).map(|head| head.to_string()).collect();
+        Self::named("Key head", "key head", labels)
+    }
+
     /// A side of tokens, as they are written on screen, the subject marked.
     pub fn tokens(title: &str, labels: Vec<String>, subject: Option<Range<usize>>) -> Self {
         let keys = (0..labels.len()).map(|pos| Key::Position { pos, role: None }).collect();

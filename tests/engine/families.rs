@@ -13,6 +13,7 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisResult, AnalysisSpec, Method as _, Reuse, accumulated_resid,
     neuron_attribution, source_attribution, through_head,
 };
+use factscope::figure::{AskedModel, Cell, Chart, Figure, Look, Pick};
 use factscope::intervention::{Site, SiteSet};
 use factscope::model::{
     Backward, BatchRow, ComputeDevice, DeviceChoice, Donors, Dropped, Family, FloatType,
@@ -427,6 +428,58 @@ fn every_method_is_the_same_with_and_without_reuse_on_every_family() {
             check_alike(&exact, &naive, &what);
         }
     }
+}
+
+/// Queries of a group share a head of keys, which is none of the heads that are picked out.
+#[test]
+fn heads_of_keys_are_told_from_heads() {
+    let mut prompt = prompt("In Paris it is", "Paris", Some("it"));
+    prompt.foil = Some(answer_of(&[67]));
+    let dir = with_tokenizer(&fixture("families/mistral"));
+    let unwatched = TaskCtx::unwatched();
+    let engine = Engine::load(dir.path(), DeviceChoice::Cpu, &unwatched, &|_| ()).unwrap();
+    let config = &engine.info.config;
+    assert_eq!((config.n_heads, config.n_kv_heads()), (4, 1));
+    let model = AskedModel { name: "mistral", edits: &[], n_kv_heads: config.n_kv_heads() };
+    let look = Look { model: Some(model), ..Look::new(&engine.info.tokenizer) };
+    let figure = |spec: &AnalysisSpec| {
+        let result = engine.run(&prompt, spec, &AnalysisCtx::unwatched()).unwrap();
+        Figure::of(&result, &look)
+    };
+    let (mut n_maps, mut n_told) = (0, 0);
+    for spec in specs(&prompt) {
+        if !matches!(spec, AnalysisSpec::AtpStar(_) | AnalysisSpec::EdgeAttribution(_)) {
+            continue;
+        }
+        let figure = figure(&spec);
+        n_told += usize::from(figure.notes.iter().any(|it| it.contains("serves heads 0 to 3")));
+        for chart in &figure.charts {
+            match chart {
+                Chart::Map(map) if map.rows.noun == "key head" => {
+                    n_maps += 1;
+                    assert_eq!(map.n_rows(), 1);
+                    assert_eq!(map.pick(0, 0), Pick::layer(0));
+                }
+                Chart::Map(map) if map.rows.noun == "head" => assert_eq!(map.n_rows(), 4),
+                Chart::Bars(bars) => {
+                    for bar in bars.bars.iter().filter(|it| it.label.contains("key head")) {
+                        assert_eq!(bar.pick.head, None, "{}", bar.label);
+                    }
+                }
+                Chart::Table(table) => {
+                    for row in &table.rows {
+                        let to = row.cells.get(1).and_then(Cell::text).unwrap_or_default();
+                        if to.ends_with(".k") || to.ends_with(".v") {
+                            assert_eq!(row.pick.head, None, "{to}");
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(n_maps, 2, "maps of keys and of values");
+    assert!(n_told >= 2, "{n_told}");
 }
 
 /// Checks that two results say the same, with numbers that differ by rounding at most.

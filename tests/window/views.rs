@@ -426,7 +426,7 @@ fn shown(ui: &mut egui::Ui, attention: &Attention, ctx: &ViewCtx<'_>) {
         is_current: true,
     };
     let settings = &mut AttentionSettings::default();
-    let mut view = AttentionView { attention, n_layers: N_LAYERS, settings, cut };
+    let mut view = AttentionView { attention, n_layers: N_LAYERS, n_sharing: 1, settings, cut };
     attention_ui(ui, &mut view, ctx, &mut Vec::new());
 }
 

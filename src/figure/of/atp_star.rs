@@ -1,8 +1,8 @@
 //! What `AtP*` estimates of queries, keys, values, heads and MLPs, and how well that fits.
 
 use super::{Look, by_row, corruption, estimates_against, head_map};
-use crate::analysis::Correlation;
 use crate::analysis::atp_star::{AtpStar, Node, Verified};
+use crate::analysis::{Correlation, Grid};
 use crate::figure::number::significant;
 use crate::figure::words::{metric_name, token_at};
 use crate::figure::{Bar, Bars, Chart, ColorMap, Figure, Map, Pick, Point, Side};
@@ -20,23 +20,29 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
     let rows = Side::prompt("Token", &it.prompt);
     let map = Map::new("MLPs", rows, look.layers("Layer of the MLP", n_layers), values, &quantity);
     let mut charts = vec![Chart::Map(map.colored(ColorMap::Greens))];
-    for (node, what) in [(Node::Query, "Queries"), (Node::Key, "Keys"), (Node::Value, "Values")] {
-        // Heads that share keys and values have fewer of them.
+    let n_heads_of = |node: Node| {
         let grids = Node::ALL.iter().position(|it| *it == node).and_then(|nth| it.effects.get(nth));
-        let n_heads = grids.and_then(|it| it.first()).map_or(0, |it| it.n_columns());
+        grids.and_then(|it| it.first()).map_or(0, Grid::n_columns)
+    };
+    // Heads that share keys and values have fewer of them.
+    let shares_keys = n_heads_of(Node::Key) < n_heads_of(Node::Query);
+    for (node, what) in [(Node::Query, "Queries"), (Node::Key, "Keys"), (Node::Value, "Values")] {
+        let n_heads = n_heads_of(node);
         let value = |layer: usize, head: usize| {
             it.effect(node, layer, pos, head).map_or(f32::NAN, |it| it.size)
         };
         let name = format!("{what} at {}", token_at(pos, &it.prompt));
-        let map = head_map(&name, &quantity, [n_layers, n_heads], look, value);
+        let mut map = head_map(&name, &quantity, [n_layers, n_heads], look, value);
+        if shares_keys && node != Node::Query {
+            map.rows = Side::key_heads(n_heads);
+        }
         let most = map.range.1;
         charts.push(Chart::Map(map.in_range(0.0, most).colored(ColorMap::Reds)));
     }
     let ranked = it.ranked();
-    let bars = ranked
-        .iter()
-        .take(look.n_listed)
-        .map(|part| Bar::new(label(it, part), part.estimate.size).about(pick(part)));
+    let bars = ranked.iter().take(look.n_listed).map(|part| {
+        Bar::new(label(it, part, shares_keys), part.estimate.size).about(pick(part, shares_keys))
+    });
     charts.push(Chart::Bars(Bars::new("Largest", &quantity, bars)));
     let corruptions = (it.runs.corruptions.as_slice(), it.runs.corrupted.as_slice());
     charts.extend(
@@ -50,12 +56,13 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
         it.runs.clean.get(it.spec.metric).map_or_else(String::new, |it| significant(it, 4)),
         corruption::contrast(&it.spec.contrast, it.runs.noise_std, look),
     )];
+    notes.extend(look.about_key_heads(n_heads_of(Node::Query)));
     if !it.verified.is_empty() {
         let points = it.verified.iter().map(|part| Point {
-            label: label(it, part),
+            label: label(it, part, shares_keys),
             x: part.estimate.fixed,
             y: part.patched,
-            pick: pick(part),
+            pick: pick(part, shares_keys),
         });
         let change = format!("change of {name}");
         charts.push(estimates_against("Verified", "Measured", &change, points));
@@ -84,11 +91,16 @@ pub(super) fn agreement(it: &Correlation) -> String {
     format!("Pearson {}, Spearman {}", shown(it.pearson), shown(it.spearman))
 }
 
-fn label(it: &AtpStar, part: &Verified) -> String {
+/// What a part is called. `shares_keys`: whether keys and values are those of groups of heads.
+fn label(it: &AtpStar, part: &Verified, shares_keys: bool) -> String {
     let token = visible(&it.prompt.pieces[part.pos]);
     let Verified { layer, pos, .. } = part;
     match (part.node, part.head) {
         (Node::Mlp, _) | (_, None) => format!("MLP {layer} at {pos} {token}"),
+        (node @ (Node::Key | Node::Value), Some(head)) if shares_keys => {
+            let what = if node == Node::Key { "key" } else { "value" };
+            format!("L{layer} key head {head} {what} at {pos} {token}")
+        }
         (node, Some(head)) => {
             let what = match node {
                 Node::Query => "query",
@@ -101,6 +113,8 @@ fn label(it: &AtpStar, part: &Verified) -> String {
     }
 }
 
-fn pick(part: &Verified) -> Pick {
-    Pick { layer: Some(part.layer), position: Some(part.pos), head: part.head }
+fn pick(part: &Verified, shares_keys: bool) -> Pick {
+    let is_of_group = shares_keys && matches!(part.node, Node::Key | Node::Value);
+    let head = part.head.filter(|_| !is_of_group);
+    Pick { layer: Some(part.layer), position: Some(part.pos), head }
 }

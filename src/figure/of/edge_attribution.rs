@@ -3,7 +3,7 @@
 use super::atp_star::agreement;
 use super::{Look, corruption, estimates_against, head_map, number, size};
 use crate::analysis::edge_attribution::{Edge, EdgeAttribution, EdgeBase};
-use crate::analysis::{Receiver, Sender};
+use crate::analysis::{HeadInput, Receiver, Sender};
 use crate::figure::number::{significant, with_thousands};
 use crate::figure::words::metric_name;
 use crate::figure::{Cell, Chart, Figure, Lines, Pick, Point, Row, Series, Table};
@@ -12,6 +12,8 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
     let name = metric_name(it.spec.metric, &it.prompt);
     let quantity = format!("Estimated change of {name}");
     let n_listed = it.edges.len().min(look.n_listed);
+    let n_heads = it.heads.n_columns();
+    let pick = |edge: &Edge| pick(edge, look.shares_keys(n_heads) == Some(false));
     let rows = it.edges.iter().take(n_listed).enumerate().map(|(nth, edge)| {
         let measured = it.verified.get(nth).copied();
         let mut cells = vec![
@@ -65,6 +67,7 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
             significant(it.embed, 3)
         ),
     ];
+    notes.extend(look.about_key_heads(n_heads));
     if let Some(found) = &it.agreement {
         let points = it.edges.iter().zip(&it.verified).map(|(edge, measured)| Point {
             label: format!("{} → {}", edge.from, edge.to),
@@ -79,9 +82,13 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
     Figure { title: format!("Edges that matter for {name}"), charts, notes, ..Figure::default() }
 }
 
-/// Where an edge ends; where it begins, if it ends at the logits.
-fn pick(edge: &Edge) -> Pick {
+/// Where an edge ends; where it begins, if it ends at the logits. `has_own_keys`: whether each head has
+/// keys and values of its own, which can then be picked with it.
+fn pick(edge: &Edge, has_own_keys: bool) -> Pick {
     match (edge.to, edge.from) {
+        (Receiver::Head { layer, input, .. }, _) if input != HeadInput::Query && !has_own_keys => {
+            Pick::layer(layer)
+        }
         (Receiver::Head { layer, head, .. }, _) | (_, Sender::Head { layer, head }) => {
             Pick::head(layer, head)
         }

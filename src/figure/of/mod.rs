@@ -152,6 +152,24 @@ impl<'a> Look<'a> {
         Side::layers(title, n_layers).marking(marked)
     }
 
+    /// Whether heads share keys and values. `None` where the model is not known.
+    fn shares_keys(&self, n_heads: usize) -> Option<bool> {
+        self.model.map(|model| model.n_kv_heads < n_heads)
+    }
+
+    /// How heads share keys and values, where they do.
+    fn about_key_heads(&self, n_heads: usize) -> Option<String> {
+        let n = self.model?.n_kv_heads;
+        (n < n_heads).then(|| {
+            let group = n_heads / n;
+            format!(
+                "Keys and values are those of {n} key heads in each layer: key head 0 serves heads 0 to \
+                 {}, and so on",
+                group - 1
+            )
+        })
+    }
+
     /// The token that is picked, if the prompt has it; else the last.
     fn position(&self, prompt: &TokenizedPrompt) -> usize {
         self.pick.position.filter(|&pos| pos < prompt.n_pos()).unwrap_or_else(|| prompt.last())

@@ -2,6 +2,7 @@
 
 use super::{Look, head_map, largest_heads, size};
 use crate::analysis::path_patching::{Between, PathPatching};
+use crate::analysis::{HeadInput, Receiver};
 use crate::figure::words::{at, joined, metric_name, metric_or_prob, reading};
 use crate::figure::{Chart, Figure, Lines, Series};
 
@@ -22,7 +23,7 @@ pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
         Between::Recomputed => "MLPs between react, other heads keep their clean outputs",
         Between::Frozen => "everything between keeps its clean output",
     };
-    let notes = vec![
+    let mut notes = vec![
         format!(
             "Only the paths from one part to {} {} carry what the part wrote in “{}”; {between} (Wang et \
              al. 2022). {}. Undisturbed {name} {}",
@@ -34,6 +35,12 @@ pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
         ),
         "Hatched: no such path, or not computed".to_owned(),
     ];
+    let is_key = |it: &Receiver| {
+        matches!(it, Receiver::Head { input: HeadInput::Key | HeadInput::Value, .. })
+    };
+    if it.spec.receivers.iter().any(is_key) {
+        notes.extend(look.about_key_heads(it.heads.n_columns()));
+    }
     Figure {
         title: format!("Paths to {} — {quantity}", joined(&receivers)),
         charts: vec![Chart::Map(map), largest, Chart::Lines(lines)],

@@ -141,7 +141,9 @@ fn figure_panel_ui(
 fn attention_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
     let mut settings = state.settings.attention;
     let mut cut = state.settings.studies.cut.clone();
-    let n_layers = state.info_at(state.row).map_or(0, |info| info.config.n_layers);
+    let config = state.info_at(state.row).map(|info| &info.config);
+    let n_layers = config.map_or(0, |it| it.n_layers);
+    let n_sharing = config.map_or(1, |it| it.n_heads / it.n_kv_heads());
     let painted = state.painted.of(state.key());
     let wanted = state.spec_of(Pane::Cut, state.row);
     let known = |run: &Run| match run.result.as_deref() {
@@ -162,7 +164,8 @@ fn attention_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
         let is_current = current.is_some();
         let error = wanted.err().map(|error| capitalized(&error));
         let cut = CutView { painted, settings: &mut cut, error, found, is_current };
-        let mut view = AttentionView { attention: it, n_layers, settings: &mut settings, cut };
+        let settings = &mut settings;
+        let mut view = AttentionView { attention: it, n_layers, n_sharing, settings, cut };
         attention_ui(ui, &mut view, ctx, commands)
     });
     if settings != state.settings.attention {

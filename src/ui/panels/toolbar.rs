@@ -95,11 +95,10 @@ fn name_ui(ui: &mut Ui, info: &ModelInfo) {
         format!("{} in the adapter's memory", size(4 * config.n_params()))
     };
     let about = format!(
-        "{}\n{} layers × {} heads, d_model {}, {} tokens, context {}\n{:.0} M parameters, {} on \
+        "{}\n{}, d_model {}, {} tokens, context {}\n{:.0} M parameters, {} on \
          disk ({}), {memory}\nopened in {:.1} s",
         info.dir.display(),
-        config.n_layers,
-        config.n_heads,
+        shape(info),
         config.d_model,
         grouped(config.d_vocab),
         grouped(config.n_ctx),
@@ -109,8 +108,17 @@ fn name_ui(ui: &mut Ui, info: &ModelInfo) {
         info.load_secs,
     );
     ui.label(RichText::new(&info.name).strong()).on_hover_text(&about);
-    let shape = format!("{} layers × {} heads", config.n_layers, config.n_heads);
-    ui.label(shape).on_hover_text(about);
+    ui.label(shape(info)).on_hover_text(about);
+}
+
+/// `30 layers × 9 heads (3 key heads)`
+fn shape(info: &ModelInfo) -> String {
+    let (n_heads, n_key_heads) = (info.config.n_heads, info.config.n_kv_heads());
+    let shape = format!("{} layers × {n_heads} heads", info.config.n_layers);
+    if n_key_heads == n_heads {
+        return shape;
+    }
+    format!("{shape} ({})", counted(n_key_heads, "key head"))
 }
 
 /// Says that the open model is changed, and offers the way back.

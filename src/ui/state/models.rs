@@ -114,8 +114,9 @@ impl State {
 
     /// The model as figures name it.
     pub fn asked_model(&self, which: Which) -> Option<AskedModel<'_>> {
-        let name = &self.info_of(which)?.name;
-        Some(AskedModel { name, edits: self.edits_of(which) })
+        let ModelInfo { name, config, .. } = &**self.info_of(which)?;
+        let n_kv_heads = config.n_kv_heads();
+        Some(AskedModel { name, edits: self.edits_of(which), n_kv_heads })
     }
 
     /// The model's name behind its place: `First model: gpt2`.

@@ -47,8 +47,15 @@ impl Study for Settings {
         let donor = self.other.donor(about)?;
         let layer = about.selection.layer.filter(|it| *it < about.n_layers());
         let head = about.selection.head.filter(|it| *it < about.n_heads());
-        let of_head = |input: HeadInput| match (layer, head) {
-            (Some(layer), Some(head)) => Ok(Receiver::Head { layer, head, input }),
+        // The head that is picked out reads a key and a value that it may share with its neighbours.
+        let n_in_group = about.n_heads() / about.info.config.n_kv_heads();
+        let of_head = |input: HeadInput| match (layer, head, input) {
+            (Some(layer), Some(head), HeadInput::Query) => {
+                Ok(Receiver::Head { layer, head, input })
+            }
+            (Some(layer), Some(head), HeadInput::Key | HeadInput::Value) => {
+                Ok(Receiver::Head { layer, head: head / n_in_group, input })
+            }
             _ => Err("Pick a head first, in the attention or in a map of heads".to_owned()),
         };
         let receiver = match self.to {

@@ -28,6 +28,9 @@ pub struct AttentionView<'a> {
 
     /// How many layers the model has.
     pub n_layers: usize,
+
+    /// How many neighbouring heads share keys and values.
+    pub n_sharing: usize,
     pub settings: &'a mut AttentionSettings,
     pub cut: CutView<'a>,
 }
@@ -56,7 +59,7 @@ pub fn attention_ui(
     ctx: &ViewCtx<'_>,
     commands: &mut Vec<Command>,
 ) -> Option<ViewAction> {
-    let (attention, n_layers) = (view.attention, view.n_layers);
+    let AttentionView { attention, n_layers, n_sharing, .. } = *view;
     let layers = attention.spec.layers.clone();
     if layers.is_empty() {
         ui.weak("No layer of this prompt's attention was computed");
@@ -91,13 +94,20 @@ pub fn attention_ui(
     });
 
     let mut caption = caption(attention, layer, head, n_layers, ctx);
+    if n_sharing > 1 {
+        caption.add(Tone::Note, about_key(head, n_sharing));
+    }
     caption.add(Tone::Note, about_cuts(view.settings.drawing, view.cut.painted.len()));
     // However many lines the small print has of what the pointer is on, nothing above it moves.
     let line = TextStyle::Small.resolve(ui.style()).size + ui.spacing().item_spacing.y;
     let room = vec2(width, ui.available_height() - CAPTION_LINES * line);
-    let mut atlas = HeadAtlas { attention, n_layers, selected: (layer, head), max_height: room.y };
+    let selected = (layer, head);
+    let mut atlas = HeadAtlas { attention, n_layers, n_sharing, selected, max_height: room.y };
     let split = split(ui, &atlas, room, ctx);
-    let about = |layer, head| about_head(attention, layer, head);
+    let about = |layer, head| {
+        let about = about_head(attention, layer, head);
+        if n_sharing == 1 { about } else { format!("{about}\n{}", about_key(head, n_sharing)) }
+    };
     let prompt = &attention.prompt;
     let (position, picked) = match split {
         Split::Beside { map_width } => {
@@ -289,6 +299,13 @@ fn about_head(attention: &Attention, layer: usize, head: usize) -> String {
         _ = write!(text, "\nDarkest blue: {}", significant(picture.end, 2));
     }
     text
+}
+
+/// Says which keys and values a head reads, where heads share them.
+fn about_key(head: usize, n_sharing: usize) -> String {
+    let key = head / n_sharing;
+    let (first, last) = (key * n_sharing, (key + 1) * n_sharing - 1);
+    format!("Heads {first} to {last} share the keys and values of key head {key}")
 }
 
 /// The width in points of an index with its arrows.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    Color32, ColorImage, Sense, TextureFilter, TextureId, TextureOptions, Ui, Vec2,
+    Color32, ColorImage, Rect, Sense, Stroke, TextureFilter, TextureId, TextureOptions, Ui, Vec2,
 };
 
 use super::heatmap::{Cell, Heatmap};
@@ -19,6 +19,9 @@ pub struct HeadAtlas<'a> {
 
     /// How many layers the model has; those that were not computed stay empty.
     pub n_layers: usize,
+
+    /// How many neighbouring heads share keys and values; a line parts them from the next.
+    pub n_sharing: usize,
 
     /// The layer and head that are outlined.
     pub selected: (usize, usize),
@@ -46,8 +49,24 @@ impl HeadAtlas<'_> {
             (Some(self.selected.1), Some(self.selected.0));
         heatmap.max_height = self.max_height;
         heatmap.picture = Some((self.texture(ui), &about));
-        let picked = heatmap.show(ui, Sense::click()).picked?;
+        let shown = heatmap.show(ui, Sense::click());
+        self.part_groups(ui, shown.response.rect);
+        let picked = shown.picked?;
         Some((picked.column, picked.row))
+    }
+
+    /// Draws the lines between heads that read different keys.
+    fn part_groups(&self, ui: &Ui, pictures: Rect) {
+        if self.n_sharing == 1 {
+            return;
+        }
+        let line = Stroke::new(1.0, palette(ui).text);
+        for head in (self.n_sharing..self.attention.n_heads).step_by(self.n_sharing) {
+            let y =
+                pictures.top() + pictures.height() * head as f32 / self.attention.n_heads as f32;
+            let painter = ui.painter();
+            painter.hline(pictures.x_range(), painter.round_to_pixel_center(y - 1.0), line);
+        }
     }
 
     /// How large it is when it is drawn in `room`: with its labels, and the pictures alone.
