@@ -48,8 +48,8 @@ pub use npz::to_npz;
 #[cfg(test)]
 pub(crate) use of::draw_methods;
 pub use of::{
-    AttributionForm, Effect, HeadPicture, LensForm, Look, Looked, Shade, attention_end,
-    attention_map, head_picture, head_picture_side,
+    AttributionForm, Effect, HeadPicture, LensForm, Look, Looked, Shade, about_attention_end,
+    attention_end, attention_map, head_picture, head_picture_side,
 };
 #[cfg(feature = "parquet")]
 pub use parquet_table::{Cells, table_to_parquet, to_parquet};

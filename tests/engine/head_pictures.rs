@@ -1,7 +1,9 @@
 //! Small pictures of heads show where else heads look than at the first key.
 
 use factscope::analysis::attention::{Attention, Spec, Weighting};
-use factscope::figure::{Shade, head_picture, head_picture_side};
+use factscope::figure::{
+    Shade, about_attention_end, attention_end, head_picture, head_picture_side,
+};
 
 use super::support::prompt;
 
@@ -64,4 +66,20 @@ fn norms_keep_the_scale_of_their_layer() {
     let picture = head_picture(&it, 0, 1, it.scale(0)).unwrap();
     assert_eq!(picture.end, it.scale(0));
     assert_eq!(picture.shades[3 * n_pos], Shade::Share((1.0 - 0.02) / it.scale(0)));
+}
+
+/// The map of one head does so too, or its one dark column would hide the rest.
+#[test]
+fn a_map_of_a_head_that_rests_on_the_first_key_ends_at_what_it_does_elsewhere() {
+    let it = attention(0, Weighting::Pattern);
+    let end = |head: usize| attention_end(&it, 0, it.pattern(0, head).unwrap());
+    assert_eq!([end(0), end(1)], [0.3, 0.02]);
+    let said = about_attention_end(&it, 0, end(1)).unwrap();
+    assert!(said.contains("0.02"), "{said}");
+    // A head that looks elsewhere keeps the scale of all such heads.
+    let prompt = it.prompt.clone();
+    let weights = resting(prompt.n_pos(), 0.8);
+    let it = Attention::from_weights(Spec::all_heads(0..1), prompt, 1, weights);
+    assert_eq!(attention_end(&it, 0, it.pattern(0, 0).unwrap()), 1.0);
+    assert_eq!(about_attention_end(&it, 0, 1.0), None);
 }

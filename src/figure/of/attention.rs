@@ -2,6 +2,7 @@
 
 use super::Look;
 use crate::analysis::attention::{Attention, Weighting};
+use crate::figure::number::significant;
 use crate::figure::words::{
     about_attention, attention_quantity, attention_spread, attention_title,
 };
@@ -28,27 +29,32 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     // Beside it all heads of the layer; rolled out there is one map a layer, so all layers.
     let beside: Vec<(usize, usize)> =
         shown.into_iter().filter(|it| is_rollout || it.0 == layer).collect();
-    let high = attention_end(attention, layer, pattern);
-    let mut charts = vec![Chart::Map(attention_map(attention, &name, pattern, high))];
+    let end = attention_end(attention, layer, pattern);
+    let mut charts = vec![Chart::Map(attention_map(attention, &name, pattern, end))];
+    let end_of = |&(layer, head): &(usize, usize)| {
+        Some(attention_end(attention, layer, attention.pattern(layer, head)?))
+    };
+    let end_of_all = beside.iter().filter_map(end_of).fold(end, f32::max);
     if beside.len() > 1 {
         charts.extend(beside.iter().filter_map(|&(layer, head)| {
             let pattern = attention.pattern(layer, head)?;
             let name = if is_rollout { format!("Layer {layer}") } else { format!("Head {head}") };
             Some(Chart::Map(Map {
                 is_small: true,
-                ..attention_map(attention, &name, pattern, high)
+                ..attention_map(attention, &name, pattern, end_of_all)
             }))
         }));
     }
     let mut notes = vec![attention_spread(&attention.prompt, pattern, look.pick.position)];
     notes.push(about_attention(attention.spec.weighting).to_owned());
+    notes.extend(about_attention_end(attention, layer, end));
     if beside.len() > 1 {
         notes.push(if is_rollout {
             let layers = &attention.spec.layers;
             let (first, last) = (layers.start, layers.end.saturating_sub(1));
-            format!("Small: layers {first} to {last}, in the same colours")
+            format!("Small: layers {first} to {last}, on one scale")
         } else {
-            format!("Small: all heads of layer {layer}, in the same colours")
+            format!("Small: all heads of layer {layer}, on one scale")
         });
     }
     let what = attention_title(attention.spec.weighting);
@@ -57,19 +63,36 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
 
 /// The value at the end of the colours of one head's map.
 ///
-/// The weights of a long prompt are small. Its colours end at the largest weight from one token to
-/// another, the first token aside, at which heads look that look at nothing (Xiao et al. 2024).
+/// Heads that look at nothing look at the first token (Xiao et al. 2024). Where most of a head's weight
+/// rests there, the colours end at the largest weight elsewhere. They do so in a long prompt too, whose
+/// weights are small, from one token to another.
 pub fn attention_end(attention: &Attention, layer: usize, pattern: &[f32]) -> f32 {
     /// The most tokens of a prompt whose colours end at a weight of 1.
     const SHORT: usize = 64;
 
     let n_pos = attention.prompt.n_pos();
+    let is_short = n_pos <= SHORT;
     let is_weight = matches!(attention.spec.weighting, Weighting::Pattern | Weighting::Rollout);
-    if n_pos <= SHORT || !is_weight {
+    if !is_weight || (is_short && !rests_on_first(pattern, n_pos)) {
         return attention.scale(layer);
     }
-    let rows = pattern.chunks(n_pos).enumerate().skip(2);
-    rows.flat_map(|(query, row)| &row[1..query]).copied().fold(1e-6, f32::max)
+    let rows = pattern.chunks(n_pos).enumerate().skip(1);
+    let elsewhere = rows.flat_map(|(query, row)| &row[1..query + usize::from(is_short)]);
+    elsewhere.copied().fold(1e-6, f32::max)
+}
+
+/// Says that the colours of a map end below the largest weight.
+pub fn about_attention_end(attention: &Attention, layer: usize, end: f32) -> Option<String> {
+    (end < attention.scale(layer)).then(|| {
+        let end = significant(end, 2);
+        format!("Large: colours end at {end}, the largest weight on any token but the first")
+    })
+}
+
+/// Whether more than half of the weight of the tokens behind the first is on the first.
+fn rests_on_first(pattern: &[f32], n_pos: usize) -> bool {
+    let on_first: f32 = pattern.chunks(n_pos).skip(1).map(|row| row[0]).sum();
+    on_first > 0.5 * (n_pos - 1) as f32
 }
 
 /// The most cells that a small picture of a head has a side.

@@ -49,7 +49,8 @@ mod trace_difference;
 mod trace_cell;
 
 pub use attention::{
-    HeadPicture, Shade, attention_end, attention_map, head_picture, head_picture_side,
+    HeadPicture, Shade, about_attention_end, attention_end, attention_map, head_picture,
+    head_picture_side,
 };
 pub use logit_lens::LensForm;
 pub use running_sum::AttributionForm;

@@ -12,7 +12,9 @@ use crate::analysis::attention::{Attention, Weighting};
 use crate::figure::words::{
     about_attention, about_head_pictures, attention_spread, attention_title,
 };
-use crate::figure::{attention_end, attention_map, head_picture, head_picture_side};
+use crate::figure::{
+    about_attention_end, attention_end, attention_map, head_picture, head_picture_side,
+};
 use crate::tokens::visible;
 use crate::ui::command::Command;
 use crate::ui::state::{AttentionSettings, Drawing};
@@ -353,6 +355,11 @@ fn caption(
     let Some(pattern) = attention.pattern(layer, head) else { return caption };
     let spread = attention_spread(prompt, pattern, ctx.selection.position);
     caption.add(Tone::Plain, spread);
+    if let Some(end) =
+        about_attention_end(attention, layer, attention_end(attention, layer, pattern))
+    {
+        caption.add(Tone::Note, end);
+    }
     caption.add(Tone::Note, about_attention(attention.spec.weighting));
     let weighting = attention.spec.weighting;
     caption.add(Tone::Note, about_head_pictures(weighting, head_picture_side(n_pos) == n_pos));
