@@ -82,8 +82,21 @@ pub fn small_maps_ui(
     let rows = Axis::of(&first.rows);
     let labels = if has_labels { rows.galleys(ui, LABEL_WIDTH) } else { Vec::new() };
     let label_width = labels.iter().map(|it| it.galley.size().x).fold(0.0, f32::max) + LABEL_GAP;
-    let room = ui.available_width() - label_width - bar.width(ui, heights.most) - GAP;
-    let n_fitting = ((room + GAP) / (LEAST_WIDTH + GAP)).floor().max(1.0) as usize;
+    let row = if has_labels { heights.row.max(label_height(ui)) } else { heights.row };
+    let height = |it: &SmallMap<'_>| {
+        let n_rows = it.map.map_or_else(|| first.n_rows(), Map::n_rows);
+        (n_rows as f32 * row).clamp(1.0, heights.most)
+    };
+    let highest = maps.iter().map(height).fold(0.0, f32::max);
+    let width_of_bar = |n_lines| bar.width(ui, heights.most, n_lines);
+    let room = ui.available_width() - label_width - GAP;
+    let n_fitting =
+        |bar_width: f32| ((room - bar_width + GAP) / (LEAST_WIDTH + GAP)).floor().max(1.0) as usize;
+    // The bar stands beside all lines of maps.
+    let beside = highest * maps.len().div_ceil(n_fitting(width_of_bar(1))) as f32;
+    let bar_width = width_of_bar(bar.n_lines(ui, beside.min(BAR_HEIGHT), line));
+    let room = room - bar_width;
+    let n_fitting = n_fitting(bar_width);
     let n_beside = match maps.len() {
         n if n <= n_fitting => n,
         // By twos, so that what stands beside each other in one line does in all.
@@ -91,17 +104,12 @@ pub fn small_maps_ui(
         _ => 1,
     };
     let width = (room / n_beside as f32 - GAP).clamp(LEAST_WIDTH, MOST_WIDTH);
-    let row = if has_labels { heights.row.max(label_height(ui)) } else { heights.row };
-    let height = |it: &SmallMap<'_>| {
-        let n_rows = it.map.map_or_else(|| first.n_rows(), Map::n_rows);
-        (n_rows as f32 * row).clamp(1.0, heights.most)
-    };
 
     let mut all: Option<Rect> = None;
     for (nth_line, beside) in maps.chunks(n_beside).enumerate() {
         let highest = beside.iter().map(height).fold(0.0, f32::max);
         let right = label_width + (width + GAP) * beside.len() as f32;
-        let size = vec2(right + bar.width(ui, heights.most), line + 3.0 + highest + line + 8.0);
+        let size = vec2(right + bar_width, line + 3.0 + highest + line + 8.0);
         let (outer, _) = ui.allocate_exact_size(size, Sense::hover());
         for (nth, small) in beside.iter().enumerate() {
             let left = outer.left() + label_width + nth as f32 * (width + GAP);

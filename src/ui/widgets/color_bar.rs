@@ -1,16 +1,18 @@
 //! The colour bar beside a map.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
+use eframe::egui::text::LayoutJob;
 use eframe::egui::{
-    Align2, ColorImage, Id, Pos2, Rect, Role, Sense, Stroke, StrokeKind, TextureOptions, Ui,
-    WidgetInfo, pos2, vec2,
+    Align, Align2, ColorImage, Galley, Id, Pos2, Rect, Role, Sense, Stroke, StrokeKind,
+    TextureOptions, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::made_once::cached_texture;
 use super::number::{Ticks, exact};
 use super::range_menu::{ColorRange, NewRange};
-use super::text::{elide_middle, rotated_text};
+use super::text::{legible, rotated_text};
 use crate::ui::theme::{ColorMap, axis_font, palette};
 
 /// The legend of a colour map: what the colours mean, in numbers with a name.
@@ -27,17 +29,40 @@ const WIDTH: f32 = 12.0;
 const TICK: f32 = 4.0;
 const GAP: f32 = 6.0;
 
+/// The points by which a name may be longer than its map is high.
+const OVERHANG: f32 = 8.0;
+
 impl ColorBar<'_> {
-    /// The width of a bar of `height` with its numbers and its name.
-    pub fn width(&self, ui: &Ui, height: f32) -> f32 {
+    /// The width of a bar of `height` with its numbers and its name in `n_lines`.
+    pub fn width(&self, ui: &Ui, height: f32, n_lines: usize) -> f32 {
         let ticks = self.ticks(height);
         let widest = ticks
             .values
             .iter()
             .map(|&value| text_width(ui, ticks.label(value)))
             .fold(0.0, f32::max);
-        let name = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
-        WIDTH + TICK + 3.0 + widest + GAP + name
+        let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
+        WIDTH + TICK + 3.0 + widest + GAP + line * n_lines as f32
+    }
+
+    /// How many lines the name has beside a map of `height`, if it may reach `below` that.
+    pub fn n_lines(&self, ui: &Ui, height: f32, below: f32) -> usize {
+        self.name(ui, height + OVERHANG + below).rows.len()
+    }
+
+    /// The name, in two lines where it is longer than its room.
+    fn name(&self, ui: &Ui, room: f32) -> Arc<Galley> {
+        let name = format!("{}{}", self.quantity, if self.range.is_held { " (held)" } else { "" });
+        let name = legible(ui.painter(), &name, &axis_font()).into_owned();
+        let ink = palette(ui).text;
+        let galley = ui.painter().layout_no_wrap(name.clone(), axis_font(), ink);
+        if galley.size().x <= room {
+            return galley;
+        }
+        let mut job = LayoutJob::simple(name, axis_font(), ink, room);
+        job.wrap.max_rows = 2;
+        job.halign = Align::Center;
+        ui.painter().layout_job(job)
     }
 
     /// Draws the bar with its left edge at `left`, as high as `beside`. `below`: how much farther down its
@@ -80,10 +105,8 @@ impl ColorBar<'_> {
             widest = widest.max(text.width());
         }
 
-        let name = format!("{}{}", self.quantity, if self.range.is_held { " (held)" } else { "" });
-        let room = beside.height() + 8.0;
-        let name = elide_middle(painter, &name, &axis_font(), room + below);
-        let galley = painter.layout_no_wrap(name, axis_font(), colors.text);
+        let room = beside.height() + OVERHANG;
+        let galley = self.name(ui, room + below);
         let x = bar.right() + TICK + 3.0 + widest + GAP + galley.size().y / 2.0;
         let hangs = (galley.size().x - room).max(0.0);
         let at = pos2(x, beside.center().y + hangs / 2.0);

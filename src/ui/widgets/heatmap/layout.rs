@@ -59,6 +59,16 @@ pub(super) const BAR_GAP: f32 = 12.0;
 impl Heatmap<'_> {
     /// `room`: for the map with its labels and its bar.
     pub(super) fn layout(&self, ui: &Ui, bar: &ColorBar<'_>, room: Vec2) -> Layout {
+        let layout = self.layout_beside(ui, bar, 1, room);
+        let below = layout.size.y - layout.map.bottom();
+        if self.picture.is_some() || bar.n_lines(ui, layout.map.height(), below) == 1 {
+            return layout;
+        }
+        self.layout_beside(ui, bar, 2, room)
+    }
+
+    /// `n_lines`: those of the bar's name.
+    fn layout_beside(&self, ui: &Ui, bar: &ColorBar<'_>, n_lines: usize, room: Vec2) -> Layout {
         let (n_rows, n_columns) = (self.map.n_rows(), self.map.n_columns());
         let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font())).ceil();
         let row_labels = self.rows.galleys(ui, MAX_LABEL_WIDTH);
@@ -80,7 +90,7 @@ impl Heatmap<'_> {
         let mut left = whole_pixels(title + widest(&row_labels) + LABEL_GAP);
         let above = whole_pixels(above);
         let right = match self.picture {
-            None => BAR_GAP + bar.width(ui, 200.0) + 1.0,
+            None => BAR_GAP + bar.width(ui, 200.0, n_lines) + 1.0,
             Some(_) => 1.0,
         };
         let upright_below = match self.columns.kind {

@@ -91,15 +91,16 @@ impl Heatmap<'_> {
         }
     }
 
-    /// Whether most cells have room for all of their text. Where few have, only commas and full stops
-    /// would be seen, as if there were nothing else.
+    /// Whether most cells have room for all of their text, and the text is more than a sign. Where few
+    /// have, only commas and full stops would be seen, which look like marks.
     fn most_texts_fit(&self, painter: &Painter, width: f32) -> bool {
         let known = self.map.texts.iter().zip(&self.map.values).filter(|(_, it)| !it.is_nan());
         let (mut n, mut n_fitting) = (0, 0);
         for (text, _) in known {
             let galley = painter.layout_no_wrap(text.clone(), axis_font(), Color32::BLACK);
             n += 1;
-            n_fitting += usize::from(galley.size().x <= width - TEXT_MARGINS);
+            let is_word = text.contains(char::is_alphanumeric);
+            n_fitting += usize::from(is_word && galley.size().x <= width - TEXT_MARGINS);
         }
         2 * n_fitting >= n
     }
