@@ -155,6 +155,11 @@ impl Form {
             form.texts = f32::INFINITY;
             form.below = form.longest_texts();
             form.narrow_texts(room);
+            let is_long = form.below.is_some_and(|nth| form.columns[nth].cells > 2.0 * LEAST_TEXT);
+            if form.total() > room && !is_long {
+                form.below = None;
+                form.narrow_texts(room);
+            }
         }
         for nth in 0..form.columns.len() {
             form.columns[nth].width = form.width_of(nth).ceil();
@@ -177,13 +182,12 @@ impl Form {
         }
     }
 
-    /// The column of texts that takes the most room, unless that is little; the first names its rows.
+    /// The column of texts that takes the most room; the first names its rows.
     fn longest_texts(&self) -> Option<usize> {
         let of_texts = |nth: &usize| self.columns[*nth].kind == Kind::Texts;
         let width = |nth: &usize| self.columns[*nth].cells;
         let longest = (1..self.columns.len()).filter(of_texts);
-        let longest = longest.max_by(|a, b| width(a).total_cmp(&width(b)))?;
-        (width(&longest) > 2.0 * LEAST_TEXT).then_some(longest)
+        longest.max_by(|a, b| width(a).total_cmp(&width(b)))
     }
 
     fn width_of(&self, nth: usize) -> f32 {
