@@ -571,6 +571,20 @@ fn a_window_that_cannot_be_made_says_why_and_nothing_else() {
     assert!(said.contains("the X server lacks the extension RANDR"), "{said}");
 }
 
+/// As somebody's desktop may leave it behind.
+#[test]
+fn a_scale_that_no_window_can_have_is_passed_over() {
+    let display = Display::start();
+    let scale = ["-root", "-f", "RESOURCE_MANAGER", "8s", "-set", "RESOURCE_MANAGER", "Xft.dpi: 0"];
+    let set = display.command("xprop").args(scale).status();
+    assert!(set.expect("xprop is not installed; tests/run.sh installs it").success());
+    let mut program = display.factscope(&["explore", "--size", "1000x640"]);
+    let desk = Desk::sit_down(&display);
+    let (size, _) = desk.takes_a_picture(&display.home.path().join("usual.png"));
+    assert_eq!(size, (1000, 640));
+    desk.leaves(&mut program);
+}
+
 /// Threads count against what a user may run, but root may run as many as there is room for.
 #[test]
 fn without_room_for_threads_the_program_says_so() {

@@ -173,6 +173,10 @@ pub fn run(options: Options) -> Result<(), WindowError> {
             Err(WindowError::Display { reason: format!("{reason}; X11: {error}") })
         }
         Err(Failure::Final(error)) => Err(error),
+        Err(Failure::Scale(reason)) => {
+            let error = begin_anew(again().env(SCALE, "1").env(SCALE_REFUSED, "1"));
+            Err(WindowError::Display { reason: format!("{reason}; at scale 1: {error}") })
+        }
         Err(Failure::Unopened(reason)) => {
             let reason = format!("{renderer}: {reason}");
             let reasons = if let Some(earlier) = earlier {
@@ -188,6 +192,12 @@ pub fn run(options: Options) -> Result<(), WindowError> {
 
 /// Says to a process why the one before it could not draw its window, so that it draws in the other way.
 const FAILED_BEFORE: &str = "FACTSCOPE_WINDOW_FAILED";
+
+/// Overrides the scale that the X server says: what the size of a window is multiplied by.
+const SCALE: &str = "WINIT_X11_SCALE_FACTOR";
+
+/// Says to a process that it overrides a scale that no window can have.
+const SCALE_REFUSED: &str = "FACTSCOPE_SCALE_REFUSED";
 
 /// This program with these arguments. A process has one event loop only, so that another way to open a
 /// window needs another process.
@@ -217,6 +227,9 @@ fn begin_anew(command: &mut Command) -> std::io::Error {
 enum Failure {
     /// There never was a window, but another renderer may do.
     Unopened(String),
+
+    /// The X server asks for a scale that no window can have.
+    Scale(String),
     Final(WindowError),
 }
 
@@ -229,7 +242,11 @@ impl Failure {
         } else if reason.contains("XRandR") {
             let reason = format!("the X server lacks the extension RANDR: {reason}");
             Self::Final(WindowError::Display { reason })
-        } else if reason.contains("WINIT_X11_SCALE_FACTOR") {
+        } else if ["validate_scale_factor", "TryFromIntError"].iter().any(|it| reason.contains(it))
+            && !is_set(SCALE)
+        {
+            Self::Scale(reason)
+        } else if reason.contains(SCALE) {
             Self::Final(WindowError::Display { reason })
         } else {
             Self::Unopened(reason)
@@ -268,6 +285,10 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
     let (outcome_then, is_open_then) = (Arc::clone(&outcome), Arc::clone(&is_open));
     if let Some(reason) = settings.as_ref().err().filter(|_| is_remembered) {
         settings_file::complain(reason.clone());
+    } else if is_remembered && is_set(SCALE_REFUSED) {
+        let text = "No window can have the scale of this screen (`Xft.dpi` of `xrdb -query`): 96 dots \
+                    per inch are taken";
+        settings_file::complain(text.to_owned());
     }
     let ended = quietly(AssertUnwindSafe(|| {
         eframe::run_native(

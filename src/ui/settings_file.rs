@@ -83,7 +83,8 @@ impl Log for Listener {
         let text = record.args().to_string();
         complain(match text.strip_prefix("Failed to parse RON: ") {
             Some(reason) => format!(
-                "The settings cannot be read, and are as at the first start: {reason}{}",
+                "The settings{} cannot be read, and are as at the first start: {reason}{}",
+                settings_file().map_or_else(|_| String::new(), |it| format!(" {}", it.display())),
                 back_up().unwrap_or_default()
             ),
             None => format!("The settings are not kept: {text}"),
