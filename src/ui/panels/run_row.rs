@@ -47,7 +47,7 @@ pub(super) fn outcome_ui(ui: &mut Ui, state: &RunState, is_all: bool) {
     let (text, color) = match state {
         RunState::Running(_) => return,
         RunState::Done if is_all => ("✔ Complete", palette.good),
-        RunState::Done => ("One of two is done", palette.warning),
+        RunState::Done => ("1 of 2 done", palette.warning),
         RunState::Cancelled => ("Cancelled; partial", palette.warning),
         RunState::Failed(error) => (&**error, palette.error),
     };

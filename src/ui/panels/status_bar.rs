@@ -51,7 +51,9 @@ fn doing_ui(ui: &mut Ui, state: &State) {
         .fill(theme::palette(ui).accent);
     ui.add(bar);
     let n_waiting = state.jobs.asked().count().saturating_sub(1);
-    let left = job.time_left(Instant::now());
+    // A job asks a few facts, and the numbers beside are those of all.
+    let is_of_all = !matches!(job.kind, JobKind::Recall(..));
+    let left = is_of_all.then(|| job.time_left(Instant::now())).flatten();
     let more = (n_waiting > 0).then(|| format!("{n_waiting} more to follow"));
     let parts: Vec<String> = [Some(doing(state, job)), left, more].into_iter().flatten().collect();
     let text = parts.join(", ");
@@ -66,7 +68,7 @@ fn doing(state: &State, job: &OpenJob) -> String {
         JobKind::AskHub(what) => what.clone(),
         JobKind::Recall(..) => {
             let (done, total) = state.facts.recall().progress();
-            format!("Asking the model every fact: {} of {}", grouped(done), grouped(total))
+            format!("Asking the model what it knows: {} of {}", grouped(done), grouped(total))
         }
         JobKind::Many(_, ManyJob::Estimate) => "Trying a few facts".to_owned(),
         JobKind::Many(_, ManyJob::Fact) => "Looking the fact up".to_owned(),
