@@ -89,8 +89,8 @@ impl Attention {
         let k = tap.heads(k_site, split(self.key.forward(x.clone()), self.n_kv_heads));
         let v = tap.heads(v_site, split(self.value.forward(x), self.n_kv_heads));
         let first_query = pass.n_past + n_pos - pass.n_queries;
-        let q = self.placed(Side::Query, q, layer, first_query, tap);
-        let k = self.placed(Side::Key, k, layer, pass.n_past, tap);
+        let q = self.placed(Side::Query, q, layer, (first_query, pass.lengths), tap);
+        let k = self.placed(Side::Key, k, layer, (pass.n_past, pass.lengths), tap);
 
         let is_idle =
             tap.is_idle_at(Site::AttnScores(layer)) && tap.is_idle_at(Site::Pattern(layer));
@@ -112,13 +112,14 @@ impl Attention {
         joined(tap.heads(Site::Z(layer), z))
     }
 
-    /// Queries or keys as scores take them: normalized, and turned by their positions.
+    /// Queries or keys as scores take them: normalized, and turned by their positions, of which the first
+    /// and the rows' lengths are given.
     fn placed(
         &self,
         side: Side,
         x: Tensor<4>,
         layer: usize,
-        first_pos: usize,
+        (first_pos, lengths): (usize, &[usize]),
         tap: &mut Tap<'_>,
     ) -> Tensor<4> {
         let x = match &self.qk_norm {
@@ -131,7 +132,7 @@ impl Attention {
         match &self.rotary {
             Some(rotary) => {
                 let site = self.product_sites(layer)[side as usize];
-                tap.heads(site, rotary.turn(x, first_pos, Turn::Forth))
+                tap.heads(site, rotary.turn(x, first_pos, lengths, Turn::Forth))
             }
             None => x,
         }
@@ -252,7 +253,7 @@ impl Attention {
         let gradient = match &self.rotary {
             Some(rotary) => {
                 found.heads(self.product_sites(layer)[side as usize], || gradient.clone());
-                rotary.turn(gradient, kept.first_pos, Turn::Back)
+                rotary.turn(gradient, kept.first_pos, kept.lengths, Turn::Back)
             }
             None => gradient,
         };

@@ -109,7 +109,13 @@ impl Transformer {
         let n_pos = n_all - first_pos;
         assert!(n_pos >= n_read, "positions that are read must be among those with gradients");
         assert!(batch == 1 || dropped == Dropped::NoLayer, "layers are dropped from one row");
-        let mut kept = ForwardActivations { cache: &run.cache, first_pos, n_pos, n_rows: batch };
+        let mut kept = ForwardActivations {
+            cache: &run.cache,
+            first_pos,
+            n_pos,
+            lengths: &run.lengths,
+            n_rows: batch,
+        };
         let mut found = Gradients::new(wanted);
 
         // Only the positions that are read pass through the final norm to a logit.
@@ -243,6 +249,9 @@ pub(super) struct ForwardActivations<'a> {
     pub cache: &'a ActivationCache,
     pub first_pos: usize,
     pub n_pos: usize,
+
+    /// How many positions of each of the run's rows are no padding. `[batch]`
+    pub lengths: &'a [usize],
 
     /// How many rows the gradients have: as many as the run, or more if all belong to its only row.
     pub n_rows: usize,

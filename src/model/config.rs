@@ -221,6 +221,12 @@ pub enum Unembedding {
     Separate,
 }
 
+impl Unembedding {
+    pub(super) fn tied_if(is_tied: bool) -> Self {
+        if is_tied { Self::Tied } else { Self::Separate }
+    }
+}
+
 impl WindowedLayers {
     /// Whether a layer's queries see a window.
     pub(super) fn includes(self, layer: usize) -> bool {
@@ -297,10 +303,24 @@ impl ModelConfig {
         layers.includes(layer).then_some(n_keys)
     }
 
+    /// The first of the positions that a query sees in a layer. The last is its own.
+    pub fn first_key(&self, layer: usize, query: usize) -> usize {
+        self.window_of(layer).map_or(0, |n_keys| (query + 1).saturating_sub(n_keys))
+    }
+
     /// How positions turn a layer's queries and keys.
     pub fn rotary_of(&self, layer: usize) -> Option<RotaryConfig> {
         let in_window = self.rotary_in_window.filter(|_| self.window_of(layer).is_some());
         in_window.or(self.rotary)
+    }
+
+    /// Whether queries and keys of a prompt of this length are turned in another way than those of its
+    /// beginning, so that no run of the beginning can be gone on with.
+    pub fn turns_by_length(&self, length: usize) -> bool {
+        [self.rotary, self.rotary_in_window]
+            .into_iter()
+            .flatten()
+            .any(|it| it.follows_length(length))
     }
 
     /// Whether norms come after attention and MLP.

@@ -55,7 +55,8 @@ impl Transformer {
         let last = held.layers.end - 1;
         let [n_rows, n_pos, _, d_model] = held.gradients.get(Site::ResidPost(last)).dims();
         let Held { run, first_pos, .. } = *held;
-        let kept = ForwardActivations { cache: &run.cache, first_pos, n_pos, n_rows };
+        let lengths = &run.lengths;
+        let kept = ForwardActivations { cache: &run.cache, first_pos, n_pos, lengths, n_rows };
         let gradient =
             |site: Site| held.gradients.get(site).clone().reshape([n_rows, n_pos, d_model]);
 

@@ -38,6 +38,9 @@ pub struct Run {
 
     /// The activations that were kept.
     pub cache: ActivationCache,
+
+    /// How many positions of each row, the past included, are no padding. `[batch]`
+    pub lengths: Vec<usize>,
 }
 
 impl Transformer {
@@ -69,6 +72,10 @@ impl Transformer {
             );
         }
         assert!(n_past + n_pos <= self.config.n_ctx, "the prompt is longer than the context");
+        assert!(
+            n_past == 0 || !self.config.turns_by_length(n_past + n_pos),
+            "keys of a shorter prompt are turned in another way"
+        );
 
         let mut ids = Vec::with_capacity(batch * n_pos);
         for row in rows {
@@ -105,7 +112,8 @@ impl Transformer {
         };
         let logits =
             self.project(&normalized).reshape([batch, request.n_read, self.config.d_vocab]);
-        Ok(Run { logits, cache: tap.into_cache() })
+        let cache = tap.into_cache();
+        Ok(Run { logits, cache, lengths })
     }
 
     /// Runs one prompt without interventions, with the logits of its last position.

@@ -60,7 +60,7 @@ def variants(chance):
 
     gptj_sizes = old_sizes()
     turned = pick([2, 4, 6])
-    return [
+    families = [
         gpt2_of("gpt2"),
         gpt2_of("gpt2-scales", scale_attn_by_inverse_layer_idx=flag(), scale_attn_weights=flag()),
         llama("llama", **sizes(), attention_bias=flag(), mlp_bias=flag(), rope_scaling=scaling()),
@@ -91,6 +91,10 @@ def variants(chance):
             "transformer.h", "attn", "mlp", "transformer.wte", "transformer.ln_f",
         ),
     ]
+    # The prompts are longer than the context. It comes last, so that the others follow from the seed as before.
+    dynamic = {"rope_type": "dynamic", "factor": pick([6.0, 9.0])}
+    sizes_of_short = sizes() | {"max_position_embeddings": pick([5, 7])}
+    return [*families, llama("llama-dynamic", **sizes_of_short, rope_scaling=dynamic)]
 
 
 def without(sizes, field=None, even=False):

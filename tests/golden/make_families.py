@@ -93,6 +93,9 @@ LLAMA_3 = {
     "original_max_position_embeddings": 8,
 }
 
+# The prompts are longer than the context, so the angles follow from their length.
+DYNAMIC = {"rope_type": "dynamic", "factor": 8.0}
+
 YARN = {
     "rope_type": "yarn", "factor": 4.0, "beta_fast": 4.0, "beta_slow": 1.0, "original_max_position_embeddings": 64,
 }
@@ -133,6 +136,7 @@ FAMILIES = [
     ),
     llama("qwen3", "qwen3", seed=7, head_dim=8, rope_scaling={"type": "linear", "factor": 2.0}),
     llama("qwen2-yarn", "qwen2", seed=9, rope_theta=100.0, rope_scaling=YARN, max_position_embeddings=256),
+    llama("llama-dynamic", seed=8, head_dim=8, rope_theta=100.0, rope_scaling=DYNAMIC, max_position_embeddings=4),
     olmo2("olmo2", rope_theta=500.0),
     # Caps that most scores and logits come near, and windows shorter than the prompt.
     gemma(

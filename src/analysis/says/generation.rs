@@ -200,6 +200,12 @@ impl Method for Spec {
             if written.stopped.is_some() {
                 return Ok(written);
             }
+            if model.config.turns_by_length(n_seen) {
+                // Keys of a shorter text are turned in another way, so all are computed anew.
+                let so_far = written.tokens.iter().map(|it| it.id);
+                ids = prompt.ids.iter().copied().chain(so_far).collect();
+                past = None;
+            }
             let (logits, keys) = step(model, &ids, past.as_ref(), ctx)?;
             past = Some(match past {
                 None => keys,

@@ -2,13 +2,12 @@
 //! most layers, and in Gemma 2 caps on scores and logits.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::config::{Biases, NormPlaces, QkNorm, Scores, WindowedLayers};
-use super::super::rotary::Pairs;
 use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
 use super::super::{ModelConfig, Nonlinearity, Unembedding};
-use super::block_fields::{BlockFields, Defaults};
+use super::block_fields::BlockFields;
 use super::layer_types::{layer_types, windowed_layers};
 use super::rope::rotary_json;
 use super::{Family, above_zero};
@@ -33,70 +32,36 @@ pub(super) const NAMES: TensorNames = TensorNames {
     layout: MatrixLayout::OutFirst,
 };
 
-/// The fields of a `config.json` that matter. `None` stands for Hugging Face's default.
+/// The fields of a `config.json` that matter. `None` stands for a cap that there is not, or a field that
+/// the family does not have.
 #[derive(Deserialize)]
 struct Fields {
     #[serde(flatten)]
     block: BlockFields,
-    hidden_activation: Option<String>,
-    query_pre_attn_scalar: Option<f64>,
-    #[serde(default)]
-    attn_logit_softcapping: CapField,
-    #[serde(default)]
-    final_logit_softcapping: CapField,
+    hidden_activation: String,
+    query_pre_attn_scalar: f64,
+    attn_logit_softcapping: Option<f64>,
+    final_logit_softcapping: Option<f64>,
     use_bidirectional_attention: Option<bool>,
     sliding_window_pattern: Option<usize>,
 }
 
-/// A cap: absent for Hugging Face's default, `null` for none.
-#[derive(Clone, Copy, Default)]
-enum CapField {
-    #[default]
-    Absent,
-    Given(Option<f64>),
-}
-
-impl<'de> Deserialize<'de> for CapField {
-    fn deserialize<D: serde::Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        Option::deserialize(value).map(Self::Given)
-    }
-}
-
-impl CapField {
-    fn read(self, name: &str, default: Option<f64>) -> Result<Option<f64>, String> {
-        let cap = match self {
-            Self::Absent => default,
-            Self::Given(cap) => cap,
-        };
-        cap.map(|cap| above_zero(name, cap)).transpose()
-    }
-}
-
-pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, String> {
-    let it: Fields = serde_json::from_str(text).map_err(|error| error.to_string())?;
+pub(super) fn from_json(family: Family, json: Value) -> Result<ModelConfig, String> {
+    let it: Fields = super::fields_of(json)?;
     let is_second = family == Family::Gemma2;
     if it.use_bidirectional_attention == Some(true) {
         return Err("`use_bidirectional_attention` is not supported".into());
     }
-    let [score_cap, logit_cap] = if is_second { [Some(50.0), Some(30.0)] } else { [None; 2] };
-    let score_cap = it.attn_logit_softcapping.read("attn_logit_softcapping", score_cap)?;
-    let logit_cap = it.final_logit_softcapping.read("final_logit_softcapping", logit_cap)?;
+    let cap = |name, cap: Option<f64>| cap.map(|cap| above_zero(name, cap)).transpose();
+    let score_cap = cap("attn_logit_softcapping", it.attn_logit_softcapping)?;
+    let logit_cap = cap("final_logit_softcapping", it.final_logit_softcapping)?;
     if !is_second && score_cap.is_some() {
         return Err("`attn_logit_softcapping` is not supported in Gemma 3, \
                     which has norms of queries and keys instead"
             .into());
     }
-    let defaults = Defaults {
-        n_heads: Some(8),
-        n_kv_heads: Some(4),
-        head_width: Some(256),
-        n_ctx: Some(if is_second { 8192 } else { 131_072 }),
-        d_vocab: Some(if is_second { 256_000 } else { 262_208 }),
-        epsilon: 1e-6,
-        unembedding: Unembedding::Tied,
-    };
-    let config = it.block.config(family, &defaults)?;
-    let pattern = if is_second { 2 } else { it.sliding_window_pattern.unwrap_or(6) };
+    let config = it.block.config(family)?;
+    let pattern = it.sliding_window_pattern.filter(|_| !is_second).unwrap_or(2);
     ModelConfig::check_sizes([("sliding_window_pattern", pattern)])?;
     let layers = match &it.block.layer_types {
         Some(types) => windowed_layers(types, config.n_layers)?,
@@ -106,20 +71,17 @@ pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, Strin
     if layers.is_some() && window.is_none() {
         return Err("`sliding_window` is null, but some layers see a window".into());
     }
-    let scalar = above_zero("query_pre_attn_scalar", it.query_pre_attn_scalar.unwrap_or(256.0))?;
+    let scalar = above_zero("query_pre_attn_scalar", it.query_pre_attn_scalar)?;
     let has_bias = it.block.attention_bias.unwrap_or(false);
+    let turned = it.block.turned(&config);
     let (rotary, rotary_in_window) = if is_second {
-        (it.block.rotary.read(config.d_head(), None, Pairs::Halves)?, None)
+        (it.block.rotary.read(turned, None)?, None)
     } else {
-        let rotary = &it.block.rotary;
-        let [all, windowed] = rotary.read_by_layer_type(config.d_head(), Pairs::Halves)?;
+        let [all, windowed] = it.block.rotary.read_by_layer_type(turned)?;
         (all, Some(windowed))
     };
     Ok(ModelConfig {
-        nonlinearity: match it.hidden_activation.as_deref() {
-            None => Nonlinearity::GeluNew,
-            Some(name) => Nonlinearity::of_field("hidden_activation", name)?,
-        },
+        nonlinearity: Nonlinearity::of_field("hidden_activation", &it.hidden_activation)?,
         scores: Scores { divisor: Some(scalar.sqrt()), divided_by_layer: false, cap: score_cap },
         norm_places: NormPlaces::Around,
         rotary: Some(rotary),
@@ -133,18 +95,17 @@ pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, Strin
     })
 }
 
-/// Reads the language model of a configuration that also describes what sees. The error says which
-/// field is wrong.
-pub(super) fn from_multimodal_json(text: &str) -> Result<ModelConfig, String> {
-    let json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let mut fields = match json.get("text_config") {
-        Some(Value::Object(fields)) => fields.clone(),
-        _ => return Err("it lacks the field `text_config`".into()),
+/// The fields of the language model of a configuration that also describes what sees. The error says
+/// which field is wrong.
+pub(super) fn of_text(fields: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let Some(Value::Object(of_text)) = fields.get("text_config") else {
+        return Err("it lacks the field `text_config`".into());
     };
-    if let Some(is_tied) = json.get("tie_word_embeddings") {
-        fields.insert("tie_word_embeddings".into(), is_tied.clone());
+    let mut of_text = of_text.clone();
+    if let Some(is_tied) = fields.get("tie_word_embeddings") {
+        of_text.insert("tie_word_embeddings".into(), is_tied.clone());
     }
-    from_json(Family::Gemma3, &Value::Object(fields).to_string())
+    Ok(of_text)
 }
 
 /// The text of a `config.json`, as Hugging Face writes it.

@@ -2,6 +2,7 @@
 //! Stanford CRFM's models.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::super::config::Scores;
 use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
@@ -23,27 +24,25 @@ pub(super) const NAMES: TensorNames = TensorNames {
     layout: MatrixLayout::InFirst,
 };
 
-/// The fields of a `config.json` that matter. `None` stands for Hugging Face's default.
+/// The fields of a `config.json` that matter.
 #[derive(Deserialize)]
 struct Fields {
     n_layer: usize,
     n_head: usize,
     n_embd: usize,
     n_inner: Option<usize>,
-    n_positions: Option<usize>,
+    n_positions: usize,
     vocab_size: usize,
-    layer_norm_epsilon: Option<f64>,
-    activation_function: Option<String>,
-    tie_word_embeddings: Option<bool>,
-    scale_attn_weights: Option<bool>,
-    #[serde(default)]
+    layer_norm_epsilon: f64,
+    activation_function: String,
+    tie_word_embeddings: bool,
+    scale_attn_weights: bool,
     scale_attn_by_inverse_layer_idx: bool,
-    #[serde(default)]
     add_cross_attention: bool,
 }
 
-pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
-    let it: Fields = super::by_either_name(text)?;
+pub(super) fn from_json(json: Value) -> Result<ModelConfig, String> {
+    let it: Fields = super::fields_of(json)?;
     if it.add_cross_attention {
         return Err("`add_cross_attention` is not supported".into());
     }
@@ -52,19 +51,13 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
         n_heads: it.n_head,
         d_model: it.n_embd,
         d_mlp: it.n_inner.unwrap_or_else(|| it.n_embd.saturating_mul(4)),
-        n_ctx: it.n_positions.unwrap_or(1024),
+        n_ctx: it.n_positions,
         d_vocab: it.vocab_size,
-        layer_norm_epsilon: it.layer_norm_epsilon.unwrap_or(1e-5),
-        unembedding: match it.tie_word_embeddings {
-            None | Some(true) => Unembedding::Tied,
-            Some(false) => Unembedding::Separate,
-        },
-        nonlinearity: match it.activation_function.as_deref() {
-            None => Nonlinearity::GeluNew,
-            Some(name) => Nonlinearity::of_field("activation_function", name)?,
-        },
+        layer_norm_epsilon: it.layer_norm_epsilon,
+        unembedding: Unembedding::tied_if(it.tie_word_embeddings),
+        nonlinearity: Nonlinearity::of_field("activation_function", &it.activation_function)?,
         scores: Scores {
-            divisor: if it.scale_attn_weights == Some(false) { Some(1.0) } else { None },
+            divisor: if it.scale_attn_weights { None } else { Some(1.0) },
             divided_by_layer: it.scale_attn_by_inverse_layer_idx,
             cap: None,
         },
@@ -88,7 +81,7 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
 }
 
 /// The text of a `config.json`, as Hugging Face writes it.
-pub(super) fn to_json(config: &ModelConfig) -> serde_json::Value {
+pub(super) fn to_json(config: &ModelConfig) -> Value {
     serde_json::json!({
         "architectures": ["GPT2LMHeadModel"],
         "model_type": config.family.name(),

@@ -28,7 +28,7 @@ pub(super) const NAMES: TensorNames = TensorNames {
     layout: MatrixLayout::OutFirst,
 };
 
-/// The fields of a `config.json` that matter. `None` stands for Hugging Face's default.
+/// The fields of a `config.json` that matter.
 #[derive(Deserialize)]
 struct Fields {
     n_layer: usize,
@@ -37,16 +37,16 @@ struct Fields {
     n_inner: Option<usize>,
     n_positions: usize,
     vocab_size: usize,
-    rotary_dim: Option<usize>,
-    layer_norm_epsilon: Option<f64>,
-    activation_function: Option<String>,
-    tie_word_embeddings: Option<bool>,
+    rotary_dim: usize,
+    layer_norm_epsilon: f64,
+    activation_function: String,
+    tie_word_embeddings: bool,
 }
 
-pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
-    let it: Fields = super::by_either_name(text)?;
+pub(super) fn from_json(json: Value) -> Result<ModelConfig, String> {
+    let it: Fields = super::fields_of(json)?;
     let d_mlp = it.n_inner.unwrap_or_else(|| it.n_embd.saturating_mul(4));
-    let width = it.rotary_dim.unwrap_or(64);
+    let width = it.rotary_dim;
     ModelConfig::check_sizes([
         ("n_layer", it.n_layer),
         ("n_head", it.n_head),
@@ -71,15 +71,9 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
         d_mlp,
         n_ctx: it.n_positions,
         d_vocab: it.vocab_size,
-        layer_norm_epsilon: it.layer_norm_epsilon.unwrap_or(1e-5),
-        unembedding: match it.tie_word_embeddings {
-            Some(true) => Unembedding::Tied,
-            None | Some(false) => Unembedding::Separate,
-        },
-        nonlinearity: match it.activation_function.as_deref() {
-            None => Nonlinearity::GeluNew,
-            Some(name) => Nonlinearity::of_field("activation_function", name)?,
-        },
+        layer_norm_epsilon: it.layer_norm_epsilon,
+        unembedding: Unembedding::tied_if(it.tie_word_embeddings),
+        nonlinearity: Nonlinearity::of_field("activation_function", &it.activation_function)?,
         family: Family::Gptj,
         rotary: Some(RotaryConfig {
             base: 10_000.0,

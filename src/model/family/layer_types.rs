@@ -1,32 +1,7 @@
 //! What configurations say about the layers whose queries see a window of keys.
 
-use serde::Deserialize;
-
 use super::super::ModelConfig;
 use super::super::config::WindowedLayers;
-
-/// How many keys a query sees: absent for Hugging Face's default, `null` for all.
-#[derive(Clone, Copy, Default)]
-pub(super) enum WindowField {
-    #[default]
-    Absent,
-    Given(Option<usize>),
-}
-
-impl<'de> Deserialize<'de> for WindowField {
-    fn deserialize<D: serde::Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        Option::deserialize(value).map(Self::Given)
-    }
-}
-
-impl WindowField {
-    pub fn n_keys(self) -> Option<usize> {
-        match self {
-            Self::Absent => Some(4096),
-            Self::Given(n_keys) => n_keys,
-        }
-    }
-}
 
 /// The layers whose queries see a window, from a list of what each layer sees.
 pub(super) fn windowed_layers(

@@ -5,11 +5,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::config::{Biases, NormPlaces, QkNorm, WindowedLayers};
-use super::super::rotary::Pairs;
 use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
 use super::super::{ModelConfig, Nonlinearity, Unembedding};
 use super::Family;
-use super::block_fields::{BlockFields, Defaults};
+use super::block_fields::BlockFields;
 use super::layer_types::{layer_types, windowed_layers};
 use super::rope::rotary_json;
 
@@ -32,57 +31,46 @@ pub(super) const NAMES: TensorNames = TensorNames {
     layout: MatrixLayout::OutFirst,
 };
 
-/// The fields of a `config.json` that matter. `None` stands for Hugging Face's default.
+/// The fields of a `config.json` that matter. `None` stands for a field that the family does not have.
 #[derive(Deserialize)]
 struct Fields {
     #[serde(flatten)]
     block: BlockFields,
-    hidden_act: Option<String>,
+    hidden_act: String,
     mlp_bias: Option<bool>,
     use_sliding_window: Option<bool>,
     max_window_layers: Option<usize>,
 }
 
-pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, String> {
-    let it: Fields = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let defaults = Defaults {
-        n_heads: None,
-        n_kv_heads: match family {
-            Family::Mistral => Some(8),
-            Family::Qwen2 | Family::Qwen3 => Some(32),
-            _ => None,
-        },
-        head_width: (family == Family::Qwen3).then_some(128),
-        n_ctx: None,
-        d_vocab: None,
-        epsilon: if family == Family::Olmo2 { 1e-5 } else { 1e-6 },
-        unembedding: Unembedding::Separate,
+pub(super) fn from_json(family: Family, json: Value) -> Result<ModelConfig, String> {
+    let it: Fields = super::fields_of(json)?;
+    let config = it.block.config(family)?;
+    let has_windows = match family {
+        Family::Mistral => true,
+        Family::Qwen2 | Family::Qwen3 => it.use_sliding_window == Some(true),
+        _ => false,
     };
-    let config = it.block.config(family, &defaults)?;
-    let first_in_window = match family {
-        Family::Mistral => Some(0),
-        Family::Qwen2 | Family::Qwen3 if it.use_sliding_window == Some(true) => {
-            Some(it.max_window_layers.unwrap_or(28))
+    let layers = match (&it.block.layer_types, it.max_window_layers) {
+        (Some(types), _) if matches!(family, Family::Qwen2 | Family::Qwen3) => {
+            let layers = windowed_layers(types, config.n_layers)?;
+            if layers.is_some() && !(has_windows && it.block.sliding_window.is_some()) {
+                return Err("`layer_types` has `sliding_attention`, but `use_sliding_window` is not true, or \
+                            `sliding_window` is null"
+                    .into());
+            }
+            layers
         }
-        _ => None,
+        (_, first) => Some(WindowedLayers::From(first.unwrap_or(0))),
     };
-    let window = match first_in_window {
-        None => None,
-        Some(first) => it.block.window(match &it.block.layer_types {
-            Some(types) if family != Family::Mistral => windowed_layers(types, config.n_layers)?,
-            _ => Some(WindowedLayers::From(first)),
-        })?,
-    };
+    let window = it.block.window(layers.filter(|_| has_windows))?;
+    let turned = it.block.turned(&config);
     Ok(ModelConfig {
-        nonlinearity: match it.hidden_act.as_deref() {
-            None => Nonlinearity::Silu,
-            Some(name) => Nonlinearity::of_field("hidden_act", name)?,
-        },
+        nonlinearity: Nonlinearity::of_field("hidden_act", &it.hidden_act)?,
         norm_places: match family {
             Family::Olmo2 => NormPlaces::After,
             _ => NormPlaces::Before,
         },
-        rotary: Some(it.block.rotary.read(config.d_head(), None, Pairs::Halves)?),
+        rotary: Some(it.block.rotary.read(turned, None)?),
         qk_norm: match family {
             Family::Qwen3 => Some(QkNorm::EachHead),
             Family::Olmo2 => Some(QkNorm::AllHeads),

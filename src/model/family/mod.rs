@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::ModelConfig;
+use super::rotary::RotaryScaling;
 use super::tensor_names::TensorNames;
 
 mod block_fields;
+mod class_fields;
 mod gemma;
 mod gpt2;
 mod gptj;
@@ -84,15 +86,16 @@ impl Family {
         }
     }
 
-    /// Reads the text of a `config.json` of this family.
-    fn read(self, text: &str) -> Result<ModelConfig, String> {
+    /// Reads the fields of a `config.json` of this family, none of which is missing.
+    fn read(self, fields: Map<String, Value>) -> Result<ModelConfig, String> {
+        let json = Value::Object(fields);
         match self {
-            Self::Gpt2 => gpt2::from_json(text),
-            Self::GptNeox => neox::from_json(text),
-            Self::Gptj => gptj::from_json(text),
-            Self::Gemma2 | Self::Gemma3 => gemma::from_json(self, text),
+            Self::Gpt2 => gpt2::from_json(json),
+            Self::GptNeox => neox::from_json(json),
+            Self::Gptj => gptj::from_json(json),
+            Self::Gemma2 | Self::Gemma3 => gemma::from_json(self, json),
             Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 | Self::Olmo2 => {
-                llama::from_json(self, text)
+                llama::from_json(self, json)
             }
         }
     }
@@ -106,11 +109,9 @@ const OTHER_NAMES: [(&str, &str); 4] = [
     ("max_position_embeddings", "n_positions"),
 ];
 
-/// Reads the fields of a configuration that may have them by [`OTHER_NAMES`].
-fn by_either_name<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let mut json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+/// Gives the fields that a configuration has by [`OTHER_NAMES`] their own.
+fn by_own_names(fields: &mut Map<String, Value>) -> Result<(), String> {
     for (other, own) in OTHER_NAMES {
-        let Some(fields) = json.as_object_mut() else { break };
         let Some(value) = fields.remove(other).filter(|it| !it.is_null()) else { continue };
         match fields.get(own) {
             Some(known) if *known != value => {
@@ -121,13 +122,17 @@ fn by_either_name<T: DeserializeOwned>(text: &str) -> Result<T, String> {
             _ => _ = fields.insert(own.to_owned(), value),
         }
     }
-    serde_json::from_value(json)
-        .map_err(|error| error.to_string().replace("missing field", "it lacks the field"))
+    Ok(())
+}
+
+/// The fields of a configuration as a family's reader takes them.
+fn fields_of<T: DeserializeOwned>(json: Value) -> Result<T, String> {
+    serde_json::from_value(json).map_err(|error| error.to_string())
 }
 
 /// The `config.json` of a model, as Hugging Face writes it.
 pub(super) fn to_json(config: &ModelConfig) -> Value {
-    match config.family {
+    let mut json = match config.family {
         Family::Gpt2 => gpt2::to_json(config),
         Family::GptNeox => neox::to_json(config),
         Family::Gptj => gptj::to_json(config),
@@ -135,7 +140,16 @@ pub(super) fn to_json(config: &ModelConfig) -> Value {
         Family::Llama | Family::Mistral | Family::Qwen2 | Family::Qwen3 | Family::Olmo2 => {
             llama::to_json(config)
         }
+    };
+    let mut rotaries = [config.rotary, config.rotary_in_window].into_iter().flatten();
+    let original = rotaries.find_map(|it| match it.scaling {
+        RotaryScaling::Dynamic { original_n_ctx, .. } => Some(original_n_ctx),
+        _ => None,
+    });
+    if let Some(original) = original {
+        json["max_position_embeddings"] = original.into();
     }
+    json
 }
 
 /// The `model_type` of Gemma 3's models that also see, whose language model is read.
@@ -148,6 +162,13 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
     let Value::Object(fields) = json else {
         return Err("it must hold fields in braces, as `{ \"model_type\": … }`".into());
     };
+    if fields.contains_key("_diffusers_version") {
+        return Err(
+            "it is of a part of a pipeline of diffusers, which makes pictures; open a language \
+                    model"
+                .into(),
+        );
+    }
     if let Some(method) = fields.get("quantization_config").filter(|it| !it.is_null()) {
         let method = method["quant_method"].as_str().unwrap_or("a method without a name");
         return Err(format!(
@@ -156,7 +177,7 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
              plain"
         ));
     }
-    of_any_family(text).map_err(|error| in_plain_words(&error, &fields))
+    of_any_family(&fields).map_err(|error| in_plain_words(&error, &fields))
 }
 
 /// An error of reading fields, with the name of the field if one alone has the value that is wrong.
@@ -194,27 +215,66 @@ fn in_plain_words(error: &str, fields: &Map<String, Value>) -> String {
     }
 }
 
-fn of_any_family(text: &str) -> Result<ModelConfig, String> {
-    #[derive(Deserialize)]
-    struct OfAnyFamily {
-        model_type: Option<String>,
+/// What a model is that goes on with no text, and so is none of [`Family`]. `None` if its
+/// configuration does not tell.
+fn other_kind(model_type: &str, fields: &Map<String, Value>) -> Option<&'static str> {
+    const ENCODERS: [&str; 5] = ["bert", "mpnet", "electra", "deberta", "xlm"];
+    const ENCODER: &str = "it is an encoder, which reads a text as a whole and does not go on with it, so \
+                           there is no next token to ask about; open a model that goes on with a text";
+    let says = |field: &str| fields.get(field) == Some(&Value::Bool(true));
+    if says("is_encoder_decoder") {
+        return Some(
+            "it is an encoder with a decoder, which turns a text into another one; open a model that goes \
+             on with a text",
+        );
     }
-    let it: OfAnyFamily = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let wanted = it.model_type.as_deref().unwrap_or_else(|| Family::Gpt2.name());
+    let is_encoder = ENCODERS.iter().any(|it| model_type.contains(it)) && !says("is_decoder");
+    is_encoder.then_some(ENCODER)
+}
+
+fn of_any_family(fields: &Map<String, Value>) -> Result<ModelConfig, String> {
+    let wanted = match fields.get("model_type") {
+        None | Some(Value::Null) => Family::Gpt2.name(),
+        Some(Value::String(name)) => name,
+        Some(other) => {
+            return Err(format!("`model_type` is {other}, but must be a text in quotes"));
+        }
+    };
     let known = Family::ALL.into_iter().find(|it| it.name() == wanted);
     let is_multimodal = wanted == MULTIMODAL;
     let Some(family) = known.or_else(|| is_multimodal.then_some(Family::Gemma3)) else {
         let known = Family::ALL.map(Family::name).into_iter().chain([MULTIMODAL]);
         let known: Vec<String> = known.map(|it| format!("`{it}`")).collect();
+        let known = known.join(", ");
+        let other = other_kind(wanted, fields).map_or_else(String::new, |it| format!("; {it}"));
         return Err(format!(
-            "`model_type` is `{wanted}`, which is not one of the families that can be opened: {}",
-            known.join(", ")
+            "`model_type` is `{wanted}`, which is not one of the families that can be opened: \
+             {known}{other}"
         ));
     };
-    let config =
-        if is_multimodal { gemma::from_multimodal_json(text)? } else { family.read(text)? };
+    let mut fields = if is_multimodal { gemma::of_text(fields)? } else { fields.clone() };
+    if matches!(family, Family::Gpt2 | Family::Gptj) {
+        by_own_names(&mut fields)?;
+    }
+    family.fill_in(&mut fields)?;
+    let mut config = family.read(fields)?;
+    let rotaries = [config.rotary, config.rotary_in_window].into_iter().flatten();
+    if let Some(stretched) = rotaries.filter_map(|it| it.stretched_n_ctx()).max() {
+        config.n_ctx = stretched;
+    }
     at_least_zero(family.epsilon(), config.layer_norm_epsilon)?;
     Ok(config)
+}
+
+/// Whether a configuration gives a field, under one of its names.
+pub(super) fn gives(text: &str, field: &str) -> bool {
+    let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return false };
+    let inner = fields.get("text_config").and_then(Value::as_object);
+    let other = OTHER_NAMES.iter().find(|(_, own)| *own == field).map(|it| it.0);
+    let has = |fields: &Map<String, Value>| {
+        [Some(field), other].into_iter().flatten().any(|it| fields.contains_key(it))
+    };
+    has(inner.unwrap_or(&fields))
 }
 
 /// A number that must be above 0. The error says the field's name.

@@ -8,7 +8,7 @@ use super::super::config::{Biases, Wiring};
 use super::super::rotary::Pairs;
 use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
 use super::super::{ModelConfig, Nonlinearity, Unembedding};
-use super::rope::{RotaryFields, rotary_json};
+use super::rope::{RotaryFields, Turned, rotary_json};
 use super::{Family, above_zero};
 
 pub(super) const NAMES: TensorNames = TensorNames {
@@ -27,7 +27,7 @@ pub(super) const NAMES: TensorNames = TensorNames {
     layout: MatrixLayout::OutFirst,
 };
 
-/// The fields of a `config.json` that matter. `None` stands for Hugging Face's default.
+/// The fields of a `config.json` that matter.
 #[derive(Deserialize)]
 struct Fields {
     num_hidden_layers: usize,
@@ -36,19 +36,19 @@ struct Fields {
     intermediate_size: usize,
     max_position_embeddings: usize,
     vocab_size: usize,
-    layer_norm_eps: Option<f64>,
-    hidden_act: Option<String>,
-    tie_word_embeddings: Option<bool>,
-    attention_bias: Option<bool>,
-    use_parallel_residual: Option<bool>,
+    layer_norm_eps: f64,
+    hidden_act: String,
+    tie_word_embeddings: bool,
+    attention_bias: bool,
+    use_parallel_residual: bool,
     rotary_pct: Option<f64>,
     rotary_emb_base: Option<f64>,
     #[serde(flatten)]
     rotary: RotaryFields,
 }
 
-pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
-    let it: Fields = serde_json::from_str(text).map_err(|error| error.to_string())?;
+pub(super) fn from_json(json: Value) -> Result<ModelConfig, String> {
+    let it: Fields = super::fields_of(json)?;
     ModelConfig::check_sizes([
         ("num_hidden_layers", it.num_hidden_layers),
         ("num_attention_heads", it.num_attention_heads),
@@ -74,7 +74,10 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
     if let Some(base) = it.rotary_emb_base {
         above_zero("rotary_emb_base", base)?;
     }
-    let has_bias = it.attention_bias.unwrap_or(true);
+    let has_bias = it.attention_bias;
+    let turned = Turned { width, pairs: Pairs::Halves, n_ctx: it.max_position_embeddings };
+    // As `transformers`, which takes no `rope_theta` beside it.
+    let base = Some(it.rotary_emb_base.unwrap_or(10_000.0));
     Ok(ModelConfig {
         n_layers: it.num_hidden_layers,
         n_heads: it.num_attention_heads,
@@ -82,22 +85,13 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
         d_mlp: it.intermediate_size,
         n_ctx: it.max_position_embeddings,
         d_vocab: it.vocab_size,
-        layer_norm_epsilon: it.layer_norm_eps.unwrap_or(1e-5),
-        unembedding: match it.tie_word_embeddings {
-            Some(true) => Unembedding::Tied,
-            None | Some(false) => Unembedding::Separate,
-        },
-        nonlinearity: match it.hidden_act.as_deref() {
-            None => Nonlinearity::Gelu,
-            Some(name) => Nonlinearity::of_field("hidden_act", name)?,
-        },
+        layer_norm_epsilon: it.layer_norm_eps,
+        unembedding: Unembedding::tied_if(it.tie_word_embeddings),
+        nonlinearity: Nonlinearity::of_field("hidden_act", &it.hidden_act)?,
         family: Family::GptNeox,
-        rotary: Some(it.rotary.read(width, it.rotary_emb_base, Pairs::Halves)?),
+        rotary: Some(it.rotary.read(turned, base)?),
         biases: Biases { heads: has_bias, attention: has_bias, mlp: true },
-        wiring: match it.use_parallel_residual {
-            None | Some(true) => Wiring::Parallel,
-            Some(false) => Wiring::Sequential,
-        },
+        wiring: if it.use_parallel_residual { Wiring::Parallel } else { Wiring::Sequential },
         ..ModelConfig::SMALL
     })
 }

@@ -17,6 +17,17 @@ pub(super) struct RotaryFields {
     rope_local_base_freq: Option<f64>,
 }
 
+/// What positions turn.
+#[derive(Clone, Copy)]
+pub(super) struct Turned {
+    /// How many of a head's dimensions, from the first on.
+    pub width: usize,
+    pub pairs: Pairs,
+
+    /// The positions that the model was trained on, unless a field about scaling says it.
+    pub n_ctx: usize,
+}
+
 #[derive(Default, PartialEq, Deserialize)]
 struct Scaling {
     #[serde(alias = "type")]
@@ -40,14 +51,9 @@ struct Scaling {
 }
 
 impl RotaryFields {
-    /// How positions turn the first `width` dimensions of queries and keys. `base` is what a field
-    /// of the family says, if it has one of its own.
-    pub fn read(
-        &self,
-        width: usize,
-        base: Option<f64>,
-        pairs: Pairs,
-    ) -> Result<RotaryConfig, String> {
+    /// How positions turn queries and keys. `base` is what a field of the family says in place of
+    /// `rope_theta`, if it has one of its own.
+    pub fn read(&self, turned: Turned, base: Option<f64>) -> Result<RotaryConfig, String> {
         let read = |given: Option<&Scaling>| {
             let differs =
                 |it: &Scaling| it.full_attention.is_some() || it.sliding_attention.is_some();
@@ -56,8 +62,8 @@ impl RotaryFields {
                     "`rope_parameters` differ by the type of layer, which is not supported".into(),
                 );
             }
-            let of_file = given.and_then(|it| it.rope_theta).or(self.rope_theta).or(base);
-            Scaling::read(given, of_file.unwrap_or(10_000.0), width, pairs)
+            let of_file = given.and_then(|it| it.rope_theta).or(base).or(self.rope_theta);
+            Scaling::read(given, of_file.unwrap_or(10_000.0), turned)
         };
         let [today, older] = self.given();
         let rotary = read(today.or(older))?;
@@ -75,11 +81,7 @@ impl RotaryFields {
 
     /// As [`Self::read`], of layers whose queries see all keys and of those whose queries see a window, as
     /// Gemma 3 has them.
-    pub fn read_by_layer_type(
-        &self,
-        width: usize,
-        pairs: Pairs,
-    ) -> Result<[RotaryConfig; 2], String> {
+    pub fn read_by_layer_type(&self, turned: Turned) -> Result<[RotaryConfig; 2], String> {
         let [today, older] = self.given();
         let (all, windowed) = match today {
             Some(it) if it.full_attention.is_none() && it.sliding_attention.is_none() => {
@@ -98,13 +100,13 @@ impl RotaryFields {
             above_zero("rope_local_base_freq", base)?;
         }
         let base_in_window = base(windowed, self.rope_local_base_freq, 10_000.0);
-        let rotary = Scaling::read(all, base_of_all, width, pairs)?;
+        let rotary = Scaling::read(all, base_of_all, turned)?;
         if today.is_some() && older.is_some() {
             let base = base(older, Some(base_of_all), base_of_all);
-            let of_older = Scaling::read(older, base, width, pairs)?;
+            let of_older = Scaling::read(older, base, turned)?;
             check_same(&rotary, &of_older, "rope_parameters.full_attention")?;
         }
-        Ok([rotary, Scaling::read(windowed, base_in_window, width, pairs)?])
+        Ok([rotary, Scaling::read(windowed, base_in_window, turned)?])
     }
 
     /// The share of a head's dimensions that are turned, if the file says it here.
@@ -135,27 +137,31 @@ fn check_same(today: &RotaryConfig, older: &RotaryConfig, name: &str) -> Result<
 }
 
 impl Scaling {
-    /// How positions turn the first `width` dimensions of queries and keys.
-    fn read(
-        given: Option<&Self>,
-        base: f64,
-        width: usize,
-        pairs: Pairs,
-    ) -> Result<RotaryConfig, String> {
+    /// How positions turn queries and keys.
+    fn read(given: Option<&Self>, base: f64, turned: Turned) -> Result<RotaryConfig, String> {
+        let Turned { width, pairs, n_ctx } = turned;
         let kind = given.and_then(|it| it.rope_type.as_deref()).unwrap_or("default");
         let missing = |name: &str| format!("`{name}` is missing, which rotary `{kind}` needs");
         let of = |name: &str, value: Option<f64>| {
             value.ok_or_else(|| missing(name)).and_then(|it| above_zero(name, it))
         };
         let of_context = |it: &Self| match it.original_max_position_embeddings {
-            None => Err(missing("original_max_position_embeddings")),
+            None => Ok(n_ctx),
             Some(0) => Err("`original_max_position_embeddings` is 0".to_owned()),
             Some(n_ctx) => Ok(n_ctx),
         };
         above_zero("rope_theta", base)?;
         let scaling = match (kind, given) {
-            // Angles of `dynamic` change beyond the context only, and longer prompts are refused.
-            ("default" | "dynamic", _) | (_, None) => RotaryScaling::Unscaled,
+            ("default", _) | (_, None) => RotaryScaling::Unscaled,
+            ("dynamic", Some(it)) => {
+                if width <= 2 {
+                    return Err(
+                        "rotary `dynamic` needs more than 2 dimensions of a head to turn".into()
+                    );
+                }
+                let factor = of("factor", it.factor)?;
+                RotaryScaling::Dynamic { factor, original_n_ctx: n_ctx }
+            }
             ("linear", Some(it)) => RotaryScaling::Linear { factor: of("factor", it.factor)? },
             ("llama3", Some(it)) => RotaryScaling::Llama3 {
                 factor: of("factor", it.factor)?,
@@ -216,6 +222,9 @@ pub(super) fn rotary_json(rotary: &RotaryConfig) -> Value {
     let theta = rotary.base;
     match rotary.scaling {
         RotaryScaling::Unscaled => json!({ "rope_type": "default", "rope_theta": theta }),
+        RotaryScaling::Dynamic { factor, .. } => {
+            json!({ "rope_type": "dynamic", "rope_theta": theta, "factor": factor })
+        }
         RotaryScaling::Linear { factor } => {
             json!({ "rope_type": "linear", "rope_theta": theta, "factor": factor })
         }

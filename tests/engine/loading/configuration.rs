@@ -101,7 +101,42 @@ fn sizes_have_the_names_that_transformers_takes_too() {
     assert!(read(&two).unwrap_err().contains("`n_embd` is 8 and `hidden_size` is 16"));
     let mut lacking = own;
     lacking.as_object_mut().unwrap().remove("n_layer");
-    assert!(read(&lacking).unwrap_err().contains("it lacks the field `n_layer`"));
+    assert_eq!(read(&lacking).unwrap().n_layers, 12);
+}
+
+/// Made by `tests/golden/make_fields.py`.
+#[test]
+fn a_field_that_is_missing_or_null_is_what_transformers_takes_for_it() {
+    let text = fs::read_to_string(fixture("fields.json")).unwrap();
+    let found: Value = serde_json::from_str(&text).unwrap();
+    for (family, about) in found.as_object().unwrap() {
+        let read = |field: &str, value: Option<&Value>| {
+            let mut config = about["base"].clone();
+            config["model_type"] = json!(family);
+            match value {
+                Some(value) => config[field] = value.clone(),
+                None => _ = config.as_object_mut().unwrap().remove(field),
+            }
+            ModelConfig::from_json(&config.to_string())
+        };
+        for (field, said) in about["fields"].as_object().unwrap() {
+            if let Some(usual) = said.get("missing") {
+                let (missing, given) = (read(field, None), read(field, Some(usual)));
+                // Sizes that do not go with the others are refused either way.
+                assert!(missing == given, "{family}, {field}: {missing:?}, {given:?}");
+            }
+            match (read(field, Some(&Value::Null)), said["null"].get("is")) {
+                (Err(error), None) => {
+                    assert!(error.contains(&format!("`{field}` is null")), "{family}: {error}");
+                }
+                (found, Some(value)) => {
+                    assert!(found.is_ok(), "{family}, {field}: {found:?}");
+                    assert_eq!(found, read(field, Some(value)), "{family}, {field}");
+                }
+                (Ok(_), None) => panic!("{family}: `{field}` may not be null"),
+            }
+        }
+    }
 }
 
 #[test]
@@ -113,11 +148,19 @@ fn a_configuration_of_another_family_is_refused_by_its_name() {
 
 #[test]
 fn what_is_not_known_of_other_families_is_refused_by_its_name() {
-    let sizes = json!({ "num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 16,
-        "intermediate_size": 24, "max_position_embeddings": 32, "vocab_size": 9 });
+    let sizes = json!({ "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4,
+        "hidden_size": 16, "intermediate_size": 24, "max_position_embeddings": 32,
+        "vocab_size": 9 });
     for (family, field, value, says) in [
         ("llama", "rope_scaling", json!({ "type": "longrope" }), "`longrope`, which is not one of"),
         ("llama", "rope_scaling", json!({ "type": "yarn" }), "`factor` is missing"),
+        ("llama", "rope_scaling", json!({ "type": "dynamic" }), "`factor` is missing"),
+        (
+            "qwen2",
+            "layer_types",
+            json!(["full_attention", "sliding_attention"]),
+            "`use_sliding_window`",
+        ),
         ("llama", "rope_parameters", json!({ "full_attention": {} }), "differ by the type"),
         ("gemma3_text", "rope_parameters", json!({ "rope_theta": 1.0 }), "`full_attention`"),
         ("gemma3_text", "attn_logit_softcapping", json!(50.0), "not supported in Gemma 3"),
