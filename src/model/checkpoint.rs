@@ -37,12 +37,14 @@ mod file_bytes;
 mod format;
 mod gguf;
 mod gguf_families;
+mod gguf_keys;
 mod gguf_said;
 #[cfg(test)]
 mod gguf_tests;
 mod layout;
 mod mapped_file;
 mod memory;
+mod other_folder;
 mod pickle;
 mod pytorch;
 mod pytorch_types;
@@ -73,6 +75,9 @@ pub struct Checkpoint {
 
     /// The names of tensors that are no part of a language model.
     left_out: Vec<String>,
+
+    /// The text of the `config.json`, or what the file says in its place.
+    config_text: String,
 }
 
 #[derive(Debug)]
@@ -132,8 +137,10 @@ impl Checkpoint {
                 )
             }
         };
-        let config = ModelConfig::from_json(&text)
-            .map_err(|reason| LoadError::Config { path: path_of_config, reason })?;
+        let config = ModelConfig::from_json(&text).map_err(|reason| {
+            let bytes = files.first().map_or(&[][..], |it| &it.bytes[..]);
+            LoadError::Config { path: path_of_config, reason: layout.format.in_file(bytes, reason) }
+        })?;
 
         let mut checkpoint = Self {
             dir: path.to_owned(),
@@ -144,12 +151,15 @@ impl Checkpoint {
             index: layout.index,
             tensors: BTreeMap::new(),
             left_out: Vec::new(),
+            config_text: text,
         };
         for file in files {
             checkpoint.add_file(file)?;
         }
         let embedding = checkpoint.config.family.names().embedding;
-        if !text.contains("\"model_type\"") && !checkpoint.tensors.contains_key(embedding) {
+        if !checkpoint.config_text.contains("\"model_type\"")
+            && !checkpoint.tensors.contains_key(embedding)
+        {
             return Err(LoadError::NoType { tensor: embedding, path: checkpoint.list });
         }
         checkpoint.check()?;

@@ -17,6 +17,7 @@ mod cpu;
 mod config;
 mod family;
 mod tensor_names;
+mod size_of_shape;
 mod checkpoint;
 mod finite;
 mod number_check;

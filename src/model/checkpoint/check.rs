@@ -5,7 +5,10 @@ use std::mem;
 use std::path::{Path, PathBuf};
 
 use super::super::config::Unembedding;
+use super::super::family;
+use super::super::size_of_shape::Size;
 use super::super::tensor_names::{HEADS, bias_beside, expected_tensors};
+use super::other_folder::MERGE;
 use super::{Checkpoint, LoadError, Location, NumberType};
 
 impl Checkpoint {
@@ -30,12 +33,7 @@ impl Checkpoint {
         for (name, shape) in expected_tensors(&self.config) {
             let found = self.tensors.get(&name).ok_or_else(|| self.missing(&name))?;
             if found.tensor.shape != shape {
-                return Err(LoadError::Shape {
-                    tensor: found.tensor.in_file().to_owned(),
-                    found: found.tensor.shape.clone(),
-                    expected: shape,
-                    path: path_of(found),
-                });
+                return Err(self.misshapen(&name, found, &shape));
             }
             self.check_index(found)?;
             expected.insert(name);
@@ -57,13 +55,11 @@ impl Checkpoint {
         for (name, found) in &self.tensors {
             let (tensor, path) = (found.tensor.in_file().to_owned(), path_of(found));
             if !expected.contains(name) {
-                let fault = if name.contains(".lora_") {
-                    "belongs to an adapter (LoRA); put it into the model with `merge_and_unload()` and \
-                     save that"
+                let fault = if is_of_adapter(name) {
+                    format!("belongs to an adapter (LoRA); {MERGE}")
                 } else {
-                    "is not part of a model of this configuration"
+                    "is not part of a model of this configuration".to_owned()
                 };
-                let fault = fault.to_owned();
                 return Err(LoadError::Tensor { tensor, fault, path });
             }
             if let other @ NumberType::Other(_) = found.tensor.dtype {
@@ -88,10 +84,40 @@ impl Checkpoint {
         self.left_out = heads.into_values().map(|it| it.tensor.name).collect();
     }
 
+    /// The error for a tensor of another shape than the configuration gives it.
+    fn misshapen(&self, name: &str, found: &Location, expected: &[usize]) -> LoadError {
+        let (format, bytes) = (self.format, &self.files[found.file].bytes);
+        let tensor = found.tensor.in_file();
+        let sizes = Size::behind(&self.config, name, &found.tensor.shape);
+        let sizes: Vec<String> = sizes
+            .into_iter()
+            .map(|size| {
+                let (field, n) = (size.field(self.config.family), size.of(&self.config));
+                match format.key_in_file(bytes, field) {
+                    Some(key) => format!("metadata `{key}` ({n})"),
+                    None if family::gives(&self.config_text, field) => format!("`{field}` ({n})"),
+                    None => format!("`{field}` ({n}, as in `transformers` where it is not given)"),
+                }
+            })
+            .collect();
+        let place = if format.has_config() { "" } else { " in `config.json`" };
+        LoadError::Shape {
+            tensor: tensor.to_owned(),
+            found: format.shape_in_file(bytes, tensor, &found.tensor.shape),
+            expected: format.shape_in_file(bytes, tensor, expected),
+            said: format!("{}{place}", sizes.join(" and ")),
+            path: self.path_of(found).to_owned(),
+        }
+    }
+
     /// The error for a tensor that is in no file, under the name that it would have there.
     fn missing(&self, name: &str) -> LoadError {
         let path = self.list.clone();
         let names = self.config.family.names();
+        if let Some(it) = self.tensors.values().find(|it| is_of_adapter(&it.tensor.name)) {
+            let fault = format!("belongs to an adapter (LoRA); {MERGE}");
+            return LoadError::Tensor { tensor: it.tensor.in_file().to_owned(), fault, path };
+        }
         let others = self.tensors.values().map(|it| it.tensor.name.as_str());
         if let Some(prefix) = prefix_before(name, names.prefixes, others) {
             return LoadError::Prefix { prefix, path };
@@ -107,7 +133,11 @@ impl Checkpoint {
         let tensor = tensor.unwrap_or(name);
         match self.index.as_ref().and_then(|it| it.get(&tensor)) {
             Some(said) => self.disagrees(&tensor, Some(said), None),
-            None => LoadError::Missing { tensor, path },
+            None => {
+                let is_whole = self.format.has_config();
+                let together = if is_whole { "" } else { " together with its `config.json`" };
+                LoadError::Missing { tensor, together, path }
+            }
         }
     }
 
@@ -133,6 +163,11 @@ impl Checkpoint {
         );
         LoadError::Index { path: self.list.clone(), reason }
     }
+}
+
+/// Whether a tensor is a part of a LoRA, by its name.
+fn is_of_adapter(name: &str) -> bool {
+    name.contains(".lora_")
 }
 
 /// What stands before each tensor's name, if the tensor that is looked for is there but for it.

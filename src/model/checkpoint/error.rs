@@ -20,6 +20,9 @@ pub enum LoadError {
     #[error("there is no `config.json`, so this is not a Hugging Face model folder: {0}")]
     NoConfig(PathBuf),
 
+    #[error("there is no `config.json`, and this is {what}; {remedy}: {dir}")]
+    OtherFolder { what: String, remedy: String, dir: PathBuf },
+
     #[error("there is no `config.json`; open the GGUF file itself, such as {file}: {dir}")]
     OpenTheFile { dir: PathBuf, file: PathBuf },
 
@@ -58,9 +61,9 @@ pub enum LoadError {
 
     #[error(
         "tensor `{tensor}` is missing, which a model of this configuration has; the file is a part of the \
-         model or of another one, so get it again together with its `config.json`: {path}"
+         model or of another one, so get it again{together}: {path}"
     )]
-    Missing { tensor: String, path: PathBuf },
+    Missing { tensor: String, together: &'static str, path: PathBuf },
 
     #[error("tensor `{tensor}` {fault}: {path}")]
     Tensor { tensor: String, fault: String, path: PathBuf },
@@ -74,10 +77,16 @@ pub enum LoadError {
     #[error("this is {what}, not the weights; {remedy}: {path}")]
     NotWeights { what: &'static str, remedy: &'static str, path: PathBuf },
 
-    #[error(
-        "tensor `{tensor}` has shape {found:?}, but `config.json` requires {expected:?}: {path}"
-    )]
-    Shape { tensor: String, found: Vec<usize>, expected: Vec<usize>, path: PathBuf },
+    #[error("tensor `{tensor}` has shape {found:?}, but must have {expected:?} by {said}: {path}")]
+    Shape {
+        tensor: String,
+        found: Vec<usize>,
+        expected: Vec<usize>,
+
+        /// The sizes that are to blame, and where they stand.
+        said: String,
+        path: PathBuf,
+    },
 
     #[error(
         "tensor `{tensor}` is of type {found}; only F32, F16, BF16 and ggml's Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, \

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
+use super::other_folder::SAVE;
 use super::stored::{Fault, StoredTensor};
-use super::{LoadError, gguf, pytorch, safetensors};
+use super::{LoadError, gguf, gguf_keys, pytorch, safetensors};
 use crate::text_file;
 
 /// The format of a weight file.
@@ -79,6 +80,36 @@ impl Format {
         }
     }
 
+    /// Whether a file of this format holds the configuration.
+    pub(super) fn has_config(self) -> bool {
+        self == Self::Gguf
+    }
+
+    /// What a file calls a field of a `config.json`. `None` if it has none of its own.
+    pub(super) fn key_in_file(self, bytes: &[u8], field: &str) -> Option<String> {
+        match self {
+            Self::Safetensors | Self::PyTorch => None,
+            Self::Gguf => gguf_keys::key(bytes, field),
+        }
+    }
+
+    /// A text about a `config.json`, with the names that its fields have in a file that holds them
+    /// itself.
+    pub(super) fn in_file(self, bytes: &[u8], text: String) -> String {
+        match self {
+            Self::Safetensors | Self::PyTorch => text,
+            Self::Gguf => gguf_keys::with_keys(bytes, &text),
+        }
+    }
+
+    /// The shape of a tensor as programs for this format show it, from that of Hugging Face's.
+    pub(super) fn shape_in_file(self, bytes: &[u8], tensor: &str, shape: &[usize]) -> Vec<usize> {
+        match self {
+            Self::Safetensors | Self::PyTorch => shape.to_vec(),
+            Self::Gguf => gguf::shape_in_file(bytes, tensor, shape),
+        }
+    }
+
     fn error(self, fault: Fault, bytes: &[u8], path: &Path) -> LoadError {
         let path = path.to_owned();
         if let Some((what, remedy)) = self.other_content(bytes) {
@@ -131,8 +162,6 @@ impl Format {
         })
     }
 }
-
-const SAVE: &str = "load the model in Python and save it with `model.save_pretrained(folder)`";
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -35,7 +35,18 @@ pub(super) fn name_in_file(bytes: &[u8], name: &str) -> Option<String> {
     family(&Header::read(bytes).ok()?).ok()?.name_in_file(name)
 }
 
-fn family(header: &Header<'_>) -> Result<&'static Family, Fault> {
+/// The lengths of a tensor's axes in the order of ggml, the fastest first, from its shape in Hugging Face's
+/// files.
+pub(super) fn shape_in_file(bytes: &[u8], tensor: &str, shape: &[usize]) -> Vec<usize> {
+    let header = Header::read(bytes).ok();
+    let family = header.as_ref().and_then(|it| family(it).ok());
+    match family.map(|it| it.name_of(tensor).1) {
+        Some(Change::Transposed) => shape.to_vec(),
+        _ => shape.iter().rev().copied().collect(),
+    }
+}
+
+pub(super) fn family(header: &Header<'_>) -> Result<&'static Family, Fault> {
     let name = header.text("general.architecture")?;
     let name = name.ok_or_else(|| Fault::invalid("metadata `general.architecture` is missing"))?;
     FAMILIES.iter().find(|it| it.architecture == name).ok_or_else(|| {
@@ -88,7 +99,7 @@ fn stored(says: &Says<'_>, family: &Family, tensor: &Tensor<'_>) -> Result<Store
         Change::OneAdded => added = 1.0,
         Change::HalvesTogether(heads) => {
             let n_heads = says.size(heads)?;
-            let half = part_of(&shape, n_heads.saturating_mul(2), tensor.name)?;
+            let half = part_of(says, (heads, n_heads.saturating_mul(2)), (&shape, tensor.name))?;
             order = Order::Strides(axes_of([
                 (n_heads, 2 * half * columns),
                 (2, columns),
@@ -97,8 +108,9 @@ fn stored(says: &Says<'_>, family: &Family, tensor: &Tensor<'_>) -> Result<Store
             ]));
         }
         Change::HeadsTogether => {
-            let n_heads = says.size("attention.head_count")?;
-            let d_head = part_of(&shape, n_heads.saturating_mul(3), tensor.name)?;
+            let heads = "attention.head_count";
+            let n_heads = says.size(heads)?;
+            let d_head = part_of(says, (heads, n_heads.saturating_mul(3)), (&shape, tensor.name))?;
             order = Order::Strides(axes_of([
                 (n_heads, d_head * columns),
                 (3, n_heads * d_head * columns),
@@ -115,12 +127,20 @@ fn axes_of<const N: usize>(axes: [(usize, usize); N]) -> Vec<Axis> {
     axes.map(|(len, stride)| Axis { len, stride }).into()
 }
 
-/// How many rows each of so many equal parts of a tensor has.
-fn part_of(shape: &[usize], n_parts: usize, name: &str) -> Result<usize, Fault> {
+/// How many rows each of so many equal parts of a tensor has. `heads` are the metadata that count the
+/// heads.
+fn part_of(
+    says: &Says<'_>,
+    (heads, n_parts): (&str, usize),
+    (shape, name): (&[usize], &str),
+) -> Result<usize, Fault> {
     let n_rows = shape.first().copied().unwrap_or(0);
     if n_parts == 0 || !n_rows.is_multiple_of(n_parts) {
+        let n_heads = says.size(heads)?;
         return Err(Fault::invalid(format!(
-            "tensor `{name}` has {n_rows} rows, which are not {n_parts} equal parts of heads"
+            "tensor `{name}` has {n_rows} rows, which are not {n_parts} equal parts of heads; metadata \
+             `{}.{heads}` is {n_heads}",
+            says.architecture
         )));
     }
     Ok(n_rows / n_parts)

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::other_folder::{IN_THAT_LAYOUT, MERGE, OtherFolder, SAVE};
 use super::{Format, LoadError};
 use crate::builtin;
 use crate::text_file;
@@ -112,7 +113,12 @@ impl Layout {
         files.sort_unstable();
         match files.into_iter().next() {
             Some(file) => Err(LoadError::OpenTheFile { dir: dir.to_owned(), file }),
-            None => Err(LoadError::NoConfig(dir.to_owned())),
+            None => Err(match OtherFolder::of(dir) {
+                Some(OtherFolder { what, remedy }) => {
+                    LoadError::OtherFolder { what, remedy, dir: dir.to_owned() }
+                }
+                None => LoadError::NoConfig(dir.to_owned()),
+            }),
         }
     }
 
@@ -213,7 +219,7 @@ impl<'de> Deserialize<'de> for Name {
 }
 
 /// The names of all files in a folder, in order.
-fn names(dir: &Path) -> Vec<String> {
+pub(super) fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut names: Vec<String> =
         entries.map(|it| it.file_name().to_string_lossy().into_owned()).collect();
@@ -248,9 +254,10 @@ fn hint(dir: &Path) -> Option<String> {
         return Some(format!("`{name}`, a download that did not end; download it again"));
     }
     if let Some(name) = names.iter().find(|it| it.starts_with("adapter_model.")) {
-        return Some(format!(
-            "`{name}`, an adapter; put it into its model with `merge_and_unload()` and save that"
-        ));
+        return Some(format!("`{name}`, an adapter (LoRA); {MERGE}"));
+    }
+    if let Some(name) = names.iter().find(|it| it.starts_with("consolidated.")) {
+        return Some(format!("`{name}` in the layout of those who trained it; {IN_THAT_LAYOUT}"));
     }
     if let Some(name) = shards(dir).first() {
         return Some(format!(
@@ -263,9 +270,9 @@ fn hint(dir: &Path) -> Option<String> {
     if let Some(name) = names.iter().find(is_weights) {
         return Some(format!("`{name}`; open that file itself"));
     }
+    if dir.join("onnx").is_dir() {
+        return Some(format!("a folder `onnx` of models for ONNX, which are not read; {SAVE}"));
+    }
     let (name, what) = OTHERS.iter().find_map(|(ending, what)| Some((ends(ending)?, what)))?;
-    Some(format!(
-        "`{name}`, {what}, which this program does not read; load the model in Python and save it with \
-         `model.save_pretrained(folder)`"
-    ))
+    Some(format!("`{name}`, {what}, which this program does not read; {SAVE}"))
 }

@@ -139,6 +139,26 @@ fn a_field_that_is_missing_or_null_is_what_transformers_takes_for_it() {
     }
 }
 
+/// The fields of each part of a shape that does not fit, and which of them are not in the file.
+#[test]
+fn a_shape_that_does_not_fit_names_the_fields_that_are_to_blame() {
+    for (field, value, says) in [
+        (
+            "vocab_size",
+            json!(9),
+            "shape [657, 32], but must have [9, 32] by `vocab_size` (9) in `config.json`",
+        ),
+        ("n_inner", json!(100), "but must have [32, 100] by `n_inner` (100) in `config.json`"),
+        ("n_positions", json!(65), "but must have [65, 32] by `n_positions` (65) in `config.json`"),
+    ] {
+        check_refused(with_config(field, &value).path(), &[says]);
+    }
+    let text =
+        json!({ "model_type": "gpt2", "n_layer": 4, "n_head": 4, "vocab_size": 657 }).to_string();
+    let dir = with_file("config.json", text.as_bytes());
+    check_refused(dir.path(), &["`n_embd` (768, as in `transformers` where it is not given)"]);
+}
+
 #[test]
 fn a_configuration_of_another_family_is_refused_by_its_name() {
     let text = json!({ "model_type": "mamba", "hidden_size": 768 }).to_string();

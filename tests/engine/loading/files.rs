@@ -199,6 +199,7 @@ fn weights_in_another_form_are_named_with_what_to_do() {
         ("pytorch_model-00001-of-00002.bin", "download the index"),
         ("model.safetensors.incomplete", "did not end"),
         ("adapter_model.safetensors", "an adapter"),
+        ("consolidated.00.pth", "those who trained it"),
     ] {
         let dir = without_file(WEIGHTS);
         fs::write(dir.path().join(name), "x").unwrap();
@@ -209,6 +210,59 @@ fn weights_in_another_form_are_named_with_what_to_do() {
     fs::write(dir.path().join("optimizer.pt"), "x").unwrap();
     let error = Checkpoint::open(dir.path()).unwrap_err().to_string();
     assert!(!error.contains("optimizer"), "{error}");
+}
+
+#[test]
+fn folders_of_other_kinds_are_told_for_what_they_are() {
+    let adapter = r#"{"peft_type": "LORA", "base_model_name_or_path": "org/base"}"#;
+    let pipeline = r#"{"_class_name": "StableDiffusionPipeline"}"#;
+    for (files, says) in [
+        (
+            &[("adapter_config.json", adapter), ("adapter_model.safetensors", "x")][..],
+            &["an adapter (LoRA) of `org/base`", "`merge_and_unload()`"][..],
+        ),
+        (&[("adapter_model.bin", "x")], &["an adapter (LoRA)", "`merge_and_unload()`"]),
+        (
+            &[("model_index.json", pipeline)],
+            &["diffusers, `StableDiffusionPipeline`", "language model"],
+        ),
+        (
+            &[("params.json", "{}"), ("consolidated.00.pth", "x")],
+            &["`consolidated.00.pth`", "Hugging Face's layout"],
+        ),
+        (
+            &[("hparams.json", "{}"), ("model.ckpt.index", "x")],
+            &["OpenAI's own layout", "`--model gpt2`"],
+        ),
+        (&[("model.onnx", "x")], &["`model.onnx`", "ONNX", "`model.save_pretrained(folder)`"]),
+        (&[("checkpoint-7/config.json", "{}")], &["open `checkpoint-7`"]),
+        (&[("refs/main", "abc"), ("snapshots/abc/x", "")], &["hub's cache", "`snapshots/abc`"]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        check_refused(dir.path(), &[&["no `config.json`"], says].concat());
+    }
+    // The weights of an adapter beside the configuration of its model.
+    let name = "base_model.model.transformer.h.0.attn.c_attn.lora_A.weight";
+    let dir = copy_of("tiny");
+    write_tensors(&dir.path().join(WEIGHTS), &[Tensor::f32(name, &[2], &[0.0; 2])]);
+    check_refused(dir.path(), &[name, "an adapter (LoRA)", "`merge_and_unload()`"]);
+
+    for (config, says) in [
+        (json!({ "model_type": "bert", "hidden_size": 8 }), "it is an encoder"),
+        (json!({ "model_type": "xlm-roberta" }), "it is an encoder"),
+        (json!({ "model_type": "t5", "is_encoder_decoder": true }), "an encoder with a decoder"),
+        (
+            json!({ "_diffusers_version": "0.30", "_class_name": "UNet2DConditionModel" }),
+            "diffusers",
+        ),
+    ] {
+        check_refused(with_file("config.json", config.to_string().as_bytes()).path(), &[says]);
+    }
 }
 
 #[test]

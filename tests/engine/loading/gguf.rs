@@ -208,6 +208,55 @@ fn all_kinds_of_metadata_are_read() {
     assert_eq!(header.list("k").unwrap().unwrap().len(), 2);
 }
 
+/// The words of a `config.json` say nothing to who has a GGUF file.
+#[test]
+fn a_size_that_does_not_fit_is_told_by_the_metadata_of_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.gguf");
+    let refused = |name: &str, key: &str| {
+        let mut bytes = fs::read(fixture("formats/gguf-families").join(name)).unwrap();
+        let entry = [&(key.len() as u64).to_le_bytes()[..], key.as_bytes()].concat();
+        let at = bytes.windows(entry.len()).position(|it| it == entry)?;
+        let value = at + entry.len() + 4..at + entry.len() + 8;
+        let size = u32::from_le_bytes(bytes[value.clone()].try_into().unwrap());
+        bytes[value].copy_from_slice(&(2 * size).to_le_bytes());
+        fs::write(&path, bytes).unwrap();
+        Some(Checkpoint::open(&path).unwrap_err().to_string())
+    };
+    let mut n_refused = 0;
+    for (name, architecture) in [
+        ("gemma2", "gemma2"),
+        ("gemma3", "gemma3"),
+        ("llama", "llama"),
+        ("olmo2", "olmo2"),
+        ("pythia", "gptneox"),
+        ("qwen2", "qwen2"),
+        ("qwen3", "qwen3"),
+    ] {
+        for size in [
+            "embedding_length",
+            "feed_forward_length",
+            "attention.head_count_kv",
+            "attention.key_length",
+            "block_count",
+        ] {
+            let key = format!("{architecture}.{size}");
+            let Some(error) = refused(&format!("{name}.gguf"), &key) else { continue };
+            n_refused += 1;
+            let words = ["config.json", "hidden_size", "num_", "intermediate_size", "head_dim"];
+            assert!(!words.into_iter().any(|it| error.contains(it)), "{key}: {error}");
+            assert!(error.contains("model.gguf"), "{key}: {error}");
+            let is_named = error.contains(&format!("{architecture}."));
+            assert!(is_named || size == "block_count", "{key}: {error}");
+        }
+    }
+    assert!(n_refused > 20, "{n_refused}");
+    let error = refused("llama.gguf", "llama.feed_forward_length").unwrap();
+    let says = "tensor `blk.0.ffn_gate.weight` has shape [16, 24], but must have [16, 48] by metadata \
+                `llama.feed_forward_length` (48)";
+    assert!(error.contains(says), "{error}");
+}
+
 #[test]
 fn a_gguf_file_that_cannot_be_opened_says_why() {
     let refused = |change: &dyn Fn(&mut Vec<u8>), says: &[&str]| {
@@ -304,12 +353,12 @@ fn bos_of_a_gguf_file_is_its_own() {
     let open = |path: &Path| Tokenizer::from_dir(path).unwrap();
     let marked = open(&file("sentencepiece"));
     assert_eq!((marked.bos(), marked.eos(), marked.default_bos()), (Some(1), Some(2), Bos::On));
-    assert_eq!(marked.piece(1), "<s>");
+    assert_eq!(marked.readable(1), "<s>");
     for (rule, bos) in [("gpt-2", Bos::Off), ("llama-bpe", Bos::On)] {
         let (_dir, path) = changed("byte-level", |it| set_text(it, "tokenizer.ggml.pre", rule));
         let tokenizer = open(&path);
         assert_eq!(tokenizer.default_bos(), bos, "{rule}");
-        assert_eq!(tokenizer.piece(tokenizer.bos().unwrap()), "<|endoftext|>");
+        assert_eq!(tokenizer.readable(tokenizer.bos().unwrap()), "<|endoftext|>");
     }
 }
 
