@@ -118,7 +118,10 @@ pub enum AnalysisError {
     #[error("a logit difference needs a foil, but the prompt has none")]
     NoFoil,
 
-    #[error("the prompt with its answer has {n_pos} tokens, but the model takes at most {n_ctx}")]
+    #[error(
+        "the prompt with its answer has {n_pos} tokens, but the model takes at most {n_ctx}: it was made \
+         for no more positions, and what it says beyond them means nothing"
+    )]
     TooLong { n_pos: usize, n_ctx: usize },
 
     #[error("token {id} is not in the model's vocabulary of {d_vocab}")]
@@ -166,8 +169,13 @@ pub enum AnalysisError {
     #[error("token {query} cannot attend to token {key}, which comes after it")]
     LaterKey { query: usize, key: usize },
 
-    #[error("token {pos} would have no token left to attend to; cut it off from fewer tokens")]
-    NoKeyLeft { pos: usize },
+    /// Tokens from `first_key` on to the token itself are all that it sees.
+    #[error(
+        "token {pos} would have no token left to attend to in layer {layer}, where it {}; leave it at \
+         least one of these",
+        seen(*.pos, *.first_key)
+    )]
+    NoKeyLeft { pos: usize, layer: usize, first_key: usize },
 }
 
 impl AnalysisError {
@@ -183,6 +191,18 @@ impl From<SecondMomentError> for AnalysisError {
             SecondMomentError::Cancelled(cancelled) => Self::Cancelled(cancelled),
             other => Self::File(other.to_string()),
         }
+    }
+}
+
+/// What a token sees, in words.
+fn seen(pos: usize, first_key: usize) -> String {
+    let tokens = match pos - first_key {
+        0 => format!("token {pos} alone"),
+        _ => format!("tokens {first_key} to {pos}"),
+    };
+    match (first_key, pos - first_key + 1) {
+        (0, _) => format!("sees {tokens}"),
+        (_, n_keys) => format!("sees {tokens}, by the model's sliding window of {n_keys}"),
     }
 }
 

@@ -149,7 +149,7 @@ fn a_prompt_with_other_tokens_is_that_prompt() {
                     assert_eq!(ids[pos], prompt.ids[pos]);
                 }
                 assert!(!ids.contains(&bos));
-                let pieces: Vec<_> = ids.iter().map(|&id| tokenizer.piece(id)).collect();
+                let pieces: Vec<_> = ids.iter().map(|&id| tokenizer.readable(id)).collect();
                 assert_eq!(*tokens, pieces);
                 let logits = logits_under(&model, ids, &vec![], &Donors::new());
                 let first = logits[answer.first() as usize];
@@ -579,7 +579,7 @@ fn divergences_are_those_of_the_logits_in_every_sweep() {
     check(found.ablated.values(), &conditions[1..], "ablation");
 
     let spec = attention_knockout::Spec { edges: vec![Edges::to_last().remove(0)], window: 2 };
-    let conditions = attention_knockout::plan(&prompt, &spec, N_LAYERS).unwrap();
+    let conditions = attention_knockout::plan(&prompt, &spec, &engine.info.config).unwrap();
     let Ok(AnalysisResult::AttentionKnockout(found)) =
         engine.run(&prompt, &AnalysisSpec::AttentionKnockout(spec), &ctx)
     else {

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use factscope::analysis::attention_knockout::{self, Edges};
 use factscope::analysis::edge_cut::{self, Edge, EdgeCut, Spec};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Positions, Reuse,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Method as _, Positions, Reuse,
 };
 use factscope::intervention::{Site, SiteSet};
 use factscope::model::{BatchRow, Donors, Request};
 use factscope::task::{CancelToken, Cancelled, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
-use super::support::{answer_of, assert_close, assert_far, engine, fixture, load, prompt};
+use super::support::{answer_of, assert_close, assert_far, engine, fixture, lab, load, prompt};
 
 const N_LAYERS: usize = 4;
 const N_HEADS: usize = 4;
@@ -112,7 +112,7 @@ fn only_what_is_named_is_cut() {
     let prompt = paris();
     let (last, n_pos) = (prompt.last(), prompt.n_pos());
     let spec = Spec { heads: Some(BTreeSet::from([1, 2])), ..Spec::of([edge(last, 0)], 2..3) };
-    let plan = edge_cut::plan(&prompt, &spec, N_LAYERS, N_HEADS).unwrap();
+    let plan = edge_cut::plan(&prompt, &spec, &model.config).unwrap();
     let sites: SiteSet = (0..N_LAYERS).map(Site::Pattern).collect();
     let rows = [BatchRow::new(&prompt.ids, &plan)];
     let donors = Donors::new();
@@ -145,7 +145,7 @@ fn what_cannot_be_cut_is_said() {
     );
     assert_eq!(
         error(Spec::of([edge(1, 0), edge(1, 1)], all.clone())),
-        AnalysisError::NoKeyLeft { pos: 1 }
+        AnalysisError::NoKeyLeft { pos: 1, layer: 0, first_key: 0 }
     );
     assert_eq!(
         error(Spec::of([edge(1, 0)], 2..5)),
@@ -160,6 +160,44 @@ fn what_cannot_be_cut_is_said() {
     unanswered.answer = None;
     // The model's own first guess is the answer.
     assert_eq!(cut(&unanswered, Spec::of([], 0..1)).clean.answer.rank, 0);
+}
+
+/// A sliding window hides keys, too, in the layers that have one.
+#[test]
+fn a_token_that_would_see_nothing_is_named_with_its_layer_and_window() {
+    let model = load(&fixture("families/gemma2"));
+    let config = &model.config;
+    assert_eq!([config.window_of(0), config.window_of(1)], [Some(3), None]);
+    let ids: Vec<u32> = (3..8).collect();
+    let pieces = ids.iter().map(|id| format!("<{id}>")).collect();
+    let prompt = TokenizedPrompt {
+        ids,
+        pieces,
+        subject: Some(2..5),
+        answer: Some(answer_of(&[7])),
+        ..paris()
+    };
+    let ctx = AnalysisCtx::unwatched();
+    let ask = |edges: Vec<Edge>, layers| Spec::of(edges, layers).run(&lab(&model, &prompt, &ctx));
+    let blind = AnalysisError::NoKeyLeft { pos: 4, layer: 0, first_key: 2 };
+    let seen = || vec![edge(4, 2), edge(4, 3), edge(4, 4)];
+    assert_eq!(ask(seen(), 0..2).unwrap_err(), blind);
+    for said in ["token 4 ", "layer 0", "sees tokens 2 to 4", "sliding window of 3", "leave it"] {
+        assert!(blind.to_string().contains(said), "{blind}");
+    }
+    // A key is left in the window, or the layer has none.
+    for (edges, layers) in [(vec![edge(4, 3), edge(4, 4)], 0..2), (seen(), 1..2)] {
+        let found = ask(edges, layers).unwrap();
+        assert!(found.cut.answer.logit.is_finite());
+        assert_far(&[found.cut.answer.logit], &[found.clean.answer.logit], "cutting matters");
+    }
+    let own = AnalysisError::NoKeyLeft { pos: 0, layer: 1, first_key: 0 };
+    assert_eq!(ask(vec![edge(0, 0)], 1..2).unwrap_err(), own);
+    assert!(own.to_string().contains("sees token 0 alone"), "{own}");
+
+    let edges = vec![Edges { from: Positions::Subject, to: Positions::Only(4..5) }];
+    let spec = attention_knockout::Spec { edges, window: 1 };
+    assert_eq!(spec.run(&lab(&model, &prompt, &ctx)).unwrap_err(), blind);
 }
 
 #[test]

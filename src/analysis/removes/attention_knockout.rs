@@ -19,6 +19,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::edge_cut::check_key_left;
 use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::sweep_map;
 use crate::analysis::trace_map::window;
@@ -26,7 +27,7 @@ use crate::analysis::{
     AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions, PromptOf,
 };
 use crate::intervention::{Condition, Edit, Intervention, Site, Span};
-use crate::model::Donors;
+use crate::model::{Donors, ModelConfig};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +111,7 @@ impl Method for Spec {
         at_least_one("the window", self.window)?;
         at_least_one("the number of edge sets", self.edges.len())?;
         let n_layers = model.config.n_layers;
-        let conditions = plan(prompt, self, n_layers)?;
+        let conditions = plan(prompt, self, &model.config)?;
         let result = |clean: Measurement, cut: &[Option<Measurement>]| AttentionKnockout {
             spec: self.clone(),
             prompt: prompt.clone(),
@@ -129,15 +130,16 @@ impl Method for Spec {
 pub fn plan(
     prompt: &TokenizedPrompt,
     spec: &Spec,
-    n_layers: usize,
+    config: &ModelConfig,
 ) -> Result<Vec<Condition>, AnalysisError> {
+    let n_layers = config.n_layers;
     let mut conditions = vec![Vec::new()];
     for edges in &spec.edges {
         let (from, to) = (edges.from.ranges(prompt)?, edges.to.ranges(prompt)?);
         for query in to.iter().cloned().flatten() {
             let is_cut = |key: usize| from.iter().any(|range| range.contains(&key));
-            if (0..=query).all(is_cut) {
-                return Err(AnalysisError::NoKeyLeft { pos: query });
+            for layer in 0..n_layers {
+                check_key_left(config, layer, query, is_cut)?;
             }
         }
         for layer in 0..n_layers {

@@ -16,7 +16,7 @@ use crate::analysis::prediction::{Candidate, likeliest_next};
 use crate::analysis::sweep::{Asked, row, step_when_done};
 use crate::analysis::{AnalysisError, Lab, Method, PromptOf, Reuse};
 use crate::intervention::{Condition, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{Donors, Reference, Request, Resume, Start, StartPoint};
+use crate::model::{Donors, ModelConfig, Reference, Request, Resume, Start, StartPoint};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -80,7 +80,7 @@ impl Method for Spec {
         let &Lab { model, prompt, ctx } = lab;
         let asked = Asked::new(model, prompt)?;
         let (n_layers, n_pos) = (model.config.n_layers, asked.ids.len());
-        let condition = plan(prompt, self, n_layers, model.config.n_heads)?;
+        let condition = plan(prompt, self, &model.config)?;
         let first_pos = self.edges.first().map_or(0, |edge| edge.query);
         let place = StartPoint::of(&condition, n_layers);
         let resumed = place.filter(|_| ctx.reuse == Reuse::Exact);
@@ -146,13 +146,12 @@ impl Method for Spec {
 pub fn plan(
     prompt: &TokenizedPrompt,
     spec: &Spec,
-    n_layers: usize,
-    n_heads: usize,
+    config: &ModelConfig,
 ) -> Result<Condition, AnalysisError> {
     at_least_one("the number of layers to cut in", spec.layers.len())?;
-    index_below("layer", spec.layers.end - 1, n_layers)?;
+    index_below("layer", spec.layers.end - 1, config.n_layers)?;
     for &head in spec.heads.iter().flatten() {
-        index_below("head", head, n_heads)?;
+        index_below("head", head, config.n_heads)?;
     }
     let n_pos = prompt.n_pos();
     let mut keys_of: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -165,9 +164,10 @@ pub fn plan(
         }
         keys_of.entry(query).or_default().push(key);
     }
-    let is_blind = |(query, keys): (&usize, &Vec<usize>)| (keys.len() > *query).then_some(*query);
-    if let Some(pos) = keys_of.iter().find_map(is_blind) {
-        return Err(AnalysisError::NoKeyLeft { pos });
+    for layer in spec.layers.clone() {
+        for (&query, keys) in &keys_of {
+            check_key_left(config, layer, query, |key| keys.contains(&key))?;
+        }
     }
     let queries: Vec<(usize, Vec<usize>)> = keys_of.into_iter().collect();
     let alike = queries.chunk_by(|a, b| a.0 + 1 == b.0 && a.1 == b.1);
@@ -194,6 +194,22 @@ pub fn plan(
         }
     }
     Ok(condition)
+}
+
+/// Fails if a query has no key left in a layer, by its window and by what is cut. A softmax over no
+/// key is no number: `TransformerLens` takes weights of 0 there, `transformers` spreads them over all
+/// tokens, later ones too.
+pub(in crate::analysis) fn check_key_left(
+    config: &ModelConfig,
+    layer: usize,
+    query: usize,
+    is_cut: impl Fn(usize) -> bool,
+) -> Result<(), AnalysisError> {
+    let first_key = config.first_key(layer, query);
+    if (first_key..=query).all(is_cut) {
+        return Err(AnalysisError::NoKeyLeft { pos: query, layer, first_key });
+    }
+    Ok(())
 }
 
 impl Spec {

@@ -37,7 +37,7 @@ impl Study for Settings {
         let head = about.selection.head.unwrap_or(0).min(about.n_heads() - 1);
         let heads = self.is_of_head.then(|| BTreeSet::from([head]));
         let spec = Spec { edges, layers: first..last + 1, heads, n_top: N_TOP };
-        edge_cut::plan(about.prompt, &spec, about.n_layers(), about.n_heads())
+        edge_cut::plan(about.prompt, &spec, &about.info.config)
             .map_err(|error| error.to_string())?;
         Ok(AnalysisSpec::EdgeCut(spec))
     }

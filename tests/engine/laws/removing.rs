@@ -204,7 +204,7 @@ fn cutting_all_earlier_tokens_leaves_a_token_to_itself() {
     let last = prompt.last();
     let edges = vec![Edges { from: Positions::Only(0..last), to: Positions::Last }];
     let spec = attention_knockout::Spec { edges, window: 1 };
-    let plan = attention_knockout::plan(&prompt, &spec, N_LAYERS).unwrap();
+    let plan = attention_knockout::plan(&prompt, &spec, &model.config).unwrap();
     let n_pos = prompt.n_pos();
     for layer in 0..N_LAYERS {
         let sites = SiteSet::from([Site::Pattern(layer)]);
@@ -313,5 +313,6 @@ fn a_map_that_makes_no_sense_is_an_error() {
     }
     // The first token sees only itself.
     let spec = knockout(vec![Edges { from: Positions::Subject, to: Positions::All }], 1);
-    assert_eq!(error(&paris(), spec), AnalysisError::NoKeyLeft { pos: 0 });
+    let blind = AnalysisError::NoKeyLeft { pos: 0, layer: 0, first_key: 0 };
+    assert_eq!(error(&paris(), spec), blind);
 }
