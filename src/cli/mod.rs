@@ -27,6 +27,7 @@ mod interrupt;
 mod json;
 mod script_keys;
 mod output;
+mod terminal;
 mod flags;
 mod commands;
 
@@ -105,7 +106,15 @@ fn told(error: &anyhow::Error) -> String {
 
 /// Prints help, the version, or what is wrong with the flags.
 fn print(message: &clap::Error) -> ExitCode {
-    match message.print().and_then(|()| std::io::stdout().flush()) {
+    // The message names what was typed, and a terminal would carry control characters out.
+    let is_plain = !message.use_stderr()
+        || std::env::args_os().all(|it| !it.to_string_lossy().contains(terminal::is_carried_out));
+    let printed = if is_plain {
+        message.print()
+    } else {
+        writeln!(std::io::stderr(), "{}", terminal::shown(message.to_string()))
+    };
+    match printed.and_then(|()| std::io::stdout().flush()) {
         Ok(()) => ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2)),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
@@ -141,7 +150,7 @@ fn tell(dataset: &Dataset) {
 
 fn complain(message: &str) {
     // Where even stderr is closed there is nobody to tell.
-    _ = writeln!(std::io::stderr(), "factscope: {message}");
+    _ = writeln!(std::io::stderr(), "factscope: {}", terminal::shown(message));
 }
 
 /// The reader of our output has gone, as `head` does: not a failure of ours.

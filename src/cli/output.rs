@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::flags::choice;
+use super::terminal;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric};
 use crate::experiment::{Experiment, Library};
 use crate::figure::{
@@ -304,14 +305,14 @@ impl Output {
         text: impl FnOnce() -> String,
     ) -> anyhow::Result<()> {
         if !self.json && self.out.is_none() {
-            return print(&text());
+            return print_text(&text());
         }
         let json = format!("{}\n", json()?);
         if let Some(path) = &self.out {
             whole_file::write(path, json.as_bytes())
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        if self.json { print(&json) } else { Ok(()) }
+        if self.json { print_data(&json) } else { Ok(()) }
     }
 
     /// Refuses a place that cannot be written to before hours are spent on what goes there.
@@ -331,7 +332,13 @@ fn check_writable(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write to the folder {}", dir.display()))
 }
 
-pub(super) fn print(text: &str) -> anyhow::Result<()> {
+/// Prints text for a person, with its control characters shown.
+pub(super) fn print_text(text: &str) -> anyhow::Result<()> {
+    print_data(&terminal::shown(text))
+}
+
+/// Prints text in a format that escapes control characters itself, such as JSON.
+pub(super) fn print_data(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)

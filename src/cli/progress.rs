@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::machine::Machine;
+use super::terminal;
 use crate::task::Progress;
 
 pub(super) struct Bar(ProgressBar);
@@ -25,14 +26,14 @@ impl Bar {
     }
 
     pub fn say(&self, what: impl Into<Cow<'static, str>>) {
-        self.0.set_message(what);
+        self.0.set_message(terminal::shown(what));
         self.0.reset();
     }
 
     /// Says something else of the same work.
     #[cfg(feature = "hub")]
     pub fn note(&self, what: impl Into<Cow<'static, str>>) {
-        self.0.set_message(what);
+        self.0.set_message(terminal::shown(what));
     }
 
     pub fn set(&self, progress: Progress) {

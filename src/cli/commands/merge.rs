@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::machine::Machine;
-use crate::cli::output::print;
+use crate::cli::output::print_text;
 use crate::population;
 
 #[derive(Args)]
@@ -24,6 +24,9 @@ impl Merge {
         let merged = population::merge(&self.folders, &self.out)?;
         let (n, of) = (merged.found.len(), merged.manifest.n_asked);
         let missing = if n < of { "; the others are in no shard yet" } else { "" };
-        print(&format!("{n} of {of} facts, each way counted, in {}{missing}\n", self.out.display()))
+        print_text(&format!(
+            "{n} of {of} facts, each way counted, in {}{missing}\n",
+            self.out.display()
+        ))
     }
 }

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::cli::machine::Machine;
-use crate::cli::output::{Output, print};
+use crate::cli::output::{Output, print_text};
 use crate::model::{
     Checkpoint, FloatType, ModelConfig, NumberType, WeightMemory, write_random_checkpoint,
 };
@@ -244,6 +244,6 @@ impl Random {
             "unk_token": end,
         });
         write("tokenizer_config.json", &special.to_string())?;
-        print(&format!("{}\n", self.out.display()))
+        print_text(&format!("{}\n", self.out.display()))
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::machine::Machine;
-use crate::cli::output::print;
+use crate::cli::output::print_text;
 use crate::figure::words::counted;
 use crate::session::{EXTENSION, Kept, Session};
 use crate::whole_file;
@@ -40,7 +40,7 @@ impl SessionArgs {
         let session = Session::load(&self.file)?;
         match self.extract.as_deref() {
             Some([nth, path]) => extract(&session, nth, Path::new(path)),
-            _ => print(&to_text(&session)),
+            _ => print_text(&to_text(&session)),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::cli::flags::chosen::ChosenArgs;
 use crate::cli::inquiry::{opened, read_spec};
 use crate::cli::interrupt;
 use crate::cli::machine::Machine;
-use crate::cli::output::{LookArgs, print};
+use crate::cli::output::{LookArgs, print_data, print_text};
 use crate::cli::progress::Bar;
 use crate::experiment::Library;
 use crate::facts::{Dataset, Direction};
@@ -168,7 +168,7 @@ impl Sweep {
                 machine.watched("Asking", |ctx| sweep.experiment(task, &machine.ctx(ctx)))?;
             let experiment = asked.map_err(anyhow::Error::msg)?;
             let library = Library::new(&sweep.engine.info.tokenizer).sharing(&machine.datasets);
-            return print(&experiment.to_json_as_meant(&library)?);
+            return print_data(&experiment.to_json_as_meant(&library)?);
         }
         if !machine.quiet {
             sweep.binding.told.iter().for_each(|it| complain(it));
@@ -183,7 +183,7 @@ impl Sweep {
         if self.estimate {
             let estimate =
                 machine.watched("Trying", |task| Estimate::of(ready, &machine.ctx(task)))?;
-            return print(&estimate.text(ready.tasks.len()));
+            return print_text(&estimate.text(ready.tasks.len()));
         }
         let out = self.out.as_deref().or_else(|| begun.map(|_| &*self.spec));
         let out = out.context("name a folder with --out")?;
@@ -204,7 +204,7 @@ impl Sweep {
         let outcome = watched(mine.len() - n_before.min(mine.len()), machine, |ctx| {
             sweep.run(&mine, &mut folder, &machine.ctx(ctx))
         })?;
-        print(&summary(&folder, mine.len(), n_before))?;
+        print_text(&summary(&folder, mine.len(), n_before))?;
         if outcome == Outcome::Stopped {
             bail!("stopped; what is done is written, and the same command goes on from there");
         }

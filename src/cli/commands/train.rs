@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::machine::Machine;
+use crate::cli::output::print_data;
 use crate::cli::progress::Bar;
 use crate::facts::{Catalogue, Dataset, Direction, Fact, Record};
 use crate::model::{Checkpoint, ModelConfig};
@@ -177,8 +178,7 @@ impl Train {
             "steps": trainer.step, "n_params": config.n_params(), "spec": spec, "recall": table,
         });
         let text = if self.json { format!("{json}\n") } else { text };
-        std::io::stdout().write_all(text.as_bytes())?;
-        Ok(())
+        print_data(&text)
     }
 
     /// The split of a model that is trained anew.
@@ -262,7 +262,7 @@ impl Base {
         );
         let theirs = Tokenizer::from_dir(dir)?;
         let same =
-            (0..tokenizer.n_vocab() as u32).all(|id| theirs.piece(id) == tokenizer.piece(id));
+            (0..tokenizer.n_vocab() as u32).all(|id| theirs.readable(id) == tokenizer.readable(id));
         anyhow::ensure!(
             same && theirs.n_vocab() == tokenizer.n_vocab(),
             "the model has another vocabulary than the program's facts give: {}",

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::inquiry::Inquiry;
 use crate::cli::json::weights_sha256;
 use crate::cli::machine::Machine;
-use crate::cli::output::print;
+use crate::cli::output::{print_data, print_text};
 use crate::experiment::{Experiment, Written};
 use crate::figure::number::exact;
 use crate::figure::words::counted;
@@ -76,7 +76,7 @@ impl Verify {
         let verified =
             if self.figures.is_empty() { self.kept(machine)? } else { self.pictures(machine)? };
         if self.json {
-            print(&format!("{}\n", serde_json::to_string(&verified)?))?;
+            print_data(&format!("{}\n", serde_json::to_string(&verified)?))?;
         }
         let n_wrong = verified.iter().filter(|it| !it.agrees()).count();
         let n = verified.len();
@@ -108,7 +108,7 @@ impl Verify {
 
     /// Tells a person at once what was found; scripts read all of it at the end.
     fn say(&self, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-        if self.json { Ok(()) } else { print(&text()) }
+        if self.json { Ok(()) } else { print_text(&text()) }
     }
 
     fn picture(&self, path: &Path, machine: &Machine) -> anyhow::Result<Verified> {
