@@ -544,7 +544,7 @@ pub fn prompt(
     let Some(id) = best.map(|id| id as u32) else {
         anyhow::bail!("Factscope gave no logits: {}", factscope.failure().unwrap_or_default());
     };
-    let text = tokenizer.piece(id);
+    let text = tokenizer.readable(id);
     prompt.answer = Some(Answer { pieces: vec![text.clone()], text, ids: vec![id] });
     Ok(prompt)
 }

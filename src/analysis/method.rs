@@ -258,7 +258,7 @@ impl Lab<'_> {
             let tokenizer = self.ctx.tokenizer.ok_or(AnalysisError::NoTokenizer)?;
             let guess = prediction::Spec { n_top: 1 };
             let id = guess.run(&Lab { prompt, ..*self })?.top[0].id;
-            let text = tokenizer.piece(id);
+            let text = tokenizer.readable(id);
             prompt.answer = Some(Answer { pieces: vec![text.clone()], text, ids: vec![id] });
         }
         Ok(())

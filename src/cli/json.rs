@@ -25,9 +25,7 @@ pub(super) fn document(
     inquiry: &Inquiry,
 ) -> anyhow::Result<Value> {
     let engine = &inquiry.engine;
-    let mut found = serde_json::to_value(result)?;
-    as_decoded(&mut found, &engine.info.tokenizer);
-    let mut found = of_one_method(found);
+    let mut found = of_one_method(serde_json::to_value(result)?);
     let asked = found.get("prompt").or_else(|| found.get("prompts")?.get(0)).cloned();
     script_keys::add(result, inquiry, &mut found);
     let mut head = Object::new();
@@ -64,22 +62,6 @@ fn of_one_method(json: Value) -> Object {
     match methods.into_iter().next() {
         Some((_, Value::Object(found))) => found,
         _ => Object::new(),
-    }
-}
-
-/// The text of tokens as Hugging Face decodes them, which scripts compare, and not as people read them.
-fn as_decoded(json: &mut Value, tokenizer: &Tokenizer) {
-    match json {
-        Value::Array(all) => all.iter_mut().for_each(|it| as_decoded(it, tokenizer)),
-        Value::Object(object) => {
-            let ids = object.get("ids").cloned();
-            if let (Some(Value::Array(ids)), Some(pieces)) = (ids, object.get_mut("pieces")) {
-                let ids = ids.iter().filter_map(Value::as_u64);
-                *pieces = ids.map(|id| tokenizer.piece(id as u32)).collect();
-            }
-            object.values_mut().for_each(|it| as_decoded(it, tokenizer));
-        }
-        _ => {}
     }
 }
 
@@ -130,7 +112,7 @@ fn spell_out(json: &mut Value, tokenizer: &Tokenizer) {
             let id =
                 object.get("id").and_then(Value::as_u64).filter(|_| !object.contains_key("token"));
             if let Some(id) = id {
-                object.insert("token".to_owned(), tokenizer.piece(id as u32).into());
+                object.insert("token".to_owned(), tokenizer.readable(id as u32).into());
             }
             if let (2, Some(n), Some(Value::Array(values))) = (
                 object.len(),
@@ -158,9 +140,9 @@ pub(super) fn weights_sha256(
     Ok(machine.watched("Hashing the weights", |task| info.hash.get(&task).cloned())?)
 }
 
-/// The text of tokens, as Hugging Face decodes them.
+/// The text of each token.
 pub(super) fn pieces(ids: &[u32], inquiry: &Inquiry) -> Vec<String> {
-    ids.iter().map(|&id| inquiry.engine.info.tokenizer.piece(id)).collect()
+    ids.iter().map(|&id| inquiry.engine.info.tokenizer.readable(id)).collect()
 }
 
 /// The text of all tokens of an answer.

@@ -89,8 +89,8 @@ fn prediction(it: &Prediction, inquiry: &Inquiry, json: &mut Object) {
 /// The text of all tokens together, since characters may be split over tokens.
 fn generation(it: &Generation, inquiry: &Inquiry, json: &mut Object) {
     let tokenizer = &inquiry.engine.info.tokenizer;
-    let bytes: Vec<u8> = it.tokens.iter().flat_map(|token| tokenizer.bytes(token.id)).collect();
+    let ids: Vec<u32> = it.tokens.iter().map(|token| token.id).collect();
     put(json, "text", &it.prompt.text);
-    put(json, "continuation", String::from_utf8_lossy(&bytes));
+    put(json, "continuation", tokenizer.readable_text(&ids));
     rename(json, "tokens", "written");
 }

@@ -324,7 +324,7 @@ impl Recall {
             rank: next.rank(best.id),
             prob: best.prob,
             choice: choices.map(choice),
-            guess: tokenizer.piece(next.top(1)[0].id),
+            guess: tokenizer.readable(next.top(1)[0].id),
         }))
     }
 }

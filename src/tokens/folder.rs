@@ -123,8 +123,18 @@ pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
 
     let id_of = |role: &str| inner.token_to_id(&special.get(role)?.content);
     let (named, eos) = (id_of("bos_token"), id_of("eos_token"));
-    let said = config.get("add_bos_token").and_then(Value::as_bool);
-    let own = if json.is_file() { put_before(&inner).map_err(|it| failed(&it))? } else { None };
+    let flag = |name: &str| config.get(name).and_then(Value::as_bool);
+    let said = flag("add_bos_token");
+    let (own, after) = if json.is_file() {
+        put_around(&inner).map_err(|it| failed(&it))?
+    } else {
+        (None, Vec::new())
+    };
+    let after = match class.adds_bos() {
+        None => after,
+        Some(_) if flag("add_eos_token") == Some(true) => eos.into_iter().collect(),
+        Some(_) => Vec::new(),
+    };
     let adds = match class.adds_bos() {
         Some(usually) => said.unwrap_or(usually) && named.is_some(),
         None if json.is_file() => own.is_some(),
@@ -132,7 +142,8 @@ pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
     };
     let bos = if class.adds_bos().is_none() { own.or(named) } else { named };
     let default_bos = if adds { Bos::On } else { Bos::Off };
-    Tokenizer::new(inner, Ends { bos, eos, default_bos }).map_err(|it| failed(&it))
+    let tokenizer = Tokenizer::new(inner, Ends { bos, eos, default_bos });
+    Ok(tokenizer.map_err(|it| failed(&it))?.leaving_off(after))
 }
 
 /// Adds the tokens that the files list beside the vocabulary, and gives the special ones by their
@@ -222,17 +233,18 @@ fn token(json: &Value, is_special: bool) -> Option<AddedToken> {
     })
 }
 
-/// The token that the tokenizer itself puts before a text, if any.
-fn put_before(inner: &HfTokenizer) -> Result<Option<u32>, String> {
+/// The token that the tokenizer itself puts before a text, if any, and those that it puts after one.
+fn put_around(inner: &HfTokenizer) -> Result<(Option<u32>, Vec<u32>), String> {
     let ids = |with_special: bool| {
         let encoding = inner.encode_fast("a", with_special).map_err(|error| error.to_string())?;
         Ok::<_, String>(encoding.get_ids().to_vec())
     };
     let (plain, whole) = (ids(false)?, ids(true)?);
     let n_before = (0..whole.len()).find(|&n| whole[n..].starts_with(&plain)).unwrap_or(0);
+    let after = whole.get(n_before + plain.len()..).unwrap_or_default().to_vec();
     match whole[..n_before] {
-        [] => Ok(None),
-        [bos] => Ok(Some(bos)),
+        [] => Ok((None, after)),
+        [bos] => Ok((Some(bos), after)),
         _ => Err(format!(
             "it puts {n_before} tokens before each text, {}, where this program puts one; write a \
              post-processor with one",

@@ -85,7 +85,9 @@ fn from_header(header: &Header<'_>) -> Result<Tokenizer, String> {
     let [bos, eos] = ends.map(|it| it.map(|id| id as u32));
     let adds = header.flag("tokenizer.ggml.add_bos_token").map_err(says)?.unwrap_or(adds_bos);
     let default_bos = if adds && bos.is_some() { Bos::On } else { Bos::Off };
-    Tokenizer::new(inner, Ends { bos, eos, default_bos })
+    let adds_eos = header.flag("tokenizer.ggml.add_eos_token").map_err(says)?.unwrap_or(false);
+    let left_off = eos.filter(|_| adds_eos).into_iter().collect();
+    Ok(Tokenizer::new(inner, Ends { bos, eos, default_bos })?.leaving_off(left_off))
 }
 
 /// The tokens in the order of their ids.

@@ -42,6 +42,9 @@ pub struct Tokenizer {
 
     /// How many tokens the model has embeddings of. `None` until that is known.
     n_rows: Option<usize>,
+
+    /// The tokens that the tokenizer itself would put after a text.
+    left_off: Vec<u32>,
 }
 
 /// The tokens that begin and end a text.
@@ -177,13 +180,24 @@ impl Tokenizer {
         let added = added.map(|(id, it)| (id, (it.content, it.special))).collect();
         let spelling = Spelling::of(&inner);
         let inside = without_first_space(&inner)?.map(Box::new);
-        Ok(Self { inner, inside, spelling, added, ends, n_rows: None })
+        Ok(Self { inner, inside, spelling, added, ends, n_rows: None, left_off: Vec::new() })
     }
 
     /// The tokenizer of a model that has embeddings of so many tokens. It refuses a text with others.
     #[must_use]
     pub fn for_rows(self, n_rows: usize) -> Self {
         Self { n_rows: Some(n_rows), ..self }
+    }
+
+    /// The tokenizer, which itself would put these tokens after a text.
+    pub(super) fn leaving_off(self, left_off: Vec<u32>) -> Self {
+        Self { left_off, ..self }
+    }
+
+    /// The tokens that the tokenizer itself would put after a text, such as EOS. They are left off here,
+    /// since what is asked is how the text goes on.
+    pub fn left_off(&self) -> &[u32] {
+        &self.left_off
     }
 
     /// The tokens of a text, without BOS.
@@ -234,7 +248,7 @@ impl Tokenizer {
     pub(super) fn check_row(&self, id: u32) -> Result<(), TokenizerError> {
         match self.n_rows {
             Some(n_rows) if id as usize >= n_rows => {
-                Err(TokenizerError::NoRow { token: self.piece(id), id, n_rows })
+                Err(TokenizerError::NoRow { token: self.readable(id), id, n_rows })
             }
             _ => Ok(()),
         }
@@ -274,14 +288,9 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
-    /// The text of one token as Hugging Face decodes it: bytes that are no whole character become `�`.
-    /// An id without a token is `id 1010 (no token)`.
-    pub fn piece(&self, id: u32) -> String {
-        self.text_of(id, |bytes| String::from_utf8_lossy(bytes).into_owned())
-    }
-
-    /// The text of one token as people read it: bytes that are no whole character are written
-    /// `<E6 9D>`.
+    /// The text of one token: bytes that are no whole character are written `<E6 9D>`, since all of
+    /// them would look alike as the `�` of other programs. An id without a token is
+    /// `id 1010 (no token)`.
     pub fn readable(&self, id: u32) -> String {
         self.text_of(id, text_of_bytes)
     }

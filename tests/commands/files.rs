@@ -5,7 +5,64 @@ use std::fs;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{TINY, complaint, numbers, stdout};
+use crate::support::{TINY, complaint, factscope, numbers, stdout};
+
+/// They would all look alike as `�`.
+#[test]
+fn tokens_that_are_no_whole_characters_show_their_bytes_in_every_file() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let lost = "\u{fffd}";
+    let in_npz: Vec<u8> = u32::from('\u{fffd}').to_le_bytes().into();
+    let lens = ["lens", "--model", TINY, "--device", "cpu", "--prompt", "The 龍 is"];
+    let attention = ["attention", "--model", TINY, "--device", "cpu", "--prompt", "The 龍 is"];
+    let attention = [&attention[..], &["--layer", "1"]].concat();
+    for method in [&lens[..], &attention] {
+        for name in ["a.csv", "a.json", "a.npz", "a.svg"] {
+            let file = path(name);
+            let told = stdout(&[&method[..], &["--figure", &file]].concat());
+            assert!(told.contains("<E9>") && !told.contains(lost), "{told}");
+            let bytes = fs::read(&file).unwrap();
+            let holds = |part: &[u8]| bytes.windows(part.len()).any(|it| it == part);
+            assert!(!holds(lost.as_bytes()) && !holds(&in_npz), "{name}");
+            let shown: [&[u8]; 3] = [b"<E9>", b"&lt;E9&gt;", b"<\0\0\0E\0\0\09\0\0\0>\0\0\0"];
+            assert!(shown.into_iter().any(holds), "{name}");
+        }
+        let told = stdout(&[&method[..], &["--json"]].concat());
+        let found: Value = serde_json::from_str(&told).unwrap();
+        let tokens: Vec<&str> =
+            found["tokens"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(tokens.contains(&"<E9>") && !told.contains(lost), "{tokens:?}");
+    }
+    let written = ["generate", "--model", TINY, "--device", "cpu", "--prompt", "The 龍"];
+    let told = stdout(&[&written[..], &["--tokens", "8", "--json"]].concat());
+    assert!(!told.contains(lost), "{told}");
+}
+
+#[test]
+fn control_characters_are_shown_in_text_and_kept_in_json() {
+    let odd = "The \u{1b}[31mcapital\r of";
+    let predict = ["predict", "--model", TINY, "--device", "cpu", "--prompt", odd];
+    let text = stdout(&predict);
+    assert!(!text.contains(['\u{1b}', '\r']), "{text:?}");
+    assert!(text.contains("\\u{1b}[31mcapital"), "{text}");
+    let found: Value =
+        serde_json::from_str(&stdout(&[&predict[..], &["--json"]].concat())).unwrap();
+    let whole: String =
+        found["tokens"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(whole, odd);
+    for args in [
+        ["predict", "--model", "no\u{1b}[2Jwhere", "--prompt", "Lyon is in"],
+        ["predict", "--model", TINY, "--prompt", "Lyon is in \u{1b}]0;title\u{7}"],
+        ["predict", "--top", "many\u{1b}[2J", "--prompt", "Lyon is in"],
+        ["predict", "--model", TINY, "--answer", "\u{1b}[2J"],
+    ] {
+        let output = factscope(&args);
+        for told in [output.stdout, output.stderr] {
+            assert!(!told.contains(&0x1b), "{}", String::from_utf8_lossy(&told));
+        }
+    }
+}
 
 /// Of a trace, in every format, and of what a file asks.
 #[test]

@@ -314,7 +314,7 @@ fn facts_that_the_model_does_not_know_are_left_out_unless_they_are_asked_for() {
     assert_eq!(kept, [(0, said, true), (2, said, true), (3, said, true)]);
     let [left_out] = known.left_out.as_slice() else { panic!("{:?}", known.left_out) };
     assert_eq!(left_out.cause, Cause::NotKnown);
-    let text = visible(&engine.info.tokenizer.piece(said));
+    let text = visible(&engine.info.tokenizer.readable(said));
     assert!(left_out.reason.contains(&format!("says {text} (p ")), "{}", left_out.reason);
     assert_eq!(known.count(), "3 of 4 facts averaged, 1 not known");
 

@@ -34,7 +34,7 @@ fn the_small_vocabulary_tokenizes_its_texts_as_gpt2_does() {
     let part = Tokenizer::from_dir(builtin::FACTS.name.as_ref()).unwrap();
     let pieces = |tokenizer: &Tokenizer, text: &str| -> Vec<String> {
         let tokens = tokenizer.encode(text).unwrap();
-        tokens.into_iter().map(|token| tokenizer.piece(token.id)).collect()
+        tokens.into_iter().map(|token| tokenizer.readable(token.id)).collect()
     };
     for record in Dataset::bundled().records {
         for direction in [Direction::Forward, Direction::Inverse] {
@@ -107,7 +107,7 @@ fn greedy(engine: &Engine, prompt: &TokenizedPrompt, n_tokens: usize) -> Vec<u32
         let id = predict(engine, &prompt).top[0].id;
         found.push(id);
         prompt.ids.push(id);
-        prompt.pieces.push(engine.info.tokenizer.piece(id));
+        prompt.pieces.push(engine.info.tokenizer.readable(id));
     }
     found
 }

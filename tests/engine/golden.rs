@@ -293,7 +293,8 @@ fn ids_tokens_and_subjects_are_hugging_faces() {
             let prompt = tokenized(name, &case.text, Some(case.subject_bytes), case.bos);
             assert_eq!(prompt.ids, case.ids, "{name}: {}", case.text);
             let tokenizer = &engine(name).info.tokenizer;
-            let decoded: Vec<String> = prompt.ids.iter().map(|&id| tokenizer.piece(id)).collect();
+            let decoded: Vec<String> =
+                prompt.ids.iter().map(|&id| tokenizer.readable(id)).collect();
             assert_eq!(decoded, case.tokens, "{name}: {}", case.text);
             let [begin, end] = case.subject_range;
             assert_eq!(prompt.subject, Some(begin..end), "{name}: {}", case.text);

@@ -432,7 +432,7 @@ fn a_measured_guess_is_named() {
             let top = AnalysisSpec::from(prediction::Spec { n_top: 1 });
             let found = ENGINE.run(&prompt, &top, &AnalysisCtx::unwatched()).unwrap();
             let AnalysisResult::Prediction(found) = found else { panic!("another method") };
-            let guess = ENGINE.info.tokenizer.piece(found.top[0].id).trim_start().to_owned();
+            let guess = ENGINE.info.tokenizer.readable(found.top[0].id).trim_start().to_owned();
             let direction = if task.direction == Direction::Forward { "fact" } else { "inverse" };
             guesses.insert((task.record, direction), guess);
         }

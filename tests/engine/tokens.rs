@@ -67,7 +67,7 @@ fn only_subjects_of_as_many_tokens_fit() {
         let prompt = TokenizedPrompt::new(&tokenizer, &fact, bos).unwrap();
         for it in &found {
             assert_eq!(it.ids.len(), prompt.subject.clone().unwrap().len());
-            let text: String = it.ids.iter().map(|&id| tokenizer.piece(id)).collect();
+            let text: String = it.ids.iter().map(|&id| tokenizer.readable(id)).collect();
             assert_eq!(text.trim_start(), it.subject);
         }
         if bos == Bos::Off {

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 import rome
-from checkpoint import tokens_overlapping
+from checkpoint import readable_tokens, tokens_overlapping
 
 # Much after the subject and one token, the subject first and later.
 TEMPLATES = [
@@ -107,7 +107,7 @@ def findings(what, program, reference, kinds, window, bos, sever, direction, kee
 
 
 def answer_text(reference, id):
-    return reference.tokenizers[0].decode([id])
+    return readable_tokens(reference.tokenizers[0], [id])
 
 
 def facts_file(reference, bos):

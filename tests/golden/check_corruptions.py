@@ -4,6 +4,7 @@ import torch
 
 import attribution_patching
 import corruptions
+from checkpoint import readable_tokens
 
 # The same as the program says.
 LEAST_TOTAL = {
@@ -110,7 +111,7 @@ def findings(what, program, reference, text, subject, bos, corruption, replace, 
     yield exact(f"{what}: samples", len(found["corrupted"]), samples)
     if prompts is not None:
         yield exact(f"{what}: prompts", [it["ids"] for it in found["corrupted"]], prompts)
-        pieces = [[reference.tokenizers[0].decode([id]) for id in row] for row in prompts]
+        pieces = [[readable_tokens(reference.tokenizers[0], [id]) for id in row] for row in prompts]
         yield exact(f"{what}: their tokens", [it["tokens"] for it in found["corrupted"]], pieces)
         vectors = torch.tensor([row[begin:end] for row in prompts])
         # The distribution is that of the other prompts themselves.

@@ -1,6 +1,7 @@
 """`factscope generate` against Hugging Face's `generate` and its logits warpers."""
 
 import torch
+from checkpoint import readable_tokens
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 N_TOKENS = 24
@@ -36,7 +37,7 @@ def greedy_findings(what, program, reference, text, bos):
     theirs = [it["id"] for it in written]
     yield exact(f"{what}: tokens", theirs, out)
     yield exact(f"{what}: stopped", found["stopped"], "end" if out[-1] == end else "length")
-    yield exact(f"{what}: continuation", found["continuation"], reference.tokenizers[0].decode(out))
+    yield exact(f"{what}: continuation", found["continuation"], readable_tokens(reference.tokenizers[0], out))
     logits = all_logits(reference, ids, theirs)
     at = torch.tensor(theirs)[:, None]
     yield close(f"{what}: logits", [it["logit"] for it in written], logits.gather(1, at)[:, 0], LOGIT)

@@ -286,17 +286,38 @@ def token_bytes(tokenizer, id):
     return bytes(byte_of[char] for char in token)
 
 
+def readable(data):
+    """Bytes as text; those that are no whole character are written `<E6 9D>`."""
+    shown, rest = [], b""
+    # Bytes that are no character become lone surrogates, one for each.
+    for char in [*data.decode(errors="surrogateescape"), ""]:
+        if "\udc80" <= char <= "\udcff":
+            rest += char.encode(errors="surrogateescape")
+            continue
+        if rest:
+            shown.append(f"<{' '.join(f'{byte:02X}' for byte in rest)}>")
+            rest = b""
+        shown.append(char)
+    return "".join(shown)
+
+
+def readable_tokens(tokenizer, ids):
+    """The text of tokens together."""
+    return readable(b"".join(token_bytes(tokenizer, id) for id in ids))
+
+
 def encode(tokenizers, text, bos):
     """Ids and the text of each token, the same from every tokenizer.
 
-    The tokens' bytes add up to the text; a token that is no whole character shows as `�`.
+    The tokens' bytes add up to the text; a token that is no whole character shows its bytes.
     """
     ids, *others = [tokenizer.encode(text, add_special_tokens=False) for tokenizer in tokenizers]
     assert all(ids == other for other in others), f"the tokenizers disagree on {text!r}"
     pieces = [token_bytes(tokenizers[0], id) for id in ids]
     assert b"".join(pieces) == text.encode()
-    tokens = [piece.decode(errors="replace") for piece in pieces]
-    assert all(tokens == [t.decode([id]) for id in ids] for t in tokenizers)
+    decoded = [piece.decode(errors="replace") for piece in pieces]
+    assert all(decoded == [t.decode([id]) for id in ids] for t in tokenizers)
+    tokens = [readable(piece) for piece in pieces]
     if bos:
         ids, tokens = [tokenizers[0].convert_tokens_to_ids(END_OF_TEXT), *ids], [END_OF_TEXT, *tokens]
     return ids, tokens

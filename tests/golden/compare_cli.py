@@ -33,7 +33,8 @@ import geva
 import hooked
 import rome
 from checkpoint import (
-    DTYPES, Layout, Sizes, encode, read_merges, read_tokenizers, tokens_overlapping, write_checkpoint,
+    DTYPES, Layout, Sizes, encode, read_merges, read_tokenizers, readable_tokens, tokens_overlapping,
+    write_checkpoint,
 )
 from program import (
     EXACT, LOGIT, PROBABILITY, Program, close, exact, guarded, print_summary, relative, shift_note,
@@ -191,7 +192,7 @@ def predict_findings(what, program, reference, text, bos):
     yield close(f"{what}: top probs", [t["prob"] for t in top], probs.topk(10).values, PROBABILITY)
     yield close(f"{what}: probs of the top ids", [t["prob"] for t in top], probs[top_ids], PROBABILITY)
     yield close(f"{what}: top logits", [t["logit"] for t in top], logits[top_ids], LOGIT, shift_note)
-    pieces = [reference.tokenizers[0].decode([id]) for id in top_ids]
+    pieces = [readable_tokens(reference.tokenizers[0], [id]) for id in top_ids]
     yield exact(f"{what}: top tokens", [t["token"] for t in top], pieces)
 
     answer, answer_ids = found["answer"], reference.answer_ids(ANSWER)
@@ -266,9 +267,8 @@ def trace_findings(
     yield exact(f"{what}: input_ids", found["input_ids"], ids)
     yield exact(f"{what}: input_tokens", found["input_tokens"], tokens)
     yield exact(f"{what}: subject_range", found["subject_range"], subject_range)
-    answer_text = reference.tokenizers[0].decode([expected["answer_id"]])
+    answer_text = readable_tokens(reference.tokenizers[0], [expected["answer_id"]])
     yield exact(f"{what}: answer", found["answer"], answer_text)
-    # Texts of half a character are all alike.
     yield exact(f"{what}: answer id", found["whole_answer"]["ids"][0], expected["answer_id"])
     yield exact(f"{what}: seed", found["seed"], seed)
     if kind:

@@ -148,7 +148,7 @@ impl Corruption {
 
 impl Corrupted {
     pub(in crate::analysis) fn prompt(ids: Vec<u32>, ctx: &AnalysisCtx<'_>) -> Self {
-        let piece = |id: &u32| ctx.tokenizer.map(|it| it.piece(*id));
+        let piece = |id: &u32| ctx.tokenizer.map(|it| it.readable(*id));
         Self::Prompt { tokens: ids.iter().filter_map(piece).collect(), ids }
     }
 }

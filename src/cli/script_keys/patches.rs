@@ -92,7 +92,7 @@ fn donor(
     json: &mut Object,
 ) {
     let end = |prompt: &TokenizedPrompt, pos: usize| {
-        let token = inquiry.engine.info.tokenizer.piece(prompt.ids[pos]);
+        let token = inquiry.engine.info.tokenizer.readable(prompt.ids[pos]);
         json!({ "pos": pos, "token": token, "role": Role::of(prompt, pos) })
     };
     let pair =

@@ -50,7 +50,7 @@ fn trace(
     put(json, "high_score", it.clean.get(metric));
     put(json, "input_ids", &prompt.ids);
     put(json, "input_tokens", &tokens);
-    put(json, "answer", answered.map(|it| inquiry.engine.info.tokenizer.piece(it.first())));
+    put(json, "answer", answered.map(|it| inquiry.engine.info.tokenizer.readable(it.first())));
     put(json, "whole_answer", answered.map(|it| answer(it, inquiry)));
     put(json, "window", spec.window);
     put(json, "correct_prediction", it.is_top_answer() && is_expected);
@@ -127,7 +127,7 @@ fn cell(it: &TraceCell, inquiry: &Inquiry, json: &mut Object) {
     let trace = &it.spec.trace;
     put(json, "pos", it.spec.pos);
     let token = it.prompt.ids[it.spec.pos];
-    put(json, "token", inquiry.engine.info.tokenizer.piece(token));
+    put(json, "token", inquiry.engine.info.tokenizer.readable(token));
     put(json, "layer", it.spec.layer);
     put(json, "layers", [it.layers.start, it.layers.end]);
     // The map's cell, by each reading.

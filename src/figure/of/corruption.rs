@@ -122,7 +122,7 @@ pub(super) fn prompts(
     let subject = prompt.subject.clone()?;
     let listed = corruptions.iter().enumerate().filter_map(|(nth, it)| {
         let Corrupted::Prompt { ids, .. } = it else { return None };
-        let text = |ids: &[u32]| ids.iter().map(|&id| look.tokenizer.piece(id)).collect::<String>();
+        let text = |ids: &[u32]| look.tokenizer.readable_text(ids);
         let measured = corrupted.get(nth).and_then(|run| run.get(metric));
         Some(Row::new([
             Cell::Number(nth as f32 + 1.0),

@@ -144,7 +144,7 @@ fn chip_height(ui: &Ui) -> f32 {
 
 /// One token by itself, in lists.
 pub fn token_chip_ui(ui: &mut Ui, tokenizer: &Tokenizer, id: u32, chip: Chip) -> Response {
-    let piece = tokenizer.piece(id);
+    let piece = tokenizer.readable(id);
     let response = chip_ui(ui, &tokenizer.shown(id), chip, None, false);
     response.on_hover_text(about(tokenizer, id, &piece, None))
 }

@@ -79,7 +79,7 @@ fn measured(lab: &Lab<'_>, fact: &AskedFact, kept: Kept) -> Result<(Answer, bool
 
 /// The model's first guess as an answer.
 fn guess(top: Candidate, ctx: &AnalysisCtx<'_>) -> Answer {
-    let text = ctx.tokenizer.map_or_else(|| format!("<{}>", top.id), |it| it.piece(top.id));
+    let text = ctx.tokenizer.map_or_else(|| format!("<{}>", top.id), |it| it.readable(top.id));
     Answer { pieces: vec![text.clone()], text, ids: vec![top.id] }
 }
 
