@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use factscope::facts::Fact;
 use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer, substitutes};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::support::fixture;
 
@@ -164,6 +165,43 @@ fn an_answer_goes_on_from_its_prompt() {
     }
 }
 
+/// A prompt goes on, so nothing comes after it.
+#[test]
+fn tokens_after_a_text_are_left_off_and_named() {
+    let json = fs::read_to_string(folder("llama3").join("tokenizer.json")).unwrap();
+    let mut json: Value = serde_json::from_str(&json).unwrap();
+    let special = |token: &str| json!({ "SpecialToken": { "id": token, "type_id": 0 } });
+    let text = json!({ "Sequence": { "id": "A", "type_id": 0 } });
+    let template = &mut json["post_processor"]["processors"][1];
+    let mut end = template["special_tokens"]["<|begin_of_text|>"].clone();
+    end["id"] = json!("<|end_of_text|>");
+    end["tokens"] = json!(["<|end_of_text|>"]);
+    end["ids"] = json!([open("llama3").eos().unwrap()]);
+    template["special_tokens"]["<|end_of_text|>"] = end;
+    template["single"] = json!([special("<|begin_of_text|>"), text, special("<|end_of_text|>")]);
+    let template = json.to_string();
+    let plain = fs::read_to_string(folder("llama").join("tokenizer.json")).unwrap();
+    for (tokenizer, config, left_off) in [
+        (&template, json!({ "tokenizer_class": "PreTrainedTokenizerFast" }), "<|end_of_text|>"),
+        (&plain, json!({ "tokenizer_class": "LlamaTokenizer", "add_eos_token": true }), "</s>"),
+        (&plain, json!({ "tokenizer_class": "LlamaTokenizer", "add_eos_token": false }), ""),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("tokenizer.json"), tokenizer).unwrap();
+        fs::write(dir.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+        let tokenizer = Tokenizer::from_dir(dir.path()).unwrap();
+        let named: Vec<String> =
+            tokenizer.left_off().iter().map(|&id| tokenizer.readable(id)).collect();
+        assert_eq!(named.concat(), left_off, "{config}");
+        assert_eq!(tokenizer.default_bos(), Bos::On, "{config}");
+        let ids = ids(&tokenizer, "The capital");
+        assert!(!ids.ends_with(tokenizer.left_off()) || left_off.is_empty(), "{config}");
+    }
+    for name in FOLDERS {
+        assert!(open(name).left_off().is_empty(), "{name}");
+    }
+}
+
 #[test]
 fn a_piece_that_is_no_whole_character_shows_its_bytes() {
     let gpt2 = open("gpt2-bare");
@@ -174,8 +212,7 @@ fn a_piece_that_is_no_whole_character_shows_its_bytes() {
     // A byte that ends one character, and the next whole one.
     let llama = open("llama");
     assert_eq!(pieces(&llama, "龍"), ["·", "<E9>", "<BE>", "<8D>"]);
-    // As Hugging Face decodes it.
-    assert_eq!(llama.piece(ids(&llama, "龍")[1]), "�");
+    assert_eq!(llama.readable(ids(&llama, "龍")[1]), "<E9>");
     let whole: Vec<u8> = ids(&llama, "दिल्ली").into_iter().flat_map(|id| llama.bytes(id)).collect();
     assert_eq!(String::from_utf8(whole).unwrap(), " दिल्ली");
     assert_eq!(gpt2.shown(100_000), "id 100000 (no token)");

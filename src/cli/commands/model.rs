@@ -148,6 +148,15 @@ impl Info {
             checkpoint.n_bytes() as f64 / 1e6,
             needed(checkpoint.memory()),
         );
+        let left_off: Vec<String> =
+            tokenizer.left_off().iter().map(|&id| tokenizer.readable(id)).collect();
+        if !left_off.is_empty() {
+            _ = writeln!(
+                text,
+                "  left off    {}, which the tokenizer puts after a text, but a prompt goes on",
+                left_off.join(" ")
+            );
+        }
         if !checkpoint.left_out().is_empty() {
             _ = writeln!(text, "  left out    {}", checkpoint.left_out().join(", "));
         }
@@ -183,6 +192,7 @@ impl Info {
             "n_bytes": checkpoint.n_bytes(),
             "memory": checkpoint.memory(),
             "n_tokens": tokenizer.n_vocab(),
+            "left_off": left_off,
             "weights_sha256": hashes,
         });
         self.output.write(|| Ok(json), || text)
