@@ -1,14 +1,17 @@
-//! Makes the program smaller: it keeps of the second built-in model only what differs from the first,
-//! and asks the linker to leave out what is repeated.
+//! Makes the program smaller: it packs the larger files that are part of it, keeps of the second built-in
+//! model only what differs from the first, and asks the linker to leave out what is repeated.
 
 use std::{
     env,
     error::Error,
     fs,
+    io::{self, Write as _},
     num::TryFromIntError,
     path::Path,
     process::{Command, Stdio},
 };
+
+use flate2::{Compression, write::ZlibEncoder};
 
 /// Arguments of a linker that make the program smaller without changing what it computes:
 /// - functions whose machine code is the same are kept once
@@ -19,13 +22,29 @@ const SMALLER: [&str; 2] = ["-Wl,--icf=all", "-Wl,-z,pack-relative-relocs"];
 const MODEL: &str = "assets/builtin/model.safetensors";
 const PLANTED: &str = "assets/builtin-planted/model.safetensors";
 
+/// Files that are packed as they are, each with the name that `src/packed.rs` knows it by.
+const TEXTS: [(&str, &str); 5] = [
+    ("dejavu", "assets/fonts/DejaVuSans.ttf"),
+    ("facts", "data/facts.json"),
+    ("merges", "assets/gpt2-bpe/merges.txt"),
+    ("split", "assets/builtin/split.json"),
+    ("planted_split", "assets/builtin-planted/split.json"),
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
-    for input in ["build.rs", MODEL, PLANTED] {
+    let inputs = TEXTS.map(|(_, path)| path);
+    for input in ["build.rs", MODEL, PLANTED].iter().chain(&inputs) {
         println!("cargo::rerun-if-changed={input}");
     }
     let folder = env::var("OUT_DIR")?;
     let folder = Path::new(&folder);
-    fs::write(folder.join("planted"), differences(&fs::read(MODEL)?, &fs::read(PLANTED)?)?)?;
+    for (name, path) in TEXTS {
+        fs::write(folder.join(name), packed(&fs::read(path)?)?)?;
+    }
+    let model = fs::read(MODEL)?;
+    let differences = differences(&model, &fs::read(PLANTED)?)?;
+    fs::write(folder.join("weights"), packed(&halves_apart(&model))?)?;
+    fs::write(folder.join("planted_weights"), packed(&halves_apart(&differences))?)?;
 
     let linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
     if linux && env::var("HOST")? == env::var("TARGET")? {
@@ -36,6 +55,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+fn packed(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+/// All bytes at even places, then those at odd places. Of weights with 16 bits the one half is exponents,
+/// which repeat and so can be packed, the other is not.
+fn halves_apart(bytes: &[u8]) -> Vec<u8> {
+    let half = |first| bytes.iter().skip(first).step_by(2).copied();
+    half(0).chain(half(1)).collect()
 }
 
 /// Where `changed` differs from `base`, block by block: the place and the length of each block that

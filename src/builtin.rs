@@ -4,7 +4,8 @@
 //! and commands treat both alike. Its files are in `assets/`, in Hugging Face's layout.
 
 use std::path::Path;
-use std::sync::LazyLock;
+
+use crate::packed;
 
 /// The files of one model.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct Builtin {
     pub merges: &'static str,
 
     /// `split.json`: which directions of each built-in fact the model was taught.
-    pub split: &'static str,
+    pub split: fn() -> &'static str,
 }
 
 /// The model that `factscope train` made from the facts of `data/`; see `assets/builtin/README.md`.
@@ -40,10 +41,10 @@ pub static FACTS: Builtin = Builtin {
     title: "Built-in model",
     about: "A small GPT-2 trained on the built-in facts, so that it is known which facts it was taught",
     config: include_str!("../assets/builtin/config.json"),
-    weights: || FACTS_WEIGHTS,
+    weights: || &packed::WEIGHTS,
     vocab: include_str!("../assets/builtin/vocab.json"),
     merges: include_str!("../assets/builtin/merges.txt"),
-    split: include_str!("../assets/builtin/split.json"),
+    split: || &packed::SPLIT,
 };
 
 /// [`FACTS`] with further facts written into one known MLP layer each, see
@@ -54,33 +55,11 @@ pub static PLANTED: Builtin = Builtin {
     about: "The built-in model with more facts, each written into one MLP layer, so that it is \
             known where they are stored",
     config: include_str!("../assets/builtin-planted/config.json"),
-    weights: || &PLANTED_WEIGHTS,
+    weights: || &packed::PLANTED_WEIGHTS,
     vocab: include_str!("../assets/builtin-planted/vocab.json"),
     merges: include_str!("../assets/builtin-planted/merges.txt"),
-    split: include_str!("../assets/builtin-planted/split.json"),
+    split: || &packed::PLANTED_SPLIT,
 };
-
-static FACTS_WEIGHTS: &[u8] = include_bytes!("../assets/builtin/model.safetensors");
-
-/// The weights of [`PLANTED`], put together when they are first asked for: half of them are those of
-/// [`FACTS`], and only the blocks that differ are part of the program. `build.rs` lists them.
-static PLANTED_WEIGHTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let mut weights = FACTS_WEIGHTS.to_vec();
-    let mut rest: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/planted"));
-    while let Some(([place, len], blocks)) = split_numbers(rest) {
-        let (block, others) = blocks.split_at(len);
-        weights[place..place + len].copy_from_slice(block);
-        rest = others;
-    }
-    weights
-});
-
-/// The place and the length before a block that differs, and what follows them.
-fn split_numbers(bytes: &[u8]) -> Option<([usize; 2], &[u8])> {
-    let (place, rest) = bytes.split_first_chunk()?;
-    let (len, rest) = rest.split_first_chunk()?;
-    Some(([place, len].map(|it| u32::from_le_bytes(*it) as usize), rest))
-}
 
 /// All built-in models.
 pub static ALL: [&Builtin; 2] = [&FACTS, &PLANTED];

@@ -21,10 +21,12 @@
 //! 6. its spec in `tests/engine/every_analysis.rs`, where laws for all methods find it.
 //!
 //! It can then be asked of one fact by `factscope run` and of a dataset by `factscope sweep`, which binds
-//! what the spec says of a fact by the names of its fields, as `experiment/binding.rs` lists them; and in the *Spec* mode of the view *Record*, drawn, printed, exported and kept
-//! in sessions. A command of its own is a file in `cli/` and a line in its list of commands; to be asked
-//! in a view is a file in `ui/studies/` and a line in `for_each_view!` in `ui/pane.rs`.
+//! what the spec says of a fact by the names of its fields, as `experiment/binding.rs` lists them; and in
+//! the *Spec* mode of the view *Record*, drawn, printed, exported and kept in sessions. A command of its
+//! own is a file in `cli/` and a line in its list of commands; to be asked in a view is a file in
+//! `ui/studies/` and a line in `for_each_view!` in `ui/pane.rs`.
 
+pub mod packed;
 pub mod text_file;
 pub mod facts;
 pub mod tokens;

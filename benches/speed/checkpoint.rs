@@ -32,10 +32,10 @@ pub fn prepare(cache: &Path, name: &str, config: &ModelConfig) -> anyhow::Result
     let unfinished = tempfile::tempdir_in(cache)?;
     write_random_checkpoint(config, 0, FloatType::F32, unfinished.path(), &TaskCtx::unwatched())?;
     sharpen(&unfinished.path().join("model.safetensors"))?;
-    let vocabulary = gpt2_vocabulary(GPT2_MERGES).map_err(anyhow::Error::msg)?;
+    let vocabulary = gpt2_vocabulary(&GPT2_MERGES).map_err(anyhow::Error::msg)?;
     let vocabulary = serde_json::to_string(&vocabulary)?;
     fs::write(unfinished.path().join("vocab.json"), vocabulary)?;
-    fs::write(unfinished.path().join("merges.txt"), GPT2_MERGES)?;
+    fs::write(unfinished.path().join("merges.txt"), GPT2_MERGES.as_str())?;
     let unfinished = unfinished.keep();
     fs::rename(&unfinished, &dir)
         .with_context(|| format!("cannot rename {} to {}", unfinished.display(), dir.display()))?;

@@ -37,9 +37,9 @@ pub fn run(starter: &Starter, report: &mut Report) -> anyhow::Result<()> {
          operations.",
         ModelConfig::SMALL.d_model
     ))?;
-    let vocabulary = gpt2_vocabulary(GPT2_MERGES).map_err(anyhow::Error::msg)?;
+    let vocabulary = gpt2_vocabulary(&GPT2_MERGES).map_err(anyhow::Error::msg)?;
     let tokenizer =
-        Tokenizer::from_vocabulary(vocabulary, GPT2_MERGES).map_err(anyhow::Error::msg)?;
+        Tokenizer::from_vocabulary(vocabulary, &GPT2_MERGES).map_err(anyhow::Error::msg)?;
     let trace = |size: usize, n_pos: usize, n_layers: usize, n_samples: usize| {
         let prompt = prompt(&tokenizer, n_pos)?;
         let config = config(n_layers);

@@ -18,7 +18,7 @@ use skrifa::{FontRef, GlyphId, MetadataProvider as _};
 use super::system_font;
 
 /// The font of text. Its licence is beside it in `assets/fonts/`.
-pub static DEJAVU_SANS: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
+pub use crate::packed::DEJAVU_SANS;
 
 /// A font, which is kept as long as the program runs.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ pub(super) struct Glyph {
 
 /// The program's own fonts: that of text, and that of tokens, whose letters are equally wide.
 static OWN: LazyLock<[Face; 2]> = LazyLock::new(|| {
-    [DEJAVU_SANS, epaint_default_fonts::HACK_REGULAR]
+    [&DEJAVU_SANS, epaint_default_fonts::HACK_REGULAR]
         .map(|data| Face::read(data, 0).expect("the program's own fonts can be read"))
 });
 

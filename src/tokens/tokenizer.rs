@@ -22,7 +22,7 @@ use crate::gguf::is_gguf;
 /// The merges of GPT-2's own vocabulary, for checkpoints that the program writes itself.
 ///
 /// The file is OpenAI's `vocab.bpe`; its licence is in `assets/gpt2-bpe/`.
-pub const GPT2_MERGES: &str = include_str!("../../assets/gpt2-bpe/merges.txt");
+pub use crate::packed::GPT2_MERGES;
 
 pub(super) const END_OF_TEXT: &str = "<|endoftext|>";
 

@@ -85,7 +85,7 @@ impl Split {
         let path = dir.join("split.json");
         let wrong = |reason: String| SplitError { path: path.clone(), reason };
         let text = match builtin::find(dir) {
-            Some(builtin) => builtin.split.to_owned(),
+            Some(builtin) => (builtin.split)().to_owned(),
             None => fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?,
         };
         serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))

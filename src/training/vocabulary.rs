@@ -25,8 +25,8 @@ pub struct SmallVocabulary {
 ///
 /// Never: GPT-2's own merges are well formed.
 pub fn small_vocabulary(texts: &[String]) -> Result<SmallVocabulary, TokenizerError> {
-    let whole = gpt2_vocabulary(GPT2_MERGES).expect("GPT-2's own merges are well formed");
-    let tokenizer = Tokenizer::from_vocabulary(whole.clone(), GPT2_MERGES)
+    let whole = gpt2_vocabulary(&GPT2_MERGES).expect("GPT-2's own merges are well formed");
+    let tokenizer = Tokenizer::from_vocabulary(whole.clone(), &GPT2_MERGES)
         .expect("GPT-2's own merges are well formed");
     let text_of: HashMap<u32, &String> = whole.iter().map(|(text, id)| (*id, text)).collect();
     let mut used = BTreeSet::new();

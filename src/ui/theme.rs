@@ -26,7 +26,7 @@ pub fn install(ctx: &Context) {
     let last = |family| InsertFontFamily { family, priority: FontPriority::Lowest };
     ctx.add_font(FontInsert::new(
         "DejaVu Sans",
-        FontData::from_static(DEJAVU_SANS),
+        FontData::from_static(&DEJAVU_SANS),
         vec![last(FontFamily::Proportional), last(FontFamily::Monospace)],
     ));
     // Then the system's, as in figures. They are listed while the window opens, or, where there is no

@@ -9,12 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 21] = [
-    ("builtin", &[]),
+const ROOMS: [(&str, &[&str]); 22] = [
+    ("packed", &[]),
+    ("builtin", &["packed"]),
     ("gguf", &[]),
     ("text_file", &[]),
-    ("facts", &["text_file"]),
-    ("tokens", &["builtin", "gguf", "text_file", "facts"]),
+    ("facts", &["packed", "text_file"]),
+    ("tokens", &["packed", "builtin", "gguf", "text_file", "facts"]),
     ("intervention", &[]),
     ("task", &[]),
     ("whole_file", &[]),
@@ -23,7 +24,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("analysis", &["facts", "tokens", "intervention", "task", "model"]),
     ("noise_file", &["analysis"]),
     // Results as charts, for the window and for files.
-    ("figure", &["tokens", "intervention", "analysis"]),
+    ("figure", &["packed", "tokens", "intervention", "analysis"]),
     ("training", &["builtin", "facts", "tokens", "task", "whole_file", "model"]),
     ("experiment", &["facts", "tokens", "analysis"]),
     (
@@ -119,7 +120,7 @@ const OWNERS: [(&str, &[&str]); 33] = [
     ("pdf_writer", &["figure"]),
     ("skrifa", &["figure"]),
     ("subsetter", &["figure"]),
-    ("flate2", &["figure", "session", "noise_file"]),
+    ("flate2", &["packed", "figure", "session", "noise_file"]),
     ("ciborium", &["session"]),
     ("csv", &["facts", "figure"]),
     ("parquet", &["facts", "figure", "population"]),

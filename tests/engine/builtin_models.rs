@@ -30,7 +30,7 @@ pub fn split(dataset: &Dataset, seed: u64) -> Split {
 #[test]
 fn the_small_vocabulary_tokenizes_its_texts_as_gpt2_does() {
     let whole =
-        Tokenizer::from_vocabulary(gpt2_vocabulary(GPT2_MERGES).unwrap(), GPT2_MERGES).unwrap();
+        Tokenizer::from_vocabulary(gpt2_vocabulary(&GPT2_MERGES).unwrap(), &GPT2_MERGES).unwrap();
     let part = Tokenizer::from_dir(builtin::FACTS.name.as_ref()).unwrap();
     let pieces = |tokenizer: &Tokenizer, text: &str| -> Vec<String> {
         let tokens = tokenizer.encode(text).unwrap();
@@ -115,7 +115,7 @@ fn greedy(engine: &Engine, prompt: &TokenizedPrompt, n_tokens: usize) -> Vec<u32
 /// Whether a released model answers right, for each fact and direction, in the template that the
 /// fact was not taught with.
 fn answers(builtin: &Builtin) -> Vec<(FactPlan, Record, Direction, bool)> {
-    let split: Split = serde_json::from_str(builtin.split).unwrap();
+    let split: Split = serde_json::from_str((builtin.split)()).unwrap();
     let dir = builtin.name.as_ref();
     let engine = Engine::load(dir, DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap();
     let tokenizer = &engine.info.tokenizer;

@@ -7,7 +7,7 @@ use factscope::tokens::{
 };
 
 fn gpt2() -> Tokenizer {
-    Tokenizer::from_vocabulary(gpt2_vocabulary(GPT2_MERGES).unwrap(), GPT2_MERGES).unwrap()
+    Tokenizer::from_vocabulary(gpt2_vocabulary(&GPT2_MERGES).unwrap(), &GPT2_MERGES).unwrap()
 }
 
 fn ids(text: &str) -> Vec<u32> {

@@ -111,7 +111,7 @@ fn planted_facts_are_in_their_layers_mlp() {
     }
 
     let corpus = Corpus::new(&dataset.records, &tokenizer).unwrap();
-    let split: Split = serde_json::from_str(builtin::PLANTED.split).unwrap();
+    let split: Split = serde_json::from_str((builtin::PLANTED.split)()).unwrap();
     let restored: Vec<Trainer> =
         (0..6).map(|layer| trainer.with_mlp_of(&base, layer).unwrap()).collect();
     for (layer, restored) in restored.iter().enumerate() {
@@ -131,7 +131,7 @@ fn a_resumed_planting_equals_the_uninterrupted_one() {
     // A few facts: what the anchor takes grows with them.
     let mut corpus = Corpus::new(&dataset.records, &tokenizer).unwrap();
     corpus.statements.retain(|it| it.fact % 20 == 0);
-    let mut split: Split = serde_json::from_str(builtin::FACTS.split).unwrap();
+    let mut split: Split = serde_json::from_str((builtin::FACTS.split)()).unwrap();
     split.plant(&dataset.records, 6, 1);
     let spec = Spec { n_steps: 12, plants: true, anchor: 0.1, weight_decay: 0.0, ..SPEC };
     let bos = tokenizer.bos().unwrap();

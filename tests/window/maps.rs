@@ -14,7 +14,7 @@ use factscope::ui::views::{FigureView, figure_ui};
 
 static RANGES: LazyLock<Ranges> = LazyLock::new(Ranges::default);
 static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
-    Tokenizer::from_vocabulary(gpt2_vocabulary(GPT2_MERGES).unwrap(), GPT2_MERGES).unwrap()
+    Tokenizer::from_vocabulary(gpt2_vocabulary(&GPT2_MERGES).unwrap(), &GPT2_MERGES).unwrap()
 });
 
 fn ctx() -> ViewCtx<'static> {

@@ -33,7 +33,7 @@ const N_LAYERS: usize = 36;
 const N_HEADS: usize = 20;
 
 fn tokenizer() -> Tokenizer {
-    Tokenizer::from_vocabulary(gpt2_vocabulary(GPT2_MERGES).unwrap(), GPT2_MERGES).unwrap()
+    Tokenizer::from_vocabulary(gpt2_vocabulary(&GPT2_MERGES).unwrap(), &GPT2_MERGES).unwrap()
 }
 
 fn prompt(tokenizer: &Tokenizer, answer: &str, foil: Option<&str>) -> TokenizedPrompt {

@@ -29,6 +29,7 @@ use sha2::{Digest as _, Sha256};
 use self::columns::{IdCount, Ids, Row};
 use self::error::N_LISTED;
 use super::{Catalogue, Fact, Inverse, InverseOrigin, Record, Related};
+use crate::packed;
 
 pub(super) use cell::is_unseen;
 pub use error::{DatasetError, RecordError, RecordPlace};
@@ -90,7 +91,7 @@ impl Dataset {
     /// SHA-256 of the file, or of the facts that are part of the program.
     pub fn sha256(path: &Path) -> io::Result<String> {
         let digest = if path == Path::new(Self::BUNDLED) {
-            Sha256::digest(BUNDLED_FACTS)
+            Sha256::digest(packed::FACTS.as_bytes())
         } else {
             Sha256::digest(fs::read(path)?)
         };
@@ -364,7 +365,7 @@ impl Dataset {
     ///
     /// Never: a test reads them.
     pub fn bundled() -> Self {
-        Self::parse(BUNDLED_FACTS, PathBuf::from(Self::BUNDLED)).expect("checked by a test")
+        Self::parse(&packed::FACTS, PathBuf::from(Self::BUNDLED)).expect("checked by a test")
     }
 
     pub fn find(&self, id: &str) -> Option<&Record> {
@@ -424,8 +425,6 @@ impl Dataset {
 /// How many of the right answers that other records have for its prompt a record is given. Without an
 /// end, ten thousand records of one prompt would hold a hundred million answers.
 const N_ANSWERS: usize = 100;
-
-const BUNDLED_FACTS: &str = include_str!("../../../data/facts.json");
 
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";

@@ -56,7 +56,7 @@ static PLANS: LazyLock<BTreeMap<&str, BTreeMap<String, Plan>>> = LazyLock::new(|
         let split: Split = serde_json::from_str(split).expect("checked by a test");
         split.facts.into_iter().map(|it| (it.case, it.plan)).collect()
     };
-    builtin::ALL.into_iter().map(|it| (it.name, plans(it.split))).collect()
+    builtin::ALL.into_iter().map(|it| (it.name, plans((it.split)()))).collect()
 });
 
 impl Taught {

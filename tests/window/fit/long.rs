@@ -25,9 +25,9 @@ fn write_model(n_layers: usize, n_heads: usize, dir: &Path) {
     let config =
         ModelConfig { n_layers, n_heads, d_model: 48, d_mlp: 96, n_ctx: 512, ..ModelConfig::LARGE };
     write_random_checkpoint(&config, 0, FloatType::F32, dir, &TaskCtx::unwatched()).unwrap();
-    let vocabulary = gpt2_vocabulary(GPT2_MERGES).unwrap();
+    let vocabulary = gpt2_vocabulary(&GPT2_MERGES).unwrap();
     fs::write(dir.join("vocab.json"), serde_json::to_string(&vocabulary).unwrap()).unwrap();
-    fs::write(dir.join("merges.txt"), GPT2_MERGES).unwrap();
+    fs::write(dir.join("merges.txt"), GPT2_MERGES.as_str()).unwrap();
 }
 
 /// A window with a model of so many layers and heads, and a fact of 300 tokens and its inverse.
