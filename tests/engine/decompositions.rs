@@ -1,23 +1,18 @@
-//! Laws of what takes a logit, a head or the weights apart, which hold for any weights.
+//! Laws of what takes a logit or a head apart, which hold for any weights.
 //!
 //! The model is the fixture `tiny`. Tolerances: sums of f32 of size 10 in another order differ by about
-//! 1e-5; rewritten weights are rounded once more, and logits then by up to 1e-4.
+//! 1e-5.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use factscope::analysis::accumulated_resid::{self, AccumulatedResid, LensScale};
 use factscope::analysis::attention::{self, Weighting};
-use factscope::analysis::attribution_difference::{
-    self, AttributionDifference, ScaleOf, SecondRun,
-};
-use factscope::analysis::causal_trace::NoiseLevel;
-use factscope::analysis::circuit::{self, Circuit, CircuitReading};
-use factscope::analysis::composition::{self, Composition, Mode};
+use factscope::analysis::attribution_difference::{self, ScaleOf, SecondRun};
+use factscope::analysis::circuit::{self, Circuit};
+use factscope::analysis::composition::{self, Mode};
 use factscope::analysis::contribution_graph::{
     self, AttentionEdges, ContributionGraph, Node, Via, Weights,
 };
-use factscope::analysis::corruption::{Corruption, Draws, SubjectsOf};
 use factscope::analysis::head_scores::{self, HeadSummary};
 use factscope::analysis::logit_attribution::{self, Component, Contribution, Parts};
 use factscope::analysis::logit_lens;
@@ -25,19 +20,16 @@ use factscope::analysis::neuron_attribution::{self, Listing, NeuronAttribution};
 use factscope::analysis::residual_norms::{self, ResidualNorms};
 use factscope::analysis::source_attribution::{self, SourceAttribution};
 use factscope::analysis::through_head::{self, ThroughHead};
-use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Method as _, ModelEdit, Needs,
-    Positions, steering,
-};
-use factscope::intervention::{NoiseRng, Site};
-use factscope::model::{Processing, ProcessingStep, Transformer};
-use factscope::task::{Cancelled, TaskCtx};
+use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisSpec};
+use factscope::intervention::Site;
+use factscope::model::Processing;
+use factscope::task::Cancelled;
 use factscope::tokens::TokenizedPrompt;
 use factscope::worker::Engine;
 
 use super::support::{
-    answer_of, assert_close, assert_far, engine, fixture, gpt2_sites, lab, load, logits, paris,
-    paris_or, prompt,
+    answer_of, assert_close, assert_far, engine, fixture, found, gpt2_sites, load, paris, paris_or,
+    prompt,
 };
 
 const LOGIT: f32 = 1e-4;
@@ -45,42 +37,11 @@ const N_LAYERS: usize = 4;
 const N_HEADS: usize = 4;
 
 /// With a token that occurs twice.
-fn rome() -> TokenizedPrompt {
+pub fn rome() -> TokenizedPrompt {
     prompt("Rome is not like Rome in", "Rome", None)
 }
 
-/// Runs a method and gives the result of that kind.
-macro_rules! run {
-    ($engine:expr, $prompt:expr, $kind:ident($spec:expr)) => {{
-        let spec = AnalysisSpec::$kind($spec);
-        match $engine.run($prompt, &spec, &AnalysisCtx::unwatched()) {
-            Ok(AnalysisResult::$kind(found)) => found,
-            other => panic!("{other:?}"),
-        }
-    }};
-}
-
-/// Every processing of one step, TransformerLens' own choice, and all.
-fn processings() -> Vec<Processing> {
-    let single = ProcessingStep::ALL.map(|step| Processing(BTreeSet::from([step])));
-    let mut all: Vec<Processing> = single.into_iter().collect();
-    all.push(Processing::of_transformer_lens());
-    all.push("all".parse().unwrap());
-    all
-}
-
-fn processed(processing: &Processing) -> Transformer {
-    load(&fixture("tiny")).process(processing, &TaskCtx::unwatched()).unwrap()
-}
-
-fn log_probs(model: &Transformer, ids: &[u32]) -> Vec<f32> {
-    let logits = logits(&model.run_clean(ids, &BTreeSet::new()));
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = logits.iter().map(|it| (it - max).exp()).sum();
-    logits.iter().map(|it| it - max - sum.ln()).collect()
-}
-
-fn by_component(parts: &[Contribution], component: Component) -> f32 {
+pub fn by_component(parts: &[Contribution], component: Component) -> f32 {
     parts.iter().find(|it| it.component == component).unwrap().logit
 }
 
@@ -92,9 +53,9 @@ fn neurons_sources_and_heads_are_the_same_logit() {
     for foil in [None, Some(3)] {
         let prompt = foil.map_or_else(paris, paris_or);
         let heads =
-            run!(engine, &prompt, LogitAttribution(logit_attribution::Spec { by: Parts::Heads }));
+            found!(engine, &prompt, LogitAttribution(logit_attribution::Spec { by: Parts::Heads }));
         let sources: SourceAttribution =
-            run!(engine, &prompt, SourceAttribution(source_attribution::Spec));
+            found!(engine, &prompt, SourceAttribution(source_attribution::Spec));
         assert_close(&[sources.sum()], &[sources.logit], LOGIT, "sources");
         assert_close(&[sources.logit], &[heads.logit], LOGIT, "the same logit");
         for (layer, head, values) in sources.heads() {
@@ -109,18 +70,18 @@ fn neurons_sources_and_heads_are_the_same_logit() {
 
         let n_top = 5;
         let spec = neuron_attribution::Spec { n_top, listing: Listing::Overall };
-        let neurons: NeuronAttribution = run!(engine, &prompt, NeuronAttribution(spec));
+        let neurons: NeuronAttribution = found!(engine, &prompt, NeuronAttribution(spec));
         assert_close(&[neurons.sum()], &[neurons.logit], LOGIT, "neurons");
         assert_close(&[neurons.logit], &[heads.logit], LOGIT, "the same logit");
         let spec = neuron_attribution::Spec { n_top, listing: Listing::PerLayer };
-        let per_layer: NeuronAttribution = run!(engine, &prompt, NeuronAttribution(spec));
+        let per_layer: NeuronAttribution = found!(engine, &prompt, NeuronAttribution(spec));
         assert_eq!(per_layer.top.len(), N_LAYERS * n_top);
         // The largest of all are among the largest of their layers, in order.
         assert!(neurons.top.is_sorted_by(|a, b| a.logit.abs() >= b.logit.abs()));
         assert!(neurons.top.iter().all(|it| per_layer.top.contains(it)));
         // With every neuron listed, a layer's list is its sum.
         let spec = neuron_attribution::Spec { n_top: usize::MAX, listing: Listing::PerLayer };
-        let all: NeuronAttribution = run!(engine, &prompt, NeuronAttribution(spec));
+        let all: NeuronAttribution = found!(engine, &prompt, NeuronAttribution(spec));
         for (layer, expected) in all.layers.iter().enumerate() {
             let of_layer = all.top.iter().filter(|it| it.layer == layer).map(|it| it.logit);
             assert_close(&[of_layer.sum()], &[*expected], LOGIT, "a layer's neurons");
@@ -133,13 +94,13 @@ fn what_goes_through_a_head_is_what_the_head_writes() {
     let engine = engine("tiny");
     let prompt = paris_or(3);
     let heads =
-        run!(engine, &prompt, LogitAttribution(logit_attribution::Spec { by: Parts::Heads }));
+        found!(engine, &prompt, LogitAttribution(logit_attribution::Spec { by: Parts::Heads }));
     for (layer, head) in [(0, 0), (1, 3), (3, 2)] {
         let expected = by_component(&heads.contributions, Component::Head { layer, head });
         let mut of_layers = Vec::new();
         for by in [Parts::Layers, Parts::Heads] {
             let spec = through_head::Spec { layer, head, by };
-            let found: ThroughHead = run!(engine, &prompt, ThroughHead(spec));
+            let found: ThroughHead = found!(engine, &prompt, ThroughHead(spec));
             assert_close(&[found.logit], &[expected], LOGIT, "the head");
             assert_close(&[found.sum()], &[expected], LOGIT, "its parts");
             let nth = found.components.iter().position(|it| *it == Component::Embed).unwrap();
@@ -150,165 +111,18 @@ fn what_goes_through_a_head_is_what_the_head_writes() {
 }
 
 #[test]
-fn a_prompt_differs_from_itself_in_nothing_and_from_another_in_all() {
-    let engine = engine("tiny");
-    let prompt = paris();
-    let difference = |ids: &[u32], by: Parts, scale_of: ScaleOf| -> AttributionDifference {
-        let second = SecondRun::Prompt { ids: ids.into() };
-        run!(
-            engine,
-            &prompt,
-            AttributionDifference(attribution_difference::Spec {
-                by,
-                second,
-                scale_of,
-                n_top: None
-            })
-        )
-    };
-    let same = difference(&prompt.ids, Parts::Heads, ScaleOf::Clean);
-    assert!(same.differences.iter().all(|it| it.logit == 0.0));
-    assert_eq!((same.scale_change, same.logit_difference()), (0.0, 0.0));
-    for by in [Parts::Layers, Parts::Heads] {
-        for scale_of in [ScaleOf::Clean, ScaleOf::Corrupted] {
-            let found = difference(&rome().ids, by, scale_of);
-            assert_close(&[found.sum()], &[found.logit_difference()], LOGIT, "the difference");
-            assert!(found.scale_change.abs() > 0.01, "{}", found.scale_change);
-        }
-    }
-}
-
-#[test]
-fn noise_that_is_nothing_changes_nothing_and_draws_are_averaged() {
-    let engine = engine("tiny");
-    let prompt = paris_or(3);
-    let with = |std: f64, n_samples: usize| -> AttributionDifference {
-        let level = NoiseLevel::Std(std);
-        let second = SecondRun::Noise { level, rng: NoiseRng::Chacha, seed: 1, n_samples };
-        let spec = attribution_difference::Spec {
-            by: Parts::Layers,
-            second,
-            scale_of: ScaleOf::Clean,
-            n_top: None,
-        };
-        run!(engine, &prompt, AttributionDifference(spec))
-    };
-    let nothing = with(0.0, 2);
-    assert!(nothing.differences.iter().all(|it| it.logit == 0.0));
-    let (two, four) = (with(1.0, 2), with(1.0, 4));
-    assert_eq!(two.noise_std, Some(1.0));
-    for found in [&two, &four] {
-        assert_close(&[found.sum()], &[found.logit_difference()], LOGIT, "the difference");
-    }
-    assert_ne!(two.corrupted_logit, four.corrupted_logit);
-    // Position embeddings have no noise, and are split along the clean run's direction.
-    assert_eq!(by_component(&four.differences, Component::PosEmbed), 0.0);
-    assert!(with(1.0, 2) == two, "the same spec gives the same numbers");
-}
-
-/// The mean over other subjects is that of the prompts with these subjects, each taken off by itself;
-/// and noise is the same however it is asked for.
-#[test]
-fn a_corrupted_subject_is_the_mean_of_its_draws() {
-    let engine = engine("tiny");
-    let prompt = paris_or(3);
-    let subject = prompt.subject.clone().unwrap();
-    let of = |by: Parts, scale_of: ScaleOf, second: SecondRun| -> AttributionDifference {
-        let spec = attribution_difference::Spec { by, second, scale_of, n_top: None };
-        run!(engine, &prompt, AttributionDifference(spec))
-    };
-    let others: Vec<Vec<u32>> =
-        [40, 50, 60].map(|id| (0..subject.len() as u32).map(|nth| id + nth).collect()).into();
-    let draws = |corruption: Corruption, n_samples: usize| Draws {
-        corruption,
-        noise: NoiseLevel::Std(0.5),
-        rng: NoiseRng::Chacha,
-        seed: 4,
-        n_samples,
-    };
-    for by in [Parts::Layers, Parts::Heads] {
-        for scale_of in [ScaleOf::Clean, ScaleOf::Corrupted] {
-            let ids = others.clone().into();
-            let resampled = Corruption::OtherSubjects { of: SubjectsOf::Relation, ids };
-            let found = of(by, scale_of, SecondRun::Subject(draws(resampled, 3)));
-            assert_close(&[found.sum()], &[found.logit_difference()], LOGIT, "the difference");
-            assert_eq!(found.noise_std, None);
-            let each: Vec<AttributionDifference> = others
-                .iter()
-                .map(|other| {
-                    let mut ids = prompt.ids.clone();
-                    ids[subject.clone()].copy_from_slice(other);
-                    of(by, scale_of, SecondRun::Prompt { ids: ids.into() })
-                })
-                .collect();
-            let mean = |value: &dyn Fn(&AttributionDifference) -> f32| {
-                each.iter().map(value).sum::<f32>() / 3.0
-            };
-            for (nth, part) in found.differences.iter().enumerate() {
-                let expected = mean(&|it| it.differences[nth].logit);
-                // Sums of three in another order.
-                assert_close(&[part.logit], &[expected], 1e-5, "the mean of a part");
-            }
-            assert_close(&[found.scale_change], &[mean(&|it| it.scale_change)], 1e-5, "the scale");
-
-            let noise = of(by, scale_of, SecondRun::Subject(draws(Corruption::default(), 2)));
-            let level = NoiseLevel::Std(0.5);
-            let second = SecondRun::Noise { level, rng: NoiseRng::Chacha, seed: 4, n_samples: 2 };
-            assert_eq!(noise.differences, of(by, scale_of, second).differences);
-        }
-    }
-}
-
-/// The differences of a layer's neurons add up to that of its MLP, and splitting it changes nothing else;
-/// a draw's neurons are those of its two runs, each read along the direction that is used for both.
-#[test]
-fn differences_of_neurons_add_up_to_those_of_mlps() {
-    let engine = engine("tiny");
-    for prompt in [paris_or(3), paris()] {
-        let other: Vec<u32> = prompt.ids.iter().map(|id| id + 1).collect();
-        for scale_of in [ScaleOf::Clean, ScaleOf::Corrupted] {
-            let of = |n_top: Option<usize>| -> AttributionDifference {
-                let second = SecondRun::Prompt { ids: other.clone().into() };
-                let by = Parts::Layers;
-                let spec = attribution_difference::Spec { by, second, scale_of, n_top };
-                run!(engine, &prompt, AttributionDifference(spec))
-            };
-            let (split, whole) = (of(Some(5)), of(None));
-            assert_eq!(split.differences, whole.differences);
-            let neurons = split.neurons.as_ref().unwrap();
-            assert_eq!(neurons.n_columns(), engine.info.config.d_mlp);
-            for (layer, row) in neurons.rows().enumerate() {
-                let sum = row.iter().map(|it| f64::from(*it)).sum::<f64>() as f32;
-                let mlp = by_component(&split.differences, Component::MlpOut(layer));
-                assert_close(&[sum], &[mlp], LOGIT, "the neurons of a layer");
-            }
-            let largest = split.largest_neurons();
-            assert_eq!(largest.len(), 5);
-            let size = |nth: usize| largest[nth].2.abs();
-            assert!((1..5).all(|nth| size(nth) <= size(nth - 1)) && size(0) > 0.0);
-        }
-        assert!(a_run_differs_in_no_neuron_from_itself(&engine, &prompt));
-    }
-}
-
-fn a_run_differs_in_no_neuron_from_itself(engine: &Engine, prompt: &TokenizedPrompt) -> bool {
-    let second = SecondRun::Prompt { ids: prompt.ids.clone().into() };
-    let (by, scale_of) = (Parts::Layers, ScaleOf::Clean);
-    let spec = attribution_difference::Spec { by, second, scale_of, n_top: Some(1) };
-    let same: AttributionDifference = run!(engine, prompt, AttributionDifference(spec));
-    same.neurons.unwrap().values().iter().all(|it| *it == 0.0)
-}
-
-#[test]
 fn the_logit_builds_up_by_what_layers_add() {
     let engine = engine("tiny");
     for foil in [None, Some(3)] {
         let prompt = foil.map_or_else(paris, paris_or);
         let last = prompt.last();
-        let layers =
-            run!(engine, &prompt, LogitAttribution(logit_attribution::Spec { by: Parts::Layers }));
+        let layers = found!(
+            engine,
+            &prompt,
+            LogitAttribution(logit_attribution::Spec { by: Parts::Layers })
+        );
         let spec = accumulated_resid::Spec { scale: LensScale::Final };
-        let states: AccumulatedResid = run!(engine, &prompt, AccumulatedResid(spec));
+        let states: AccumulatedResid = found!(engine, &prompt, AccumulatedResid(spec));
         assert_eq!(states.labels.len(), 2 * N_LAYERS + 1);
         let at = |state: usize| *states.logits.get(state, last).unwrap();
         for layer in 0..N_LAYERS {
@@ -322,7 +136,7 @@ fn the_logit_builds_up_by_what_layers_add() {
         assert_close(&[at(2 * N_LAYERS)], &[layers.logit], LOGIT, "the end");
         // At the last state both scales are one.
         let spec = accumulated_resid::Spec { scale: LensScale::Own };
-        let own: AccumulatedResid = run!(engine, &prompt, AccumulatedResid(spec));
+        let own: AccumulatedResid = found!(engine, &prompt, AccumulatedResid(spec));
         let of = |it: &AccumulatedResid, row: usize| it.logits.rows().nth(row).unwrap().to_vec();
         let n = 2 * N_LAYERS;
         assert_close(&of(&own, n), &of(&states, n), LOGIT, "the last state");
@@ -335,7 +149,7 @@ fn both_lenses_end_at_the_model_and_list_the_likeliest() {
     let engine = engine("tiny");
     let prompt = paris();
     let lens = |scale: LensScale, n_top: usize| {
-        run!(engine, &prompt, LogitLens(logit_lens::Spec { scale, n_top }))
+        found!(engine, &prompt, LogitLens(logit_lens::Spec { scale, n_top }))
     };
     let (own, last) = (lens(LensScale::Own, 3), lens(LensScale::Final, 3));
     let probs = |it: &logit_lens::LogitLens, layer: usize| -> Vec<f32> {
@@ -355,6 +169,33 @@ fn both_lenses_end_at_the_model_and_list_the_likeliest() {
     assert!(lens(LensScale::Own, 0).top.values().iter().all(Vec::is_empty));
 }
 
+#[test]
+fn norms_are_those_of_the_activations() {
+    let engine = engine("tiny");
+    let prompt = paris();
+    let norms: ResidualNorms = found!(engine, &prompt, ResidualNorms(residual_norms::Spec));
+    let model = load(&fixture("tiny"));
+    let cache = model.run_clean(&prompt.ids, &gpt2_sites(N_LAYERS)).cache;
+    let of = |site: Site| -> Vec<f32> {
+        let values = cache.activation(site).values;
+        let norm = |row: &[f32]| row.iter().map(|it| it * it).sum::<f32>().sqrt();
+        values.chunks(model.config.d_model).map(norm).collect()
+    };
+    assert_close(&norms.embed, &of(Site::Embed), LOGIT, "embed");
+    assert_close(&norms.pos_embed, &of(Site::PosEmbed), LOGIT, "pos_embed");
+    for layer in 0..N_LAYERS {
+        for (grid, site) in [
+            (&norms.resid_pre, Site::ResidPre(layer)),
+            (&norms.attn_out, Site::AttnOut(layer)),
+            (&norms.resid_mid, Site::ResidMid(layer)),
+            (&norms.mlp_out, Site::MlpOut(layer)),
+            (&norms.resid_post, Site::ResidPost(layer)),
+        ] {
+            assert_close(grid.rows().nth(layer).unwrap(), &of(site), LOGIT, "a site");
+        }
+    }
+}
+
 // Attention
 
 #[test]
@@ -363,7 +204,7 @@ fn rolled_out_attention_is_attention_and_weights_keep_zeros() {
     let prompt = paris();
     let n_pos = prompt.n_pos();
     let show = |weighting: Weighting, layers: std::ops::Range<usize>| {
-        run!(engine, &prompt, Attention(attention::Spec { layers, head: None, weighting }))
+        found!(engine, &prompt, Attention(attention::Spec { layers, head: None, weighting }))
     };
     let rolled = show(Weighting::Rollout, 0..N_LAYERS);
     assert_eq!((rolled.n_heads, rolled.pattern(0, 1)), (1, None));
@@ -398,8 +239,9 @@ fn rolled_out_attention_is_attention_and_weights_keep_zeros() {
 fn heads_are_scored_by_where_they_look() {
     let engine = engine("tiny");
     let spec = head_scores::Spec { n_random: 6, n_sequences: 2, seed: 4 };
-    let score =
-        |prompt: &TokenizedPrompt, spec| -> HeadSummary { run!(engine, prompt, HeadScores(spec)) };
+    let score = |prompt: &TokenizedPrompt, spec| -> HeadSummary {
+        found!(engine, prompt, HeadScores(spec))
+    };
     let none = score(&paris(), spec);
     let twice = score(&rome(), spec);
     assert_eq!(none.heads.values().len(), N_LAYERS * N_HEADS);
@@ -451,7 +293,7 @@ fn contributions_to_a_place_add_up_to_one() {
     let n_pos = prompt.n_pos();
     let graph = |threshold, edges, weights, pos| -> ContributionGraph {
         let spec = contribution_graph::Spec { threshold, edges, weights, pos };
-        run!(engine, &prompt, ContributionGraph(spec))
+        found!(engine, &prompt, ContributionGraph(spec))
     };
     let all = graph(0.0, AttentionEdges::PerHead, Weights::Shares, None);
     // Per layer: a residual edge and the heads' for each pair of positions, and three of the MLP.
@@ -487,237 +329,6 @@ fn contributions_to_a_place_add_up_to_one() {
     let first = graph(0.0, AttentionEdges::PerHead, Weights::Shares, Some(0));
     assert_eq!(first.root, Node::ResidPost { layer: N_LAYERS - 1, pos: 0 });
     assert_eq!(first.nodes.len(), 1 + 3 * N_LAYERS);
-}
-
-// Weights
-
-#[test]
-fn processing_changes_no_probability_and_no_pattern() {
-    let raw = load(&fixture("tiny"));
-    let prompt = paris();
-    let patterns: BTreeSet<Site> = (0..N_LAYERS).map(Site::Pattern).collect();
-    let seen = |model: &Transformer| {
-        let cache = model.run_clean(&prompt.ids, &patterns).cache;
-        patterns.iter().flat_map(|&site| cache.activation(site).values).collect::<Vec<f32>>()
-    };
-    for processing in processings() {
-        let model = processed(&processing);
-        let what = processing.to_string();
-        let found = log_probs(&model, &prompt.ids);
-        assert_close(&found, &log_probs(&raw, &prompt.ids), LOGIT, &what);
-        assert_close(&seen(&model), &seen(&raw), 1e-5, &what);
-        // Twice is once.
-        let twice = model.clone().process(&processing, &TaskCtx::unwatched()).unwrap();
-        let outputs = |model: &Transformer| logits(&model.run_clean(&prompt.ids, &BTreeSet::new()));
-        assert_close(&outputs(&twice), &outputs(&model), LOGIT, &what);
-    }
-}
-
-#[test]
-fn an_edited_model_is_processed_like_any_other_and_the_plain_one_stays() {
-    let engine = engine("tiny");
-    let prompt = paris_or(3);
-    let ctx = AnalysisCtx::unwatched();
-    let edits = [ModelEdit::Processing(Processing::of_transformer_lens())];
-    let processed = engine.edited(&edits, &ctx).unwrap();
-    assert_eq!(processed.edits, edits);
-    let spec = logit_attribution::Spec { by: Parts::Heads };
-    let logits = |engine: &Engine| -> Vec<f32> {
-        let found = run!(engine, &prompt, LogitAttribution(spec));
-        found.contributions.iter().map(|it| it.logit).chain([found.logit, found.sum()]).collect()
-    };
-    assert_close(
-        &logits(&processed),
-        &logits(&engine),
-        LOGIT,
-        "attribution is of processed weights",
-    );
-    let norms = |engine: &Engine| -> Vec<f32> {
-        let found: ResidualNorms = run!(engine, &prompt, ResidualNorms(residual_norms::Spec));
-        found.resid_post.values().to_vec()
-    };
-    assert_far(&norms(&processed), &norms(&engine), "residual norms without their means");
-    // Weights are asked whatever the prompt is steered by.
-    let steer = steering::Spec {
-        direction: steering::Direction::Prompts { plus: vec![1], minus: vec![2] },
-        layer: 1,
-        positions: Positions::Subject,
-        scale: 1.0,
-        n_top: 1,
-        asked: Vec::new(),
-    };
-    let at_the_end = steering::Spec { positions: Positions::Last, ..steer.clone() };
-    let at_the_end = engine.edited(&[ModelEdit::Steering(at_the_end)], &ctx).unwrap();
-    for listing in [Listing::Overall, Listing::PerLayer] {
-        let spec = neuron_attribution::Spec { n_top: 2, listing };
-        let found = run!(at_the_end, &prompt, NeuronAttribution(spec));
-        assert_close(&[found.sum()], &[found.logit], LOGIT, "neurons of a steered model");
-        let plain = run!(engine, &prompt, NeuronAttribution(spec));
-        assert_far(&[found.logit], &[plain.logit], "steering");
-    }
-    let steered = engine.edited(&[ModelEdit::Steering(steer)], &ctx).unwrap();
-    for spec in all_specs().into_iter().filter(|it| it.needs() == Needs::Weights) {
-        let of = |engine: &Engine| engine.run(&TokenizedPrompt::empty(), &spec, &ctx).unwrap();
-        assert_eq!(of(&steered), of(&engine));
-    }
-}
-
-#[test]
-fn centred_weights_write_with_mean_zero_and_centred_logits_have_mean_zero() {
-    let prompt = paris();
-    let sites = gpt2_sites(N_LAYERS);
-    let is_written = |site: &Site| {
-        matches!(
-            site,
-            Site::Embed
-                | Site::PosEmbed
-                | Site::ResidPre(_)
-                | Site::AttnOut(_)
-                | Site::ResidMid(_)
-                | Site::MlpOut(_)
-                | Site::ResidPost(_)
-        )
-    };
-    let largest_mean = |model: &Transformer| -> f32 {
-        let cache = model.run_clean(&prompt.ids, &sites).cache;
-        let d_model = model.config.d_model;
-        let means = sites.iter().filter(|it| is_written(it)).flat_map(|&site| {
-            let values = cache.activation(site).values;
-            let mean = |row: &[f32]| (row.iter().sum::<f32>() / d_model as f32).abs();
-            values.chunks(d_model).map(mean).collect::<Vec<_>>()
-        });
-        means.fold(0.0, f32::max)
-    };
-    let centred = processed(&"center_writing_weights".parse().unwrap());
-    assert!(largest_mean(&centred) < 1e-5);
-    assert!(largest_mean(&load(&fixture("tiny"))) > 0.01);
-
-    let mean_logit = |model: &Transformer| -> f32 {
-        let logits = logits(&model.run_clean(&prompt.ids, &BTreeSet::new()));
-        (logits.iter().sum::<f32>() / logits.len() as f32).abs()
-    };
-    let centred = processed(&"fold_ln,center_unembed".parse().unwrap());
-    assert!(mean_logit(&centred) < 1e-4);
-    assert!(mean_logit(&load(&fixture("tiny"))) > 0.01);
-}
-
-#[test]
-fn a_refactored_head_has_the_same_circuits() {
-    let model = load(&fixture("tiny"));
-    let spec = |circuit, text: &str| circuit::Spec {
-        layer: 1,
-        head: 2,
-        circuit,
-        n_vectors: 2,
-        n_tokens: 3,
-        processing: text.parse().unwrap(),
-    };
-    let read = |spec: &circuit::Spec| -> CircuitReading {
-        spec.run(&lab(&model, &TokenizedPrompt::empty(), &AnalysisCtx::unwatched())).unwrap()
-    };
-    let (plain, refactored) = ("fold_ln", "fold_ln,refactor_factored_attn_matrices");
-    for kind in [Circuit::Ov, Circuit::Qk] {
-        let (a, b) = (read(&spec(kind, plain)), read(&spec(kind, refactored)));
-        assert!(a.singular_values.is_sorted_by(|a, b| a >= b));
-        if kind == Circuit::Ov {
-            assert_close(&a.singular_values, &b.singular_values, 1e-4, "singular values");
-            let score = |it: &CircuitReading| it.copying.as_ref().unwrap().score;
-            assert_close(&[score(&a)], &[score(&b)], 1e-4, "copying");
-            assert!((-1.0..=1.0).contains(&score(&a)));
-            let ids = |it: &CircuitReading| -> Vec<u32> {
-                it.vectors[0].writes.positive.iter().map(|it| it.id).collect()
-            };
-            assert_eq!(ids(&a), ids(&b));
-        } else {
-            assert_eq!(a.copying, None);
-        }
-        for vector in &a.vectors {
-            let scores = |ends: &[circuit::TokenScore]| -> Vec<f32> {
-                ends.iter().map(|it| it.score).collect()
-            };
-            for ends in [&vector.reads, &vector.writes] {
-                assert!(scores(&ends.positive).is_sorted_by(|a, b| a >= b));
-                assert!(scores(&ends.negative).is_sorted_by(|a, b| a <= b));
-            }
-            let (high, low) =
-                (scores(&vector.writes.positive)[0], scores(&vector.writes.negative)[0]);
-            assert!(high >= -low, "the sign is chosen by the largest score");
-        }
-    }
-}
-
-#[test]
-fn composition_is_between_nothing_and_all() {
-    let model = load(&fixture("tiny"));
-    let spec = composition::Spec {
-        modes: vec![Mode::V, Mode::K],
-        n_top: 9,
-        processing: Processing::of_transformer_lens(),
-    };
-    let found: Composition =
-        spec.run(&lab(&model, &TokenizedPrompt::empty(), &AnalysisCtx::unwatched())).unwrap();
-    let n_all = N_LAYERS * N_HEADS;
-    for of_mode in &found.modes {
-        for (nth, score) in of_mode.scores.iter().enumerate() {
-            let is_later = nth / n_all / N_HEADS < nth % n_all / N_HEADS;
-            if is_later {
-                // The norm of a product is at most the product of the norms.
-                assert!(*score > 0.0 && *score <= 1.0, "{score}");
-            } else {
-                assert_eq!(*score, 0.0);
-            }
-        }
-    }
-    assert_eq!([found.modes[0].mode, found.modes[1].mode], [Mode::V, Mode::K]);
-    let top = found.top();
-    assert_eq!(top.len(), 9);
-    assert!(top.is_sorted_by(|a, b| a.score >= b.score));
-    let spec = composition::Spec { n_top: usize::MAX, ..found.spec.clone() };
-    let all = Composition { spec, ..found }.top();
-    assert_eq!(all.len(), 2 * N_HEADS * N_HEADS * N_LAYERS * (N_LAYERS - 1) / 2);
-}
-
-#[test]
-fn an_untied_model_can_be_processed_and_names_are_read_back() {
-    let folder = fixture("tiny-sharded");
-    let raw = load(&folder);
-    let model = load(&folder).process(&"all".parse().unwrap(), &TaskCtx::unwatched()).unwrap();
-    let prompt = paris();
-    let (a, b) = (log_probs(&model, &prompt.ids), log_probs(&raw, &prompt.ids));
-    assert_close(&a, &b, LOGIT, "log probs");
-    for processing in processings() {
-        assert_eq!(processing.to_string().parse(), Ok(processing));
-    }
-    assert_eq!("none".parse(), Ok(Processing::default()));
-    let wrong = "fold_ln,fold".parse::<Processing>().unwrap_err().to_string();
-    assert!(wrong.contains("`fold`"), "{wrong}");
-}
-
-#[test]
-fn norms_are_those_of_the_activations() {
-    let engine = engine("tiny");
-    let prompt = paris();
-    let norms: ResidualNorms = run!(engine, &prompt, ResidualNorms(residual_norms::Spec));
-    let model = load(&fixture("tiny"));
-    let cache = model.run_clean(&prompt.ids, &gpt2_sites(N_LAYERS)).cache;
-    let of = |site: Site| -> Vec<f32> {
-        let values = cache.activation(site).values;
-        let norm = |row: &[f32]| row.iter().map(|it| it * it).sum::<f32>().sqrt();
-        values.chunks(model.config.d_model).map(norm).collect()
-    };
-    assert_close(&norms.embed, &of(Site::Embed), LOGIT, "embed");
-    assert_close(&norms.pos_embed, &of(Site::PosEmbed), LOGIT, "pos_embed");
-    for layer in 0..N_LAYERS {
-        for (grid, site) in [
-            (&norms.resid_pre, Site::ResidPre(layer)),
-            (&norms.attn_out, Site::AttnOut(layer)),
-            (&norms.resid_mid, Site::ResidMid(layer)),
-            (&norms.mlp_out, Site::MlpOut(layer)),
-            (&norms.resid_post, Site::ResidPost(layer)),
-        ] {
-            assert_close(grid.rows().nth(layer).unwrap(), &of(site), LOGIT, "a site");
-        }
-    }
 }
 
 // What cannot be done
@@ -797,7 +408,6 @@ fn what_is_not_there_is_an_error() {
         assert_eq!(error(&prompt, spec), expected, "{spec:?}");
     }
     check_ranges(&engine);
-    check_second_runs(&engine);
 
     let random = |n_random, n_sequences| {
         let spec = head_scores::Spec { n_random, n_sequences, seed: 1 };
@@ -848,32 +458,4 @@ fn check_ranges(engine: &Engine) {
     };
     let wrong = error(AnalysisSpec::ContributionGraph(graph));
     assert_eq!(wrong, AnalysisError::NoPosition { pos: n_pos, n_pos });
-}
-
-fn check_second_runs(engine: &Engine) {
-    let error = |prompt: &TokenizedPrompt, second: SecondRun| {
-        let spec = attribution_difference::Spec {
-            by: Parts::Heads,
-            second,
-            scale_of: ScaleOf::Clean,
-            n_top: None,
-        };
-        let spec = AnalysisSpec::AttributionDifference(spec);
-        engine.run(prompt, &spec, &AnalysisCtx::unwatched()).unwrap_err()
-    };
-    let noise = |n_samples| SecondRun::Noise {
-        level: NoiseLevel::Std(1.0),
-        rng: NoiseRng::Numpy,
-        seed: 1,
-        n_samples,
-    };
-    let mut no_subject = paris();
-    no_subject.subject = None;
-    assert_eq!(error(&no_subject, noise(1)), AnalysisError::NoSubject);
-    assert!(matches!(error(&paris(), noise(0)), AnalysisError::Zero { .. }));
-    let empty = SecondRun::Prompt { ids: [].into() };
-    assert!(matches!(error(&paris(), empty), AnalysisError::Zero { .. }));
-    let unknown = SecondRun::Prompt { ids: [900].into() };
-    let expected = AnalysisError::UnknownToken { id: 900, d_vocab: 657 };
-    assert_eq!(error(&paris(), unknown), expected);
 }

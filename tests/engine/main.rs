@@ -64,6 +64,8 @@ mod estimates;
 
 // Sums that are taken apart.
 mod decompositions;
+mod differences;
+mod processing;
 
 // Models that are changed, write on, or are made.
 mod editing;

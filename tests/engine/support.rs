@@ -33,6 +33,18 @@ pub fn engine(name: &str) -> Engine {
     Engine::load(&fixture(name), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap()
 }
 
+/// Runs a method and gives the result of that kind.
+macro_rules! found {
+    ($engine:expr, $prompt:expr, $kind:ident($spec:expr)) => {{
+        let spec = factscope::analysis::AnalysisSpec::$kind($spec);
+        match $engine.run($prompt, &spec, &factscope::analysis::AnalysisCtx::unwatched()) {
+            Ok(factscope::analysis::AnalysisResult::$kind(found)) => found,
+            other => panic!("{other:?}"),
+        }
+    }};
+}
+pub(crate) use found;
+
 /// The sites of a GPT-2.
 pub fn gpt2_sites(n_layers: usize) -> SiteSet {
     ModelConfig { n_layers, ..ModelConfig::SMALL }.sites()
