@@ -18,6 +18,7 @@ use super::pictures::fixture;
 use super::support::Window;
 use super::workspace::arranged;
 
+mod first;
 mod long;
 
 /// The window's size in points, and its zoom.
@@ -147,7 +148,7 @@ impl Window {
         self.harness.run_steps(4);
     }
 
-    fn region(&self, pane: Pane) -> Node<'_> {
+    pub fn region(&self, pane: Pane) -> Node<'_> {
         let name = format!("{} view", pane.text());
         self.harness.get_by(move |node| {
             node.role() == Role::TabPanel && node.label().is_some_and(|it| it == name)
@@ -298,44 +299,6 @@ fn on_a_small_screen_no_view_is_wider_than_its_place() {
         );
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-/// As the program begins: with its own model, its first fact traced, and the hint.
-#[test]
-fn the_first_view_on_a_small_screen_needs_no_scroll_bar() {
-    let options = Options {
-        model: Some("builtin".into()),
-        facts: Some("builtin".into()),
-        ..Options::default()
-    };
-    let mut window = Window::new(options, None);
-    window.harness.state_mut().state.preferences.measures_recall = false;
-    window.set_window(vec2(1280.0, 720.0), 1.0);
-    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
-    window.wait_for_predictions();
-    window.does(Command::Trace);
-    window.trace_ends();
-    window.wait("the rest", |app| app.state.jobs.iter().next().is_none());
-    window.sees("Got it");
-    assert_eq!(window.scroll_bars(Pane::Trace), [false; 2]);
-    let heights = window.map_heights(Pane::Trace);
-    assert!(heights.len() == 2 && heights.iter().all(|it| *it >= LEAST_MAP), "{heights:?}");
-    // The settings of the corruption stand there to their end.
-    let place = window.place_of(Pane::Trace).expand(TOLERANCE);
-    let texts = window.texts(Pane::Trace);
-    let settings: Vec<_> = texts.iter().filter(|it| it.0.starts_with("Clean ")).collect();
-    let are_seen = settings.iter().all(|it| place.contains_rect(it.1));
-    assert!(settings.len() >= 2 && are_seen, "{settings:?} in {place:?}");
-    assert!(!window.harness.output().shapes.iter().any(|it| is_cut(&it.shape, place)));
-}
-
-/// Whether a text in a place ends in an ellipsis for want of room.
-fn is_cut(shape: &Shape, place: Rect) -> bool {
-    match shape {
-        Shape::Vec(shapes) => shapes.iter().any(|it| is_cut(it, place)),
-        Shape::Text(text) => text.galley.elided && place.contains(text.pos),
-        _ => false,
-    }
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn found_ui(ui: &mut Ui, figure: &Figure, is_current: bool, ctx: &ViewCtx<'_>) {
         }
         for chart in &figure.charts {
             if let Chart::Table(table) = chart {
-                ui.vertical(|ui| _ = table_ui(ui, table, ctx.selection, false));
+                ui.vertical(|ui| _ = table_ui(ui, table, ctx.selection, false, None));
                 ui.add_space(12.0);
             }
         }

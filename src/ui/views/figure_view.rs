@@ -1,5 +1,6 @@
 //! Any result, drawn from its figure: the same charts that go into files.
 
+use std::mem;
 use std::sync::Arc;
 
 use eframe::egui::{Label, RichText, Sense, TextStyle, Ui};
@@ -32,8 +33,11 @@ const CHART_GAP: f32 = 6.0;
 const LIST_WIDTH: f32 = 250.0;
 const WIDE: f32 = 640.0;
 
-/// The least width of each of several charts beside each other, and the gap between them.
+/// The least width of each of several charts beside each other, of a map's labels and bar, and of each of
+/// its columns; and the gap between charts.
 const LEAST_CHART: f32 = 365.0;
+const AROUND_MAP: f32 = 245.0;
+const LEAST_COLUMN: f32 = 8.0;
 const CHARTS_GAP: f32 = 16.0;
 
 /// The gap between tables beside each other.
@@ -171,8 +175,12 @@ impl<'a> Block<'a> {
         {
             return Self::MapAndList(chart, list);
         }
-        let n = charts.iter().take_while(|it| can_stand_beside(it)).count();
-        if n_beside(n, width) > 1 {
+        // A map beside lines would be as narrow as these.
+        let is_alike = |it: &&Chart| {
+            can_stand_beside(it) && mem::discriminant(*it) == mem::discriminant(&charts[0])
+        };
+        let n = charts.iter().take_while(is_alike).count();
+        if n_beside(&charts[..n], width) > 1 {
             return Self::Beside(&charts[..n]);
         }
         let mut taken = 0.0;
@@ -236,8 +244,8 @@ impl<'a> Block<'a> {
                 sides.inner
             }
             Self::Beside(charts) => {
-                let n = n_beside(charts.len(), ui.available_width());
                 let room = ui.available_width() + CHARTS_GAP;
+                let n = n_beside(charts, ui.available_width());
                 // Of several lines the second is in sight.
                 let part = if n < charts.len() { FIRST_OF_SEVERAL } else { 1.0 };
                 let height = below_name.map(|it| it * part);
@@ -265,7 +273,7 @@ impl<'a> Block<'a> {
                         let here = ui.vertical(|ui| {
                             ui.set_width(width);
                             name_ui(ui, &table.name);
-                            picked_row(ui, table, ctx)
+                            picked_row(ui, table, ctx, None)
                         });
                         picked = picked.or(here.inner);
                     }
@@ -298,10 +306,16 @@ fn can_stand_beside(chart: &Chart) -> bool {
     }
 }
 
-/// How many of `n` charts stand beside each other in a line: as many as have room, but fewer where the
+/// How many of these charts stand beside each other in a line: as many as have room, but fewer where the
 /// last line is full then.
-fn n_beside(n: usize, width: f32) -> usize {
-    let most = ((width + CHARTS_GAP) / (LEAST_CHART + CHARTS_GAP)) as usize;
+fn n_beside(charts: &[Chart], width: f32) -> usize {
+    let least = charts.iter().map(|chart| match chart {
+        Chart::Map(map) => AROUND_MAP + map.n_columns() as f32 * LEAST_COLUMN,
+        _ => LEAST_CHART,
+    });
+    let least = least.fold(LEAST_CHART, f32::max);
+    let n = charts.len();
+    let most = ((width + CHARTS_GAP) / (least + CHARTS_GAP)) as usize;
     let most = most.min(n).max(1);
     (2..=most).rev().find(|it| n.is_multiple_of(*it)).unwrap_or(most)
 }
@@ -351,13 +365,18 @@ fn chart_ui(
         Chart::Lines(lines) => lines_ui(ui, lines, ctx, plot_height),
         Chart::Scatter(scatter) => scatter_ui(ui, scatter, plot_height).map(select),
         Chart::Graph(graph) => graph_ui(ui, graph, before),
-        Chart::Table(table) => picked_row(ui, table, ctx),
+        Chart::Table(table) => picked_row(ui, table, ctx, height),
     }
 }
 
 /// Draws a table, and says what of it was clicked.
-fn picked_row(ui: &mut Ui, table: &Table, ctx: &ViewCtx<'_>) -> Option<ViewAction> {
-    let nth = table_ui(ui, table, ctx.selection, ctx.picks_places)?;
+fn picked_row(
+    ui: &mut Ui,
+    table: &Table,
+    ctx: &ViewCtx<'_>,
+    height: Option<f32>,
+) -> Option<ViewAction> {
+    let nth = table_ui(ui, table, ctx.selection, ctx.picks_places, height)?;
     Some(if ctx.picks_places {
         ViewAction::Place { chart: table.name.as_str().into(), nth }
     } else {

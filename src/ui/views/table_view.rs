@@ -17,28 +17,38 @@ use crate::ui::widgets::{elide_middle, legible};
 const WIDE_GAP: f32 = 16.0;
 const NARROW_GAP: f32 = 10.0;
 
-/// The length of the bar of a share where there is room, its least length, and the room for the
-/// number beside it.
+/// The length of the bar of a share, its least length and its most where there is room to spare, and the
+/// room for the number beside it.
 const SHARE_BAR: f32 = 130.0;
 const LEAST_SHARE_BAR: f32 = 30.0;
+const MOST_SHARE_BAR: f32 = 360.0;
 const SHARE_NUMBER: f32 = 64.0;
 
 /// The least width of a column of texts: what is longer takes more lines, or loses its middle.
 const LEAST_TEXT: f32 = 68.0;
 
-/// The space above and below the text of a row.
-const ROW_SPACE: f32 = 3.0;
+/// The space above and below the text of a row, and the height of the lowest row; and both where the whole
+/// table has room only then.
+const ROW: [f32; 2] = [3.0, 24.0];
+const TIGHT_ROW: [f32; 2] = [1.0, 20.0];
 
-/// Draws a table. `picks_rows`: whether rows can be picked that are about no place in the model. Returns
-/// the row that was picked.
+/// Draws a table. `picks_rows`: whether rows can be picked that are about no place in the model. `height`:
+/// the room for it, if that is known. Returns the row that was picked.
 pub(super) fn table_ui(
     ui: &mut Ui,
     table: &Table,
     before: Pick,
     picks_rows: bool,
+    height: Option<f32>,
 ) -> Option<usize> {
     let marks_some = tells_apart(table.rows.iter().map(|it| it.pick), before);
-    let form = Form::fitting(ui, table, ui.available_width());
+    let mut form = Form::fitting(ui, table, ui.available_width());
+    // The head is about as high as a row.
+    let whole = |[_, row]: [f32; 2]| (table.rows.len() + 1) as f32 * row;
+    if height.is_some_and(|it| whole(ROW) > it && whole(TIGHT_ROW) <= it) {
+        [form.row_space, form.least_height] = TIGHT_ROW;
+    }
+    let interact = std::mem::replace(&mut ui.spacing_mut().interact_size.y, form.least_height);
     let colors = palette(ui);
     let fills = [Color32::TRANSPARENT, ui.visuals().faint_bg_color];
     let mut picked = None;
@@ -78,6 +88,7 @@ pub(super) fn table_ui(
         });
     }
     ui.spacing_mut().item_spacing = gap;
+    ui.spacing_mut().interact_size.y = interact;
     picked
 }
 
@@ -102,7 +113,8 @@ struct Form {
     below: Option<usize>,
     columns: Vec<Column>,
 
-    /// The height of the lowest row.
+    /// The space above and below the text of a row, and the height of the lowest row.
+    row_space: f32,
     least_height: f32,
 
     /// The width of all columns beside each other.
@@ -140,12 +152,13 @@ impl Form {
             texts: f32::INFINITY,
             below: None,
             columns,
-            least_height: ui.spacing().interact_size.y,
+            row_space: ROW[0],
+            least_height: ROW[1],
             width: 0.0,
         };
-        let too_wide = (form.total() - room).max(0.0);
         if form.columns.iter().any(|it| it.kind == Kind::Shares) {
-            form.share_bar = (SHARE_BAR - too_wide).max(LEAST_SHARE_BAR);
+            let to_spare = if room.is_finite() { room - form.total() } else { 0.0 };
+            form.share_bar = (SHARE_BAR + to_spare).clamp(LEAST_SHARE_BAR, MOST_SHARE_BAR);
         }
         if form.total() > room {
             (form.gap, form.wraps_heads) = (NARROW_GAP, true);
@@ -222,9 +235,9 @@ impl Form {
     ) {
         let height = |nth: usize| galleys.get(nth).map_or(0.0, |it| it.size().y);
         let beside = (0..self.columns.len()).filter(|nth| Some(*nth) != self.below);
-        let line = beside.clone().map(height).fold(0.0, f32::max) + 2.0 * ROW_SPACE;
+        let line = beside.clone().map(height).fold(0.0, f32::max) + 2.0 * self.row_space;
         let line = line.max(self.least_height);
-        let below = self.below.map_or(0.0, |nth| height(nth) + ROW_SPACE);
+        let below = self.below.map_or(0.0, |nth| height(nth) + self.row_space);
         let below_width = self.below.map_or(0.0, |nth| self.columns[nth].width);
         let size = vec2(self.width.max(below_width), line + below);
         let (place, _) = ui.allocate_exact_size(size, Sense::hover());
@@ -241,7 +254,7 @@ impl Form {
             left += width + self.gap;
         }
         if let Some(nth) = self.below {
-            let at = pos2(place.left(), place.top() + line - ROW_SPACE);
+            let at = pos2(place.left(), place.top() + line - self.row_space);
             let cell = Rect::from_min_size(at, vec2(below_width, below));
             let layout = Layout::left_to_right(Align::Min);
             cell_ui(&mut ui.new_child(UiBuilder::new().max_rect(cell).layout(layout)), nth);

@@ -1,8 +1,11 @@
 //! Two prompts above each other, whose tokens are paired by clicks.
 
-use eframe::egui::{Align, Button, Label, Rect, ScrollArea, Stroke, Ui, vec2};
+use std::collections::BTreeMap;
+use std::iter;
 
-use super::token_strip::{Chip, named_chip_ui};
+use eframe::egui::{Align, Button, Label, Layout, Rect, Stroke, Ui, vec2};
+
+use super::token_strip::{Chip, folded, gap_ui, named_chip_ui};
 use crate::analysis::Pair;
 use crate::tokens::{TokenizedPrompt, visible};
 use crate::ui::theme::palette;
@@ -28,6 +31,10 @@ struct Half {
     pos: usize,
 }
 
+/// The number of pairs that are listed whole; of more, the number at each end.
+const MANY_PAIRS: usize = 24;
+const N_LISTED: usize = 6;
+
 /// The height of the lines between the rows.
 const GAP: f32 = 30.0;
 
@@ -46,8 +53,10 @@ pub fn pairing_ui(
     let id = ui.scope_id().with(("half a pair", &donor.ids, &recipient.ids));
     let half = ui.data(|data| data.get_temp::<Half>(id));
     let is_paired = |end: End, pos: usize| pairs.iter().any(|pair| at(*pair, end) == pos);
-    // Long prompts are scrolled by themselves, and make nothing else wider.
-    let rows = ScrollArea::horizontal().id_salt("prompts").show(ui, |ui| {
+    // Long prompts scroll with their pane: an area of their own would keep what asks to be seen in them to
+    // itself.
+    let width = ui.available_width();
+    let rows = ui.scope(|ui| {
         ui.spacing_mut().item_spacing.x = 3.0;
         let above = row_ui(ui, donor, End::Donor, half, &is_paired);
         ui.add_space(GAP);
@@ -79,8 +88,22 @@ pub fn pairing_ui(
     }
 
     let mut pointed_at = None;
-    ui.horizontal_wrapped(|ui| {
-        for &pair in pairs {
+    // Of many pairs the first and the last are listed, until all are asked for.
+    let all_listed = id.with("all pairs");
+    let is_short =
+        pairs.len() <= MANY_PAIRS || ui.data(|data| data.get_temp(all_listed)) == Some(true);
+    let left_out = if is_short { 0..0 } else { N_LISTED..pairs.len() - N_LISTED };
+    let list = |ui: &mut Ui| {
+        for (nth, &pair) in pairs.iter().enumerate() {
+            if left_out.contains(&nth) {
+                let text = format!("… {} pairs …", left_out.len());
+                if nth == left_out.start
+                    && ui.small_button(text).on_hover_text("A click lists them").clicked()
+                {
+                    ui.data_mut(|data| data.insert_temp(all_listed, true));
+                }
+                continue;
+            }
             let [from, to] = [(pair.donor, donor), (pair.recipient, recipient)]
                 .map(|(pos, prompt)| format!("{pos} {}", piece(prompt, pos)));
             let response = ui
@@ -94,20 +117,24 @@ pub fn pairing_ui(
                 click = Some(PairingClick::Remove(pair));
             }
         }
-    });
+    };
+    // Prompts that are wider than the pane do not make the list wider.
+    let size = vec2(width, ui.spacing().interact_size.y);
+    let lines = Layout::left_to_right(Align::Center).with_main_wrap(true);
+    ui.allocate_ui_with_layout(size, lines, list);
 
     let is_pointed_at = |pair: &Pair| {
         pointed_at == Some(*pair)
             || above.pointed_at == Some(pair.donor)
             || below.pointed_at == Some(pair.recipient)
     };
-    lines_ui(ui, rows.inner_rect, pairs, [&above.chips, &below.chips], &is_pointed_at);
+    lines_ui(ui, pairs, [&above.chips, &below.chips], &is_pointed_at);
     click
 }
 
-/// The places of a row's tokens, and which of them was clicked or pointed at.
+/// The places of the tokens that a row shows, by position, and which of them was clicked or pointed at.
 struct Row {
-    chips: Vec<Rect>,
+    chips: BTreeMap<usize, Rect>,
     clicked: Option<usize>,
     pointed_at: Option<usize>,
 }
@@ -115,33 +142,43 @@ struct Row {
 fn row_ui(
     ui: &mut Ui,
     prompt: &TokenizedPrompt,
-    end: End,
+    of: End,
     half: Option<Half>,
     is_paired: &dyn Fn(End, usize) -> bool,
 ) -> Row {
-    let (whose, other) = match end {
+    let (whose, other) = match of {
         End::Donor => ("Other prompt", "this prompt"),
         End::Recipient => ("This prompt", "the other prompt"),
     };
-    let mut row = Row { chips: Vec::new(), clicked: None, pointed_at: None };
+    let mut row = Row { chips: BTreeMap::new(), clicked: None, pointed_at: None };
+    let unfolded = ui.scope_id().with(("unfolded", whose, &prompt.ids));
+    let is_folded = ui.data(|data| data.get_temp(unfolded)) != Some(true);
+    let shown = if is_folded { folded(prompt) } else { iter::once(0..prompt.n_pos()).collect() };
     ui.horizontal(|ui| {
         ui.add_sized(vec2(NAME_WIDTH, 0.0), Label::new(whose).halign(Align::LEFT));
-        for (pos, text) in prompt.pieces.iter().enumerate() {
+        let mut end = 0;
+        for pos in shown.into_iter().flatten() {
+            let selected = half.filter(|it| it.end == of).map(|it| it.pos);
+            if pos > end && gap_ui(ui, end..pos, selected) {
+                ui.data_mut(|data| data.insert_temp(unfolded, true));
+            }
+            end = pos + 1;
+            let text = &prompt.pieces[pos];
             let is_subject = prompt.subject.as_ref().is_some_and(|it| it.contains(&pos));
             let chip = if is_subject { Chip::Subject } else { Chip::Plain };
             let name = format!("{whose}, token {pos} {}", visible(text));
-            let is_chosen = half == Some(Half { end, pos });
+            let is_chosen = half == Some(Half { end: of, pos });
             let response = named_chip_ui(ui, &name, text, chip, Some(pos), is_chosen);
-            row.chips.push(response.rect);
+            row.chips.insert(pos, response.rect);
             if response.clicked() {
                 row.clicked = Some(pos);
             }
             if response.hovered() || response.has_focus() {
                 row.pointed_at = Some(pos);
             }
-            let state = if is_paired(end, pos) { "Paired" } else { "Not paired" };
+            let state = if is_paired(of, pos) { "Paired" } else { "Not paired" };
             let what = match half {
-                Some(half) if half.end != end => "pair it with the one that is chosen".to_owned(),
+                Some(half) if half.end != of => "pair it with the one that is chosen".to_owned(),
                 _ => format!("pair it with one of {other}"),
             };
             response.on_hover_text(format!("{state}. Click to {what}"));
@@ -150,18 +187,17 @@ fn row_ui(
     row
 }
 
-/// Draws a line for each pair, as far as both rows are seen in their `place`.
+/// Draws a line for each pair that both rows show.
 fn lines_ui(
     ui: &Ui,
-    place: Rect,
     pairs: &[Pair],
-    [above, below]: [&[Rect]; 2],
+    [above, below]: [&BTreeMap<usize, Rect>; 2],
     is_pointed_at: &dyn Fn(&Pair) -> bool,
 ) {
     let colors = palette(ui);
-    let painter = ui.painter_at(place);
+    let painter = ui.painter();
     for pair in pairs {
-        let (Some(from), Some(to)) = (above.get(pair.donor), below.get(pair.recipient)) else {
+        let (Some(from), Some(to)) = (above.get(&pair.donor), below.get(&pair.recipient)) else {
             continue;
         };
         let stroke = if is_pointed_at(pair) {

@@ -81,7 +81,7 @@ pub fn token_strip_ui(
 const FOLD_ABOUT: &str = "Shows the first tokens, the subject and the last tokens only";
 
 /// The positions that a folded strip shows, in order.
-fn folded(prompt: &TokenizedPrompt) -> Vec<Range<usize>> {
+pub(super) fn folded(prompt: &TokenizedPrompt) -> Vec<Range<usize>> {
     let n_pos = prompt.n_pos();
     if n_pos <= FOLDED_FROM {
         return iter::once(0..n_pos).collect();
@@ -101,7 +101,7 @@ fn folded(prompt: &TokenizedPrompt) -> Vec<Range<usize>> {
 }
 
 /// The button that stands for tokens left out. Returns whether it was clicked.
-fn gap_ui(ui: &mut Ui, gap: Range<usize>, selected: Option<usize>) -> bool {
+pub(super) fn gap_ui(ui: &mut Ui, gap: Range<usize>, selected: Option<usize>) -> bool {
     let text = format!("… {} tokens …", gap.len());
     let is_selected = selected.is_some_and(|pos| gap.contains(&pos));
     let button = Button::selectable(is_selected, text).min_size(vec2(0.0, chip_height(ui)));

@@ -44,11 +44,11 @@ impl Form {
             Self::Beside => &[(0.55, &[(1.0, &[View::Trace])]), (0.45, &[(1.0, &[])])],
             Self::Above => &[
                 (0.55, &[(1.0, &[View::Trace])]),
-                (0.45, &[(0.36, &[View::Prediction]), (0.64, &[])]),
+                (0.45, &[(0.46, &[View::Prediction]), (0.54, &[])]),
             ],
             Self::Wide => &[
                 (0.42, &[(1.0, &[View::Trace])]),
-                (0.29, &[(0.36, &[View::Prediction]), (0.64, &[])]),
+                (0.29, &[(0.41, &[View::Prediction]), (0.59, &[])]),
                 (0.29, &[(1.0, &[View::Attention])]),
             ],
         }

@@ -1,8 +1,9 @@
 //! How tiles, tabs and their menus are drawn.
 
 use eframe::egui::{
-    Align, Color32, Frame, Layout, Margin, Response, Role, ScrollArea, Stroke, Style, TextStyle,
-    Ui, UiBuilder, Vec2, Visuals, WidgetInfo, WidgetText, vec2,
+    Align, Align2, Color32, CornerRadius, Frame, Id, Layout, Margin, Rect, Response, Role,
+    ScrollArea, Sense, Stroke, Style, TextStyle, Ui, UiBuilder, Vec2, Visuals, WidgetInfo,
+    WidgetText, vec2,
 };
 use egui_tiles::{
     Behavior, EditAction, ResizeState, SimplificationOptions, TabState, Tabs, TileId, Tiles,
@@ -81,6 +82,9 @@ impl Showing<'_> {
     }
 }
 
+/// The least width in points of the part of a tab that is seen, for the sign that it is there.
+const ELLIPSIS_WIDTH: f32 = 14.0;
+
 fn text_width(ui: &Ui, text: &str) -> f32 {
     let font = TextStyle::Button.resolve(ui.style());
     ui.painter().layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER).size().x
@@ -100,8 +104,13 @@ impl Behavior<Pane> for Showing<'_> {
                 area.show(ui, |ui| {
                     // What a view rounds up is no reason to scroll.
                     let bars = vec2(MARGIN.rightf(), MARGIN.bottomf());
-                    ui.set_max_size(ui.available_size() - bars - ROUNDING);
-                    (self.pane_ui)(ui, pane, self.commands);
+                    let size = ui.available_size() - bars - ROUNDING;
+                    let room = Rect::from_min_size(ui.cursor().min, size);
+                    // With a greatest size instead, egui would lay what is below its end over each
+                    // other.
+                    ui.scope_builder(UiBuilder::new().max_rect(room), |ui| {
+                        (self.pane_ui)(ui, pane, self.commands);
+                    });
                 });
             });
         });
@@ -112,6 +121,36 @@ impl Behavior<Pane> for Showing<'_> {
 
     fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
         pane.view().text().into()
+    }
+
+    fn tab_ui(
+        &mut self,
+        tiles: &mut Tiles<Pane>,
+        ui: &mut Ui,
+        id: Id,
+        tile: TileId,
+        state: &TabState,
+    ) -> Response {
+        let title = self.tab_title_for_tile(tiles, tile);
+        let width = text_width(ui, title.text()) + 2.0 * self.tab_title_spacing(ui.visuals());
+        let (_, rect) = ui.allocate_space(vec2(width, ui.available_height()));
+        let tab = ui.interact(rect, id, Sense::click_and_drag());
+        let tab = tab.on_hover_cursor(self.tab_hover_cursor_icon());
+        tab.widget_info(|| {
+            WidgetInfo::selected(Role::Button, ui.is_enabled(), state.active, title.text())
+        });
+        let seen = rect.intersect(ui.clip_rect());
+        if seen.width() >= ELLIPSIS_WIDTH && !state.is_being_dragged {
+            // Half a title would read as another word.
+            let is_whole = seen.width() > rect.width() - 1.0;
+            let (text, place) = if is_whole { (title.text(), rect) } else { ("…", seen) };
+            let fill = self.tab_bg_color(ui.visuals(), tiles, tile, state);
+            let ink = self.tab_text_color(ui.visuals(), tiles, tile, state);
+            let font = TextStyle::Button.resolve(ui.style());
+            ui.painter().rect_filled(place.shrink(0.5), CornerRadius::ZERO, fill);
+            ui.painter().text(place.center(), Align2::CENTER_CENTER, text, font, ink);
+        }
+        self.on_tab_button(tiles, tile, tab)
     }
 
     fn on_tab_button(

@@ -74,10 +74,6 @@ fn a_prompt_of_300_tokens_can_be_scrolled_through() {
     window.everything_fits(&SIZES, &shown, Window::alone);
 }
 
-/// Views that are not held to it yet: pairs of long prompts scroll inside their view, and of more jobs than
-/// have room the last rows lie over each other.
-const NOT_YET: [Pane; 3] = [Pane::Patching, Pane::Paths, Pane::Jobs];
-
 /// All that can be asked of it as well. Few layers, so that this takes seconds.
 #[test]
 fn every_view_of_a_prompt_of_300_tokens_can_be_scrolled_through() {
@@ -92,8 +88,23 @@ fn every_view_of_a_prompt_of_300_tokens_can_be_scrolled_through() {
         assert!(window.app().state.result(pane).is_some(), "{pane:?}");
     }
     window.wait("the jobs", |app| app.state.jobs.iter().next().is_none());
-    let held = Pane::ALL.into_iter().filter(|pane| !NOT_YET.contains(pane));
-    window.everything_fits(&SIZES, &held.collect::<Vec<_>>(), Window::alone);
+    window.everything_fits(&SIZES, &Pane::ALL, Window::alone);
+}
+
+#[test]
+fn thirty_jobs_can_be_scrolled_through() {
+    let mut window = Window::open();
+    window.harness.state_mut().state.preferences.measures_recall = false;
+    for seed in 0..30 {
+        let trace = &mut window.harness.state_mut().state.settings.trace;
+        (trace.seed, trace.n_samples) = (seed, 1);
+        window.does(Command::Trace);
+        window.trace_ends();
+    }
+    window.wait("the jobs", |app| app.state.jobs.iter().next().is_none());
+    assert!(window.app().state.jobs.ended().len() >= 30);
+    window.everything_fits(&SIZES, &[Pane::Jobs], Window::alone);
+    window.everything_fits(&SIZES, &[Pane::Jobs], Window::docked);
 }
 
 /// A map of a few rows is not made higher than its columns have room for.

@@ -1,0 +1,92 @@
+//! Windows that nobody has arranged: what is in sight of the first views, and the rows of tabs.
+
+use eframe::egui::{Rect, Shape, vec2};
+use factscope::ui::Options;
+use factscope::ui::command::Command;
+use factscope::ui::pane::{Pane, View};
+
+use super::super::support::Window;
+use super::{LEAST_MAP, TOLERANCE, with_all_results};
+
+/// As the program begins: with its own model and facts.
+fn at_first_launch() -> Window {
+    let options = Options {
+        model: Some("builtin".into()),
+        facts: Some("builtin".into()),
+        ..Options::default()
+    };
+    let mut window = Window::new(options, None);
+    window.harness.state_mut().state.preferences.measures_recall = false;
+    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
+    window
+}
+
+/// With the first fact traced, and the hint.
+#[test]
+fn the_first_view_on_a_small_screen_needs_no_scroll_bar() {
+    let mut window = at_first_launch();
+    window.set_window(vec2(1280.0, 720.0), 1.0);
+    window.wait_for_predictions();
+    window.does(Command::Trace);
+    window.trace_ends();
+    window.wait("the rest", |app| app.state.jobs.iter().next().is_none());
+    window.sees("Got it");
+    assert_eq!(window.scroll_bars(Pane::Trace), [false; 2]);
+    let heights = window.map_heights(Pane::Trace);
+    assert!(heights.len() == 2 && heights.iter().all(|it| *it >= LEAST_MAP), "{heights:?}");
+    // The settings of the corruption stand there to their end.
+    let place = window.place_of(Pane::Trace).expand(TOLERANCE);
+    let texts = window.texts(Pane::Trace);
+    let settings: Vec<_> = texts.iter().filter(|it| it.0.starts_with("Clean ")).collect();
+    let are_seen = settings.iter().all(|it| place.contains_rect(it.1));
+    assert!(settings.len() >= 2 && are_seen, "{settings:?} in {place:?}");
+    assert!(!window.harness.output().shapes.iter().any(|it| is_cut(&it.shape, place)));
+}
+
+/// Whether a text in a place ends in an ellipsis for want of room.
+fn is_cut(shape: &Shape, place: Rect) -> bool {
+    match shape {
+        Shape::Vec(shapes) => shapes.iter().any(|it| is_cut(it, place)),
+        Shape::Text(text) => text.galley.elided && place.contains(text.pos),
+        _ => false,
+    }
+}
+
+/// A row of tabs that is scrolled shows each title whole or not at all, and the one in front whole.
+#[test]
+fn no_tab_shows_a_part_of_its_title() {
+    let mut window = with_all_results();
+    window.does(Command::ResetLayout);
+    window.set_window(vec2(1280.0, 720.0), 1.0);
+    for view in View::ALL {
+        window.show(view.first_mode());
+        window.harness.run_steps(12);
+        let mut whole = Vec::new();
+        for shape in &window.harness.output().shapes {
+            let Shape::Text(text) = &shape.shape else { continue };
+            let title = View::ALL.into_iter().find(|it| it.text() == text.galley.text());
+            let (at, Some(title)) = (text.visual_bounding_rect(), title) else { continue };
+            let seen = at.intersect(shape.clip_rect);
+            if seen.is_positive() {
+                let (seen, width) = (seen.width(), at.width());
+                assert!(seen >= width - 1.0, "{title:?} with {view:?}: {seen} of {width}");
+                whole.push(title);
+            }
+        }
+        assert!(whole.contains(&view), "{view:?} is not among {whole:?}");
+    }
+}
+
+/// The list of the likeliest tokens has room for all its rows, and takes the width of its place.
+#[test]
+fn the_prediction_is_in_sight_where_the_window_is_large() {
+    let mut window = at_first_launch();
+    window.wait_for_predictions();
+    for size in [vec2(1600.0, 1000.0), vec2(1920.0, 1080.0), vec2(2560.0, 1440.0)] {
+        window.set_window(size, 1.0);
+        assert_eq!(window.scroll_bars(Pane::Prediction), [false; 2], "at {size}");
+        let (place, texts) = (window.place_of(Pane::Prediction), window.texts(Pane::Prediction));
+        let right = texts.iter().map(|it| it.1.right()).fold(0.0, f32::max);
+        assert!(place.right() - right < 90.0, "to {right} in {place:?} at {size}");
+    }
+}
