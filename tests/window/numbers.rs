@@ -11,6 +11,11 @@ use super::support::Window;
 impl Window {
     fn types_number(&mut self, field: &str, text: &str) {
         self.harness.get_by_role_and_label(Role::SpinButton, field).focus();
+        self.types_into_number(text);
+    }
+
+    /// Into the field that has been given the focus.
+    pub fn types_into_number(&mut self, text: &str) {
         self.harness.run_steps(2);
         self.harness.event(Event::Text(text.to_owned()));
         self.harness.run_steps(2);

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use eframe::egui::accesskit::Role;
+use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::causal_trace::Component;
-use factscope::analysis::comparison::MapSpec;
 use factscope::analysis::edge_cut::Edge;
-use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Metric};
+use factscope::analysis::{AnalysisCtx, AnalysisResult, Metric};
 use factscope::experiment::{Datasets, Library, Written};
 use factscope::figure::Pick;
 use factscope::task::TaskCtx;
@@ -140,21 +141,6 @@ fn what_cannot_be_asked_says_what_is_missing() {
     }
 }
 
-/// What another view happens to show is no setting of a comparison.
-#[test]
-fn a_comparison_asks_the_same_whatever_the_trace_view_shows() {
-    let mut window = open();
-    window.harness.state_mut().state.settings.trace.own_window = Some(2);
-    let asked = [Component::Hidden, Component::Mlp, Component::Attn].map(|component| {
-        window.harness.state_mut().state.settings.trace.component = component;
-        window.app().state.spec_of(Pane::Comparison, Row::First).unwrap()
-    });
-    let AnalysisSpec::Comparison(spec) = &asked[0] else { panic!("{asked:?}") };
-    let MapSpec::Trace { spec, .. } = &spec.map else { panic!("{spec:?}") };
-    assert_eq!((spec.component, spec.window), (Component::Mlp, 2));
-    assert!(asked.iter().all(|it| *it == asked[0]), "{asked:?}");
-}
-
 #[test]
 fn what_one_view_shows_changes_no_number_of_another() {
     let mut window = open();
@@ -173,5 +159,57 @@ fn what_one_view_shows_changes_no_number_of_another() {
     settings.metric = Metric::Logit;
     settings.trace_metric = Metric::Logit;
     settings.attention.drawing = Drawing::Lines;
+    settings.trace.own_window = Some(2);
     assert_eq!(asked(&window), before);
+}
+
+/// The views that have a window of layers, each with one that is set in it alone.
+const WITH_A_WINDOW: [Pane; 6] =
+    [Pane::Variants, Pane::Bench, Pane::Knockout, Pane::Comparison, Pane::Patching, Pane::Averages];
+
+#[test]
+fn a_window_that_is_set_in_one_view_is_that_of_no_other() {
+    let mut window = open();
+    let asked = |window: &Window| {
+        let state = &window.app().state;
+        Pane::ALL.map(|pane| (pane, state.spec_of(pane, Row::First).ok()))
+    };
+    window.show(Pane::Patching);
+    window.region(Pane::Patching).get_by_label("MLP").click();
+    window.harness.run_steps(3);
+    let mut last = asked(&window);
+    for pane in WITH_A_WINDOW {
+        window.show(pane);
+        let view = window.region(pane);
+        view.get_by_role_and_label(Role::SpinButton, "Window").focus();
+        window.types_into_number("2");
+        let now = asked(&window);
+        let both = last.iter().zip(&now).filter(|(then, now)| then != now);
+        let changed: Vec<Pane> = both.map(|(_, now)| now.0).collect();
+        assert_eq!(changed, [pane]);
+        last = now;
+    }
+}
+
+/// What a trace's noise, samples and direction are is said wherever they have a part in the numbers.
+#[test]
+fn a_view_says_which_settings_of_the_trace_it_takes() {
+    let mut window = open();
+    let asked = |window: &Window, pane| window.app().state.spec_of(pane, Row::First).ok();
+    let before = Pane::ALL.map(|pane| asked(&window, pane));
+    let trace = &mut window.harness.state_mut().state.settings.trace;
+    (trace.n_samples, trace.seed) = (3, 5);
+    let mut n_taking = 0;
+    for (pane, before) in Pane::ALL.into_iter().zip(before) {
+        if pane.view() == View::Trace && pane != Pane::Variants && pane != Pane::Bench {
+            continue;
+        }
+        if asked(&window, pane) != before {
+            window.show(pane);
+            window.sees("As the causal trace: ");
+            window.sees("3 samples · 3 × σ · numpy · seed 5");
+            n_taking += 1;
+        }
+    }
+    assert!(n_taking >= 5, "{n_taking}");
 }

@@ -65,6 +65,7 @@ impl Convention {
             own_window: Some(self.window()),
             ..TraceSettings::rome(settings.trace.component)
         };
+        settings.studies.set_windows(self.window());
         settings.metric = self.metric();
         settings.trace_metric = self.metric();
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
-use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
+use crate::analysis::{AnalysisResult, ModelEdit};
 use crate::facts::Direction;
 use crate::session::{
     DatasetIdentity, Found, ModelBeside, ModelIdentity, Origin, Session, StoredFact, Typed,
@@ -139,15 +139,7 @@ impl Look {
             look.spec_text = first.map(|it| it.settings.spec_text).unwrap_or_default();
         }
         for found in &session.found {
-            match &found.spec {
-                AnalysisSpec::Comparison(made) => {
-                    look.settings.studies.comparison.keep_window(made);
-                }
-                AnalysisSpec::AttentionKnockout(made) => {
-                    look.settings.studies.knockout.keep_window(made);
-                }
-                _ => {}
-            }
+            look.settings.studies.keep_window(&found.spec);
         }
         Some(look)
     }

@@ -9,7 +9,7 @@ use crate::analysis::causal_trace::{
     Component, Corruption, Direction, Map, NoiseLevel, Severed, Spec, usual_window,
 };
 use crate::analysis::{Metric, NoiseFile};
-use crate::figure::words::severed;
+use crate::figure::words::{counted, severed};
 use crate::figure::{AttributionForm, Ranges};
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
@@ -110,7 +110,7 @@ impl TraceSettings {
         self.own_window.unwrap_or_else(|| usual_window(n_layers))
     }
 
-    /// The rarer settings in a few words.
+    /// The rarer settings, but for the window, in a few words.
     pub fn summary(&self) -> String {
         let direction = match self.direction {
             Direction::Denoise => "restoring",
@@ -118,18 +118,24 @@ impl TraceSettings {
         };
         let sever = severed(self.sever, self.sever_layers);
         let sever = sever.map_or_else(String::new, |it| format!(" · {it}"));
+        format!("{direction}{sever} · {}", self.draws())
+    }
+
+    /// How the noise is drawn, in a few words.
+    pub fn draws(&self) -> String {
+        let n_samples = counted(self.n_samples, "sample");
         let noise = match &self.noise {
             NoiseSetting::Subjects => format!("{NOISE_FACTOR} × σ"),
             NoiseSetting::Fixed => format!("σ {}", self.noise_std),
             NoiseSetting::File(file) => {
-                return format!("{direction}{sever} · noise of {}", file.short_name());
+                return format!("{n_samples} of the noise of {}", file.short_name());
             }
         };
         let rng = match self.rng {
             NoiseRng::Numpy => "numpy",
             NoiseRng::Chacha => "ChaCha8",
         };
-        format!("{direction}{sever} · {noise} · {rng} · seed {}", self.seed)
+        format!("{n_samples} · {noise} · {rng} · seed {}", self.seed)
     }
 
     /// `subjects`: the tokens that noise is measured on.

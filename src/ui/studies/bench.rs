@@ -4,13 +4,14 @@ use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::corruption::draws;
-use super::{About, Study, all_ui, values_ui, window_of, window_ui};
+use super::{About, Study, all_ui, as_trace_ui, values_ui, window_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{Component, Map, Severed};
 use crate::analysis::corruption::Draws;
 use crate::analysis::corruption_bench::{Entry, LeftOut, Spec};
 use crate::experiment::CorruptionKind;
 use crate::figure::Effect;
+use crate::ui::state::TraceSettings;
 use crate::ui::widgets::severing_ui;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,9 +19,8 @@ use crate::ui::widgets::severing_ui;
 pub struct Settings {
     component: Component,
 
-    /// How many layers are restored together, beside single layers. `None` stands for as many as a trace
-    /// restores.
-    window: Option<usize>,
+    /// How many layers are restored together, beside single layers. `None` until it is set.
+    pub(super) window: Option<usize>,
     sever: Option<Severed>,
 
     /// `None` severs all layers.
@@ -57,13 +57,8 @@ impl Study for Settings {
         if about.prompt.subject.is_none() {
             return Err("Mark the subject: it is what is corrupted".to_owned());
         }
-        let mut trace = about.trace(self.component)?;
-        let windows = match window_of(self.window, about) {
-            _ if self.component == Component::Hidden => vec![1],
-            1 => vec![1],
-            window => vec![1, window],
-        };
-        trace.window = windows[windows.len() - 1];
+        let mut trace = about.trace(self.component, self.window)?;
+        let windows = if trace.window == 1 { vec![1] } else { vec![1, trace.window] };
         (trace.sever, trace.sever_layers) =
             Severed::in_layers(self.sever, self.sever_layers, about.n_layers());
         trace.map = Map::Tokens;
@@ -103,7 +98,12 @@ impl Study for Settings {
             ];
             values_ui(ui, &mut self.shows_recovery, values);
         });
-        ui.weak("Direction, noise, samples and seed are those of the causal trace");
+        let trace = TraceSettings { sever: None, ..about.trace_settings.clone() };
+        as_trace_ui(ui, &trace.summary());
+    }
+
+    fn window_mut(&mut self) -> Option<&mut Option<usize>> {
+        Some(&mut self.window)
     }
 
     fn has_metric(&self) -> bool {

@@ -31,7 +31,7 @@ impl Study for Settings {
         if about.prompt.subject.is_none() {
             return Err("No subject is marked in this prompt, so there is no trace".to_owned());
         }
-        let trace = about.trace(about.component)?;
+        let trace = about.shown_trace(about.trace_settings.component)?;
         Ok(AnalysisSpec::TraceCell(Spec { trace, pos, layer, n_top: self.n_top }))
     }
 

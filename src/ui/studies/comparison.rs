@@ -3,9 +3,9 @@
 use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Asks, Study, number_ui, window_of, window_ui, words_ui};
+use super::{About, Asks, Study, as_trace_ui, number_ui, window_ui, words_ui};
 use crate::analysis::causal_trace::Component;
-use crate::analysis::comparison::{MapSpec, Spec};
+use crate::analysis::comparison::Spec;
 use crate::analysis::{AnalysisSpec, Metric};
 use crate::experiment::{Compared, first_tokens};
 use crate::ui::widgets::number_field;
@@ -15,8 +15,8 @@ use crate::ui::widgets::number_field;
 pub struct Settings {
     of: Compared,
 
-    /// How many layers are restored together. `None` stands for as many as a trace restores.
-    window: Option<usize>,
+    /// How many layers are restored together. `None` until it is set.
+    pub(super) window: Option<usize>,
     n_top: usize,
     n_permutations: usize,
     seed: u64,
@@ -34,16 +34,6 @@ impl Settings {
     fn is_of_heads(&self) -> bool {
         matches!(self.of, Compared::Ablation | Compared::Attribution)
     }
-
-    /// Keeps the window that a session's comparison was made with, where its settings name none:
-    /// before the third format it was that of the trace on screen.
-    pub fn keep_window(&mut self, made: &Spec) {
-        if let MapSpec::Trace { spec, .. } = &made.map
-            && spec.component != Component::Hidden
-        {
-            self.window.get_or_insert(spec.window);
-        }
-    }
 }
 
 impl Study for Settings {
@@ -52,13 +42,8 @@ impl Study for Settings {
         let right = |answers| {
             first_tokens(&about.info.tokenizer, answers).map_err(|error| error.to_string())
         };
-        let map = self.of.map(Metric::Prob, |component| {
-            let mut spec = about.trace(component)?;
-            if component != Component::Hidden {
-                spec.window = window_of(self.window, about);
-            }
-            Ok::<_, String>(spec)
-        })?;
+        let trace = |component| about.trace(component, self.window);
+        let map = self.of.map(Metric::Prob, trace)?;
         // What has no part in it must not make another comparison.
         let usual = Self::default();
         let Self { n_top, n_permutations, seed, .. } =
@@ -94,5 +79,12 @@ impl Study for Settings {
                 number_ui(ui, "Seed", "Of the permutations", number_field(&mut self.seed));
             }
         });
+        if matches!(self.of, Compared::Trace(_)) {
+            as_trace_ui(ui, &about.trace_settings.summary());
+        }
+    }
+
+    fn window_mut(&mut self) -> Option<&mut Option<usize>> {
+        Some(&mut self.window)
     }
 }

@@ -4,8 +4,9 @@ use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::corruption::draws;
-use super::{About, Study, all_ui, corruption_ui, number_ui};
+use super::{About, Study, all_ui, as_trace_ui, corruption_ui, number_ui};
 use crate::analysis::Contrast;
+use crate::analysis::causal_trace::Component;
 use crate::analysis::edge_attribution::EdgeBase;
 use crate::analysis::{AnalysisSpec, Metric, atp_star, edge_attribution};
 use crate::experiment::{CorruptionKind, Estimator};
@@ -38,7 +39,7 @@ impl Study for Settings {
         if about.prompt.subject.is_none() {
             return Err("Mark the subject: it is what is corrupted".to_owned());
         }
-        let trace = about.trace(about.component)?;
+        let trace = about.shown_trace(Component::Hidden)?;
         let contrast = Contrast::Subject(draws(self.corruption, &trace, about)?);
         let (metric, n_verified) = (Metric::LogProb, self.n_verified);
         Ok(match self.method {
@@ -62,7 +63,7 @@ impl Study for Settings {
         })
     }
 
-    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+    fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             ui.label("Estimate");
             all_ui(ui, &mut self.method);
@@ -82,5 +83,6 @@ impl Study for Settings {
             let value = number_field(&mut self.n_verified).range(0..=1000);
             number_ui(ui, "Verify", text, value);
         });
+        as_trace_ui(ui, &about.trace_settings.draws());
     }
 }

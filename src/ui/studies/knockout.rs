@@ -10,19 +10,11 @@ use crate::analysis::{AnalysisSpec, Positions};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// How many layers are cut together. `None` stands for as many as a trace restores.
-    window: Option<usize>,
+    /// How many layers are cut together. `None` until it is set.
+    pub(super) window: Option<usize>,
 
     /// Whether the token picked out in the views is cut off as well.
     cuts_selected: bool,
-}
-
-impl Settings {
-    /// Keeps the window that a session's knockout was made with, where its settings name none: in
-    /// earlier versions that was the paper's.
-    pub fn keep_window(&mut self, made: &Spec) {
-        self.window.get_or_insert(made.window);
-    }
 }
 
 impl Study for Settings {
@@ -34,6 +26,10 @@ impl Study for Settings {
         }
         let window = window_of(self.window, about);
         Ok(AnalysisSpec::AttentionKnockout(Spec { edges, window }))
+    }
+
+    fn window_mut(&mut self) -> Option<&mut Option<usize>> {
+        Some(&mut self.window)
     }
 
     fn has_metric(&self) -> bool {

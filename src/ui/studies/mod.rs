@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::facts::{DrawnFacts, FactList};
 use super::pane::{Pane, for_each_view};
 use super::row::Row;
+use super::state::TraceSettings;
 use super::view::Selection;
 use crate::analysis::AnalysisSpec;
-use crate::analysis::causal_trace::{self, Component};
+use crate::analysis::causal_trace::{self, Component, usual_window};
 use crate::analysis::comparison::Second;
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::edge_cut::Edge;
@@ -45,6 +46,7 @@ mod weights;
 mod graph;
 mod generation;
 mod steering;
+mod windows;
 
 /// What a study may know of the fact that it is asked about.
 pub struct About<'a> {
@@ -78,9 +80,8 @@ pub struct About<'a> {
     /// Attention edges that are painted in the prompt.
     pub painted: &'a BTreeSet<Edge>,
 
-    /// What the trace view restores, and how many layers together where it restores several.
-    pub component: Component,
-    pub trace_window: usize,
+    /// How the trace view's trace is made.
+    pub trace_settings: &'a TraceSettings,
 
     /// The trace of a component, as the trace's settings describe it.
     pub traces: &'a dyn Fn(Component) -> Option<causal_trace::Spec>,
@@ -115,6 +116,11 @@ pub trait Study {
     /// Which rows are asked.
     fn asks(&self) -> Asks {
         Asks::BothRows
+    }
+
+    /// The window of layers that was set for it, where it has one.
+    fn window_mut(&mut self) -> Option<&mut Option<usize>> {
+        None
     }
 
     /// Whether its figure shows a metric that can be chosen.
@@ -173,7 +179,12 @@ macro_rules! studies {
                 }
             }
 
-                    /// The settings of a view's study, to be edited.
+            /// All studies, to be changed.
+            fn all_mut(&mut self) -> Vec<&mut dyn Study> {
+                vec![$(&mut self.$module,)*]
+            }
+
+            /// The settings of a view's study, to be edited.
             pub fn copy(&self, pane: Pane) -> Option<StudySettings> {
                 match pane {
                     $(Pane::$Pane => Some(StudySettings::$Pane(self.$module.clone())),)*
@@ -215,9 +226,22 @@ impl About<'_> {
         self.info.config.n_heads
     }
 
-    /// The trace of a component, as the trace's settings describe it, whichever component the trace
-    /// view shows.
-    fn trace(&self, component: Component) -> Result<causal_trace::Spec, String> {
+    /// The trace of a component, as the trace's settings describe it, whichever component and window
+    /// the trace view shows. `own`: the window of layers that the study has been given.
+    fn trace(
+        &self,
+        component: Component,
+        own: Option<usize>,
+    ) -> Result<causal_trace::Spec, String> {
+        let mut spec = self.shown_trace(component)?;
+        if component != Component::Hidden {
+            spec.window = window_of(own, self);
+        }
+        Ok(spec)
+    }
+
+    /// The trace of a component as the trace view makes it.
+    fn shown_trace(&self, component: Component) -> Result<causal_trace::Spec, String> {
         let spec = (self.traces)(component);
         spec.ok_or_else(|| "The noise is still being measured on the dataset's subjects".to_owned())
     }
@@ -259,22 +283,27 @@ fn number_ui(ui: &mut Ui, name: &str, about: &str, value: NumberField<'_>) -> Re
     ui.add(value).labelled_by(label.id).on_hover_text(about)
 }
 
-/// The width of a study's window of layers: its own if it has one, else that of the traces.
+/// The width of a study's window of layers: the one that was set in its view, else what is usual for a
+/// model of that depth. No other view has a part in it.
 fn window_of(own: Option<usize>, about: &About<'_>) -> usize {
-    own.unwrap_or(about.trace_window).max(1)
+    own.unwrap_or_else(|| usual_window(about.n_layers())).max(1)
 }
 
 /// How many layers a window is wide. `text`: what is done to them.
 fn window_ui(ui: &mut Ui, own: &mut Option<usize>, about: &About<'_>, text: &str) {
     let mut window = window_of(*own, about);
     let value = number_field(&mut window).range(1..=about.n_layers());
-    let tooltip = format!(
-        "{text}. As many as a trace's window has, {}, unless it is set here",
-        about.trace_window
-    );
+    let usual = usual_window(about.n_layers()).max(1);
+    let tooltip =
+        format!("{text}. {usual}, as is usual for a model of this depth, unless it is set");
     if number_ui(ui, "Window", &tooltip, value).changed() {
-        *own = (window != about.trace_window).then_some(window);
+        *own = (window != usual).then_some(window);
     }
+}
+
+/// Says which settings of the trace have a part in what a study asks, as they are now.
+fn as_trace_ui(ui: &mut Ui, settings: &str) {
+    ui.weak(format!("As the causal trace: {settings}"));
 }
 
 /// Roughly, in points.

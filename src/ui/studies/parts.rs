@@ -5,8 +5,9 @@ use std::sync::Arc;
 use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Study, number_ui, values_ui};
+use super::{About, Study, as_trace_ui, number_ui, values_ui};
 use crate::analysis::attribution_difference::{ScaleOf, SecondRun};
+use crate::analysis::causal_trace::Component;
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::neuron_attribution::Listing;
 use crate::analysis::{
@@ -80,7 +81,7 @@ impl Study for Settings {
                 if about.prompt.subject.is_none() {
                     return Err("Mark the subject: its embeddings are corrupted".to_owned());
                 }
-                let trace = about.trace(about.component)?;
+                let trace = about.shown_trace(Component::Hidden)?;
                 difference(SecondRun::Noise {
                     level: trace.noise,
                     rng: trace.rng,
@@ -91,16 +92,19 @@ impl Study for Settings {
         })
     }
 
-    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+    fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             ui.label("By");
             values_ui(ui, &mut self.by, WAYS);
         });
         if self.by == By::Neurons {
             ui.horizontal_wrapped(|ui| {
-                let about = "How many neurons are listed";
-                number_ui(ui, "Neurons", about, number_field(&mut self.n_top).range(1..=1000));
+                let text = "How many neurons are listed";
+                number_ui(ui, "Neurons", text, number_field(&mut self.n_top).range(1..=1000));
             });
+        }
+        if self.by == By::Noise {
+            as_trace_ui(ui, &about.trace_settings.draws());
         }
     }
 }

@@ -16,8 +16,8 @@ pub struct Settings {
     other: OtherPrompt,
     part: Part,
 
-    /// How many layers are patched together. `None` stands for as many as a trace restores.
-    window: Option<usize>,
+    /// How many layers are patched together. `None` until it is set.
+    pub(super) window: Option<usize>,
     is_together: bool,
 }
 
@@ -76,6 +76,10 @@ impl Study for Settings {
             ui.checkbox(&mut self.is_together, "All pairs together")
                 .on_hover_text("Else one pair of positions at a time");
         });
+    }
+
+    fn window_mut(&mut self) -> Option<&mut Option<usize>> {
+        Some(&mut self.window)
     }
 
     fn has_metric(&self) -> bool {

@@ -4,7 +4,7 @@ use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::corruption::draws;
-use super::{About, Study, all_ui, corruption_ui, values_ui};
+use super::{About, Study, all_ui, as_trace_ui, corruption_ui, values_ui, window_ui};
 use crate::analysis::causal_trace::{Component, Map};
 use crate::analysis::{AnalysisSpec, Positions};
 use crate::experiment::CorruptionKind;
@@ -15,6 +15,9 @@ pub struct Settings {
     component: Component,
     kind: CorruptionKind,
     map: MapKind,
+
+    /// How many layers are restored together, token by token. `None` until it is set.
+    pub(super) window: Option<usize>,
 }
 
 /// What the columns of the map are.
@@ -27,7 +30,12 @@ enum MapKind {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { component: Component::Mlp, kind: CorruptionKind::SameRelation, map: MapKind::Tokens }
+        Self {
+            component: Component::Mlp,
+            kind: CorruptionKind::SameRelation,
+            map: MapKind::Tokens,
+            window: None,
+        }
     }
 }
 
@@ -53,7 +61,7 @@ impl Study for Settings {
             MapKind::Heads => Component::Attn,
             MapKind::Tokens | MapKind::Subject => self.component,
         };
-        let mut spec = about.trace(component)?;
+        let mut spec = about.trace(component, self.window)?;
         let draws = draws(self.kind, &spec, about)?;
         (spec.corruption, spec.n_samples) = (draws.corruption, draws.n_samples);
         match self.map {
@@ -73,7 +81,7 @@ impl Study for Settings {
         Ok(AnalysisSpec::CausalTrace(spec))
     }
 
-    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+    fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| corruption_ui(ui, &mut self.kind));
         ui.horizontal_wrapped(|ui| {
             ui.label("Restore");
@@ -83,11 +91,17 @@ impl Study for Settings {
             ui.horizontal_wrapped(|ui| {
                 ui.label("Of");
                 all_ui(ui, &mut self.component);
+                if self.map == MapKind::Tokens && self.component != Component::Hidden {
+                    let text = "How many layers are restored together around each cell";
+                    window_ui(ui, &mut self.window, about, text);
+                }
             });
         }
-        ui.weak(
-            "Window, direction, severing, noise, samples and seed are those of the causal trace",
-        );
+        as_trace_ui(ui, &about.trace_settings.summary());
+    }
+
+    fn window_mut(&mut self) -> Option<&mut Option<usize>> {
+        Some(&mut self.window)
     }
 
     fn has_metric(&self) -> bool {
