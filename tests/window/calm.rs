@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Rect, Vec2};
+use eframe::egui::{Key, Rect, Vec2};
 use egui_kittest::Node;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::ui::Options;
@@ -118,6 +118,46 @@ fn nothing_moves_when_a_run_begins_and_ends() {
         window.wait("the study", |app| app.state.jobs.asked().next().is_none());
         let afterwards = moved(&before, &window.places());
         assert_eq!(afterwards, Vec::<String>::new(), "{pane:?} when it is done");
+    }
+}
+
+/// Words that come or go, or change in length, push no control away.
+#[test]
+fn nothing_moves_when_a_setting_of_the_trace_is_changed() {
+    let mut window = super::studies::open();
+    window.does(Command::ShowMoreOfTrace(true));
+    for size in [Vec2::new(900.0, 600.0), Vec2::new(1280.0, 720.0), Vec2::new(1600.0, 1000.0)] {
+        window.harness.set_size(size);
+        window.show(Pane::Trace);
+        let usual = window.app().state.settings.trace.clone();
+        let before = window.places();
+        let change = |window: &mut Window, n_samples, seed| {
+            let trace = &mut window.harness.state_mut().state.settings.trace;
+            (trace.n_samples, trace.seed) = (n_samples, seed);
+            window.harness.run_steps(3);
+        };
+        change(&mut window, 9, 2);
+        assert_eq!(moved(&before, &window.places()), Vec::<String>::new(), "at {size:?}");
+        window.harness.state_mut().state.settings.trace = usual;
+        window.harness.run_steps(3);
+    }
+}
+
+/// A box with a list is as wide whichever choice it shows.
+#[test]
+fn nothing_moves_when_another_choice_is_taken() {
+    let mut window = super::studies::open();
+    window.harness.set_size(Vec2::new(1600.0, 1000.0));
+    window.show(Pane::Variants);
+    let before = window.places();
+    let kind = "Subject becomes";
+    window.harness.get_by_role_and_label(Role::ComboBox, kind).focus();
+    window.harness.run_steps(2);
+    for _ in 0..12 {
+        window.harness.key_press(Key::ArrowUp);
+        window.harness.run_steps(3);
+        let now = window.harness.get_by_role_and_label(Role::ComboBox, kind).rect();
+        assert_eq!([now], before[&format!("ComboBox {kind}")][..]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a trace restores, and how the run is corrupted.
 
-use eframe::egui::Ui;
+use eframe::egui::{Button, Ui};
 
 use crate::analysis::causal_trace;
 use crate::analysis::causal_trace::Component;
@@ -59,18 +59,14 @@ pub(super) fn settings_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command
         }
         let rome = TraceSettings::rome(settings.component);
         let has_window = settings.component != Component::Hidden;
-        if has_window && settings.window(n_layers) != rome.window(n_layers)
-            || *settings != (TraceSettings { own_window: settings.own_window, ..rome.clone() })
-        {
-            let button = ui.button("ROME's settings");
-            if button
-                .on_hover_text(
-                    "Restoring, nothing severed, window 10, 3 × σ, 10 samples, numpy, seed 1",
-                )
-                .clicked()
-            {
-                *settings = rome;
-            }
+        let is_other = has_window && settings.window(n_layers) != rome.window(n_layers)
+            || *settings != (TraceSettings { own_window: settings.own_window, ..rome.clone() });
+        // Always in its place, so that a changed setting moves nothing.
+        let button = ui.add_enabled(is_other, Button::new("ROME's settings"));
+        let about = "Restoring, nothing severed, window 10, 3 × σ, 10 samples, numpy, seed 1";
+        let button = button.on_hover_text(about);
+        if button.on_disabled_hover_text("The settings are ROME's").clicked() {
+            *settings = rome;
         }
     });
     if edited != state.settings.trace {

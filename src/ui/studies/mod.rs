@@ -319,13 +319,14 @@ fn choice_ui<T: Copy + PartialEq>(
     choices: &[T],
     describe: impl Fn(T) -> (&'static str, &'static str),
 ) {
-    keep_together(ui, name, CHOICE_WIDTH);
-    let label = ui.label(name);
     let choice = Choice::new(name, CHOICE_WIDTH);
-    let shown = choice.show(ui, chosen, choices, |it| {
+    let describe = |it: &T| {
         let (text, tooltip) = describe(*it);
         (text.into(), tooltip)
-    });
+    };
+    keep_together(ui, name, choice.width_for(ui, choices, describe));
+    let label = ui.label(name);
+    let shown = choice.show(ui, chosen, choices, describe);
     shown.labelled_by(label.id).on_hover_text(about);
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use eframe::egui::{ComboBox, Response, Ui};
+use eframe::egui::{Color32, ComboBox, Context, Id, Response, TextStyle, Ui};
 
 use super::arrows::{arrow_steps, moved};
 
@@ -12,7 +12,8 @@ pub struct Choice<'a> {
     /// Tells it from the others around it.
     pub id: &'a str,
 
-    /// In points. The box is wider where its text is longer, unless that is cut.
+    /// In points. The box is wider where one of its choices is longer, whichever is chosen, unless they are
+    /// cut.
     pub width: f32,
     pub is_cut: bool,
 }
@@ -23,6 +24,15 @@ impl<'a> Choice<'a> {
     }
 }
 
+/// Whether a box with a list has the focus: of the arrow keys it needs only those that go up and down.
+pub fn is_choice_focused(ctx: &Context) -> bool {
+    let last = ctx.data(|data| data.get_temp::<Id>(Id::unique(IN_FOCUS)));
+    last.is_some() && ctx.memory(|memory| memory.focused()) == last
+}
+
+/// Where the box is kept that had the focus last.
+const IN_FOCUS: &str = "choice in focus";
+
 /// What a choice is called, and what is to be known of it; empty if there is no more.
 pub type Described<'a> = (Cow<'a, str>, &'a str);
 
@@ -30,6 +40,25 @@ pub type Described<'a> = (Cow<'a, str>, &'a str);
 const LIST_HEIGHT: f32 = 400.0;
 
 impl Choice<'_> {
+    /// The width of the box in points: the same whichever is chosen, so that nothing beside it moves.
+    pub fn width_for<'t, T>(
+        &self,
+        ui: &Ui,
+        choices: &[T],
+        describe: impl Fn(&T) -> Described<'t>,
+    ) -> f32 {
+        if self.is_cut {
+            return self.width;
+        }
+        let (font, spacing) = (TextStyle::Button.resolve(ui.style()), ui.spacing());
+        let around = 2.0 * spacing.button_padding.x + spacing.icon_spacing + spacing.icon_width;
+        let text = |choice| {
+            let text = describe(choice).0.into_owned();
+            ui.painter().layout_no_wrap(text, font.clone(), Color32::PLACEHOLDER).size().x
+        };
+        choices.iter().map(text).fold(self.width - around, f32::max).ceil() + around
+    }
+
     /// Draws the box with all choices in its list.
     pub fn show<'t, T: Clone + PartialEq>(
         self,
@@ -52,7 +81,7 @@ impl Choice<'_> {
     ) -> Response {
         let combo = ComboBox::from_id_salt(self.id)
             .selected_text(describe(chosen).0)
-            .width(self.width)
+            .width(self.width_for(ui, choices, &describe))
             .height(LIST_HEIGHT);
         let combo = if self.is_cut { combo.truncate() } else { combo };
         let shown = combo.show_ui(ui, |ui| {
@@ -70,6 +99,7 @@ impl Choice<'_> {
             button.request_focus();
         }
         if button.has_focus() {
+            ui.data_mut(|data| data.insert_temp(Id::unique(IN_FOCUS), button.id));
             let (down, _) = arrow_steps(ui, button.id);
             let at = choices.iter().position(|it| it == chosen);
             if down != 0 && !choices.is_empty() {

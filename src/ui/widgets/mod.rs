@@ -21,7 +21,7 @@ pub mod token_strip;
 pub use crate::figure::number;
 pub use arrows::{arrow_steps, moved};
 pub use caption::{Caption, Tone};
-pub use choice::Choice;
+pub use choice::{Choice, is_choice_focused};
 pub use color_bar::ColorBar;
 pub use command_button::{command_button_ui, command_choice_ui, gives};
 pub use dialog::dialog;
