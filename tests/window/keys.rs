@@ -214,4 +214,7 @@ fn arrow_keys_step_through_a_box_with_a_list() {
     // The keys of the window are heard while the box has the focus.
     window.press(Modifiers::NONE, Key::CloseBracket);
     assert_eq!(window.app().state.selection.layer, Some(0));
+    window.press(Modifiers::NONE, Key::ArrowRight);
+    assert_eq!(window.app().state.selection.position, Some(0));
+    assert_eq!(bos(&window), Bos::Off);
 }

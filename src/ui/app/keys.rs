@@ -8,6 +8,7 @@ use super::App;
 use crate::ui::closing::Closing;
 use crate::ui::command::{Command, KEYS};
 use crate::ui::panels;
+use crate::ui::widgets::is_choice_focused;
 
 impl App {
     /// Gives the commands whose keys are pressed.
@@ -39,7 +40,7 @@ impl App {
 }
 
 /// Whether keys are a command's now. Without modifiers they may belong to the widget that has the focus:
-/// all to a field for text, arrows to any.
+/// all to a field for text, arrows to any but a box with a list, which goes up and down only.
 fn is_heard(ctx: &egui::Context, command: &Command, keys: KeyboardShortcut) -> bool {
     if keys.modifiers.any() || keys.logical_key >= Key::F1 {
         return true;
@@ -54,9 +55,9 @@ fn is_heard(ctx: &egui::Context, command: &Command, keys: KeyboardShortcut) -> b
     if panels::is_search_focused(ctx) {
         return is_step;
     }
-    let is_arrow = matches!(
-        keys.logical_key,
-        Key::ArrowDown | Key::ArrowUp | Key::ArrowLeft | Key::ArrowRight
-    );
-    !is_arrow && !ctx.text_edit_focused()
+    match keys.logical_key {
+        Key::ArrowDown | Key::ArrowUp => false,
+        Key::ArrowLeft | Key::ArrowRight => is_choice_focused(ctx),
+        _ => !ctx.text_edit_focused(),
+    }
 }
