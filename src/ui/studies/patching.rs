@@ -65,7 +65,6 @@ impl Study for Settings {
     }
 
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
-        self.other.controls_ui(ui, about);
         ui.horizontal_wrapped(|ui| {
             ui.label("Put in");
             values_ui(ui, &mut self.part, PARTS.map(|(part, name)| (part, name, "")));
@@ -76,6 +75,8 @@ impl Study for Settings {
             ui.checkbox(&mut self.is_together, "All pairs together")
                 .on_hover_text("Else one pair of positions at a time");
         });
+        // Long prompts are wider than what stands above them.
+        self.other.controls_ui(ui, about);
     }
 
     fn window_mut(&mut self) -> Option<&mut Option<usize>> {

@@ -83,13 +83,14 @@ impl Study for Settings {
     }
 
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
-        self.other.controls_ui(ui, about);
         ui.horizontal_wrapped(|ui| {
             ui.label("Paths to");
             values_ui(ui, &mut self.to, ENDS.map(|(to, name)| (to, name, "")));
         });
         ui.checkbox(&mut self.is_frozen, "MLPs between keep their clean outputs")
             .on_hover_text("Else they react, as in Wang et al. 2022; other heads never do");
+        // Long prompts are wider than what stands above them.
+        self.other.controls_ui(ui, about);
     }
 
     fn has_metric(&self) -> bool {
