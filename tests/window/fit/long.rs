@@ -5,7 +5,7 @@ use std::path::Path;
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::vec2;
-use egui_kittest::kittest::NodeT as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::analysis::edge_cut::Edge;
 use factscope::model::{FloatType, ModelConfig, write_random_checkpoint};
 use factscope::task::TaskCtx;
@@ -107,11 +107,10 @@ fn thirty_jobs_can_be_scrolled_through() {
     window.everything_fits(&SIZES, &[Pane::Jobs], Window::docked);
 }
 
-/// A map of a few rows is not made higher than its columns have room for.
-#[test]
-fn all_heads_of_many_layers_are_in_sight_where_each_layer_has_few() {
+/// A window with a model of so many layers and heads, and short facts, that shows its attention.
+fn with_attention(n_layers: usize, n_heads: usize) -> (Window, TempDir) {
     let model = tempfile::tempdir().unwrap();
-    write_model(18, 4, model.path());
+    write_model(n_layers, n_heads, model.path());
     let options = Options { model: Some(model.path().to_owned()), ..Options::default() };
     let mut window = Window::new(options, None);
     let facts = window.file("facts.json", FACTS);
@@ -123,9 +122,28 @@ fn all_heads_of_many_layers_are_in_sight_where_each_layer_has_few() {
     window.set_window(vec2(1280.0, 700.0), 1.0);
     window.show(Pane::Attention);
     window.wait("the heads", |app| app.state.result(Pane::Attention).is_some());
+    (window, model)
+}
+
+/// A map of a few rows is not made higher than its columns have room for.
+#[test]
+fn all_heads_of_many_layers_are_in_sight_where_each_layer_has_few() {
+    let (window, _model) = with_attention(18, 4);
     let place = window.place_of(Pane::Attention).expand(TOLERANCE);
     let nodes = window.region(Pane::Attention).children_recursive();
     let maps = nodes.filter(|it| it.accesskit_node().role() == Role::Canvas);
     let ends: Vec<f32> = maps.map(|it| it.rect().right()).collect();
     assert!(ends.len() == 2 && ends.iter().all(|it| *it <= place.right()), "{ends:?} in {place:?}");
+}
+
+#[test]
+fn the_button_to_the_next_layer_stays_where_it_is() {
+    let (mut window, _model) = with_attention(18, 4);
+    let mut places = Vec::new();
+    for layer in [0, 9, 10, 16] {
+        window.harness.state_mut().state.selection.layer = Some(layer);
+        window.harness.run_steps(3);
+        places.push(window.harness.get_by_label("Next layer").rect());
+    }
+    assert!(places.iter().all(|it| *it == places[0]), "{places:?}");
 }
