@@ -133,6 +133,7 @@ impl KnownWay {
 
 /// Why a selection chooses no fact.
 #[derive(Debug, thiserror::Error)]
+#[expect(clippy::enum_variant_names, reason = "each names what is not there")]
 pub enum SelectionError {
     #[error("{reason}: {path}")]
     NoCase { reason: NoCase, path: PathBuf },

@@ -20,7 +20,7 @@ fn tokens_that_are_no_whole_characters_show_their_bytes_in_every_file() {
     for method in [&lens[..], &attention] {
         for name in ["a.csv", "a.json", "a.npz", "a.svg"] {
             let file = path(name);
-            let told = stdout(&[&method[..], &["--figure", &file]].concat());
+            let told = stdout(&[method, &["--figure", &file]].concat());
             assert!(told.contains("<E9>") && !told.contains(lost), "{told}");
             let bytes = fs::read(&file).unwrap();
             let holds = |part: &[u8]| bytes.windows(part.len()).any(|it| it == part);
@@ -28,7 +28,7 @@ fn tokens_that_are_no_whole_characters_show_their_bytes_in_every_file() {
             let shown: [&[u8]; 3] = [b"<E9>", b"&lt;E9&gt;", b"<\0\0\0E\0\0\09\0\0\0>\0\0\0"];
             assert!(shown.into_iter().any(holds), "{name}");
         }
-        let told = stdout(&[&method[..], &["--json"]].concat());
+        let told = stdout(&[method, &["--json"]].concat());
         let found: Value = serde_json::from_str(&told).unwrap();
         let tokens: Vec<&str> =
             found["tokens"].as_array().unwrap().iter().filter_map(Value::as_str).collect();

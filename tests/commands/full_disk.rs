@@ -90,6 +90,7 @@ fn a_sweep_without_room_for_a_part_goes_on_once_there_is_room() {
 /// A disk of 128 kB, where one can be mounted.
 #[test]
 #[cfg(target_os = "linux")]
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn a_sweep_goes_on_after_the_disk_was_full() {
     let place = TempDir::new().unwrap();
     let disk = place.path();

@@ -506,7 +506,7 @@ fn heads_of_keys_are_told_from_heads() {
                 Chart::Table(table) => {
                     for row in &table.rows {
                         let to = row.cells.get(1).and_then(Cell::text).unwrap_or_default();
-                        if to.ends_with(".k") || to.ends_with(".v") {
+                        if matches!(to.rsplit('.').next(), Some("k" | "v")) {
                             assert_eq!(row.pick.head, None, "{to}");
                         }
                     }

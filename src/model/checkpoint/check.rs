@@ -131,14 +131,12 @@ impl Checkpoint {
         let name = format!("{prefix}{name}");
         let tensor = self.files.first().and_then(|it| self.format.name_in_file(&it.bytes, &name));
         let tensor = tensor.unwrap_or(name);
-        match self.index.as_ref().and_then(|it| it.get(&tensor)) {
-            Some(said) => self.disagrees(&tensor, Some(said), None),
-            None => {
-                let is_whole = self.format.has_config();
-                let together = if is_whole { "" } else { " together with its `config.json`" };
-                LoadError::Missing { tensor, together, path }
-            }
+        if let Some(said) = self.index.as_ref().and_then(|it| it.get(&tensor)) {
+            return self.disagrees(&tensor, Some(said), None);
         }
+        let is_whole = self.format.has_config();
+        let together = if is_whole { "" } else { " together with its `config.json`" };
+        LoadError::Missing { tensor, together, path }
     }
 
     /// Checks that a tensor is in the file that the index names, if there is an index.
@@ -165,7 +163,7 @@ impl Checkpoint {
     }
 }
 
-/// Whether a tensor is a part of a LoRA, by its name.
+/// Whether a tensor is a part of an adapter (`LoRA`), by its name.
 fn is_of_adapter(name: &str) -> bool {
     name.contains(".lora_")
 }

@@ -59,7 +59,7 @@ impl OtherFolder {
                 "get it in Hugging Face's layout, as `--model gpt2` does",
             );
         }
-        if let Some(name) = first(&|it| it.ends_with(".onnx")) {
+        if let Some(name) = first(&|it| Path::new(it).extension().is_some_and(|it| it == "onnx")) {
             return found(&format!("`{name}`, a model for ONNX, without its configuration"), SAVE);
         }
         let inner = names.iter().find(|it| dir.join(it).join("config.json").is_file());

@@ -26,6 +26,7 @@ pub(super) const NAMES: TensorNames = TensorNames {
 
 /// The fields of a `config.json` that matter.
 #[derive(Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the file has them so")]
 struct Fields {
     n_layer: usize,
     n_head: usize,

@@ -261,7 +261,7 @@ impl State {
         let filter = self.facts.filter();
         // What neither leaves a fact out nor names one.
         let Filter { relation, order, known_by, .. } = filter.clone();
-        let of_relation = Filter { relation, order, known_by, ..Filter::default() };
+        let of_relation = Filter { relation, known_by, order, ..Filter::default() };
         let is_plain = self.facts.query().trim().is_empty() && *filter == of_relation;
         let (relation, cases) = if is_plain {
             (filter.relation.clone(), None)
