@@ -5,8 +5,10 @@ use std::path::Path;
 use factscope::analysis::activation_patching::Spec;
 use factscope::analysis::{AnalysisCtx, AnalysisSpec, Pair};
 use factscope::experiment::{Datasets, Experiment};
+use factscope::figure::Pick;
 use factscope::task::TaskCtx;
-use factscope::tokens::{TokenizedPrompt, visible};
+use factscope::tokens::{Bos, TokenizedPrompt, visible};
+use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
@@ -198,4 +200,38 @@ fn paths_take_their_senders_from_the_same_choice() {
         other => panic!("{other:?}"),
     }
     assert!(window.app().state.result(Pane::Paths).is_some());
+}
+
+/// Heads 2 and 3 read the second of two keys in each layer.
+#[test]
+fn paths_end_at_the_key_that_the_picked_head_shares() {
+    let dir = tempfile::tempdir().unwrap();
+    let family = tiny().with_file_name("families").join("llama");
+    for path in [
+        family.join("config.json"),
+        family.join("model.safetensors"),
+        tiny().join("tokenizer.json"),
+    ] {
+        std::fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let model = Some(dir.path().to_owned());
+    // Its tokenizer has a BOS that these few embeddings lack.
+    let options = Options { model, bos: Some(Bos::Off), ..Options::default() };
+    let mut window = Window::new(options, None);
+    let facts = window.file("pair.json", studies::PAIR);
+    window.drop(facts);
+    window.wait("the prompts", |app| app.state.spec_of(Pane::Paths, Row::First).is_ok());
+    window.sees("2 layers × 4 heads (2 key heads)");
+    let head = Pick { layer: Some(1), head: Some(2), position: None };
+    window.harness.state_mut().state.selection = head;
+    window.show(Pane::Paths);
+    for (ends, receiver) in [("a head's query", "L1H2.q"), ("its key", "L1H1.k")] {
+        window.click(ends);
+        match window.app().state.spec_of(Pane::Paths, Row::First).unwrap() {
+            AnalysisSpec::PathPatching(spec) => {
+                assert_eq!(spec.receivers[0].to_string(), receiver);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -21,7 +21,7 @@ use factscope::worker::{DeviceChoice, Engine};
 use super::support::{Window, tiny};
 
 /// Each has others of as many tokens to stand in for it, both ways.
-const PAIR: &str = r#"[{"case_id": 1, "requested_rewrite": {"prompt": "The capital of {} is",
+pub const PAIR: &str = r#"[{"case_id": 1, "requested_rewrite": {"prompt": "The capital of {} is",
     "relation_id": "P36", "target_true": {"str": "Paris"}, "target_new": {"str": "Rome"},
     "subject": "France"}, "inverse": {"prompt": "{} is the capital of",
     "target_true": {"str": "France"}, "subject": "Paris", "answers": ["France"]}},
