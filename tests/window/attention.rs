@@ -274,16 +274,27 @@ fn until_the_model_has_answered_the_last_map_stays() {
         let mut shown = shown.filter(|it| it.accesskit_node().role() == Role::Canvas);
         shown.next().map(|it| (it.rect(), it.accesskit_node().is_disabled()))
     };
-    let (place, is_disabled) = map(&window).unwrap();
+    let (mut place, is_disabled) = map(&window).unwrap();
     assert!(!is_disabled);
-    for command in [Command::WeighAttention(Weighting::ValueWeighted), Command::NextFact] {
-        window.harness.state_mut().command(command.clone());
+    // An answer may come before a frame is drawn, on a busy machine, but not each time.
+    let mut n_waiting = 0;
+    let weigh = Command::WeighAttention;
+    for command in [
+        weigh(Weighting::ValueWeighted),
+        Command::NextFact,
+        weigh(Weighting::NormBased),
+        Command::NextFact,
+        weigh(Weighting::Pattern),
+        Command::NextFact,
+    ] {
+        window.harness.state_mut().command(command);
         window.harness.step();
-        let (mut n_waiting, start) = (0, std::time::Instant::now());
+        let start = std::time::Instant::now();
         loop {
             window.harness.step();
             let (rect, is_disabled) = map(&window).expect("there is a map in every frame");
             if !is_disabled {
+                place = rect;
                 break;
             }
             n_waiting += 1;
@@ -291,8 +302,8 @@ fn until_the_model_has_answered_the_last_map_stays() {
             window.sees("Running the model…");
             assert!(start.elapsed() < super::support::PATIENCE);
         }
-        assert!(n_waiting > 0, "{command:?} was answered before a frame was drawn");
     }
+    assert!(n_waiting > 0, "each command was answered before a frame was drawn");
 }
 
 #[test]
