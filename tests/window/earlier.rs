@@ -116,8 +116,12 @@ fn more_samples_go_on_from_fewer_until_the_model_changes() {
     window.harness.state_mut().state.settings.trace.seed = 1;
     // Nor of another model.
     window.does(Command::OpenModelAt(tiny()));
+    // The model is read first.
+    window.wait_for_label("Open another model?");
     window.does(Command::AnswerClosing(ClosingAnswer::Discard));
-    window.wait("the model", |app| app.state.jobs.iter().next().is_none());
+    window.wait("the model", |app| {
+        app.state.trace(Row::First).is_none() && app.state.jobs.iter().next().is_none()
+    });
     window.wait_for_predictions();
     window.set_samples(4);
     window.click("Trace");
