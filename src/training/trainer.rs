@@ -193,7 +193,7 @@ impl Trainer {
 
     /// Continues the training of a model with other settings.
     pub fn on(checkpoint: &Checkpoint, spec: Spec, bos: u32) -> Result<Self, LoadError> {
-        Self::from_weights(checkpoint.config, spec, bos, &mut |name| checkpoint.read(name))
+        Self::from_weights(checkpoint.config, spec, bos, &mut |name| Ok(checkpoint.read(name)?))
     }
 
     /// The same model, with one layer's MLP from a checkpoint.
@@ -206,7 +206,7 @@ impl Trainer {
             self.tensors().into_iter().map(|(name, _, values)| (name, values)).collect();
         let prefix = format!("h.{layer}.mlp.");
         Self::from_weights(self.config, self.spec, self.bos, &mut |name| {
-            if name.starts_with(&prefix) { other.read(name) } else { Ok(mine[name].clone()) }
+            if name.starts_with(&prefix) { Ok(other.read(name)?) } else { Ok(mine[name].clone()) }
         })
     }
 
