@@ -157,7 +157,7 @@ fn facts_and_draws_are_chosen_for_an_interval() {
     let (n_facts, n_samples) = (chosen.n_facts, chosen.n_samples.unwrap());
     assert!((1..n).contains(&n_facts), "{chosen:?}");
 
-    // So many of the listed facts are drawn, and the folder notes why.
+    // The plan draws as many of the listed facts as it has time for, and the folder notes why.
     window.does(Command::StartSweep);
     window.sweep_ends();
     assert_eq!(window.app().state.error, None);
