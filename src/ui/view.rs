@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::pane::Pane;
 use super::row::Row;
+use super::state::State;
 use crate::analysis::logit_attribution::Parts;
 use crate::figure::Ranges;
 use crate::tokens::Tokenizer;
@@ -77,7 +78,18 @@ pub struct ViewCtx<'a> {
     pub picks_places: bool,
 }
 
-impl ViewCtx<'_> {
+impl<'a> ViewCtx<'a> {
+    /// What a view of a row reads. `None` while the row's model is not open.
+    pub fn of(state: &'a State, pane: Pane, row: Row) -> Option<Self> {
+        Some(Self {
+            selection: state.seen(pane, row),
+            tokenizer: &state.info_at(row)?.tokenizer,
+            ranges: &state.settings.ranges,
+            planted: state.planted(row),
+            picks_places: false,
+        })
+    }
+
     /// The ends of a map's colours: those held for its quantity, or else its own.
     pub fn range(&self, quantity: &str, own: (f32, f32)) -> ColorRange {
         let held = self.ranges.of(quantity);

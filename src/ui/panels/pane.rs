@@ -190,20 +190,13 @@ fn answer_ui(
         &mut Vec<Command>,
     ) -> Option<ViewAction>,
 ) {
-    let Some(info) = state.info_at(state.row) else { return };
+    let Some(ctx) = ViewCtx::of(state, pane, state.row) else { return };
     if let Some(name) = state.model_name(state.row) {
         ui.label(RichText::new(name).small().strong());
     }
     let run = state.run(pane, state.row);
     match run.map(|run| (&run.state, &run.result)) {
         Some((RunState::Done, Some(result))) => {
-            let ctx = ViewCtx {
-                selection: state.seen(pane, state.row),
-                tokenizer: &info.tokenizer,
-                ranges: &state.settings.ranges,
-                planted: state.planted(state.row),
-                picks_places: false,
-            };
             let action = show(ui, result, &ctx, commands);
             commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, state.row)));
         }
@@ -222,13 +215,7 @@ fn answer_ui(
             let place = ui.max_rect().intersect(ui.clip_rect());
             ui.add_enabled_ui(false, |ui| {
                 ui.multiply_opacity(0.5);
-                let ctx = ViewCtx {
-                    selection: last.selection,
-                    tokenizer: &info.tokenizer,
-                    ranges: &state.settings.ranges,
-                    planted: None,
-                    picks_places: false,
-                };
+                let ctx = ViewCtx { selection: last.selection, planted: None, ..ctx };
                 show(ui, &last.result, &ctx, &mut Vec::new());
             });
             let of = last.result.prompt().map(|prompt| prompt.text.as_str());

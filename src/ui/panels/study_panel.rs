@@ -50,23 +50,13 @@ pub fn study_panel_ui(
     let mut n_shown = 0;
     for row in rows.iter().copied() {
         let Some(run) = state.run(pane, row) else { continue };
-        let (Some(result), Some(info)) = (&run.result, state.info_at(row)) else {
+        let (Some(result), Some(ctx)) = (&run.result, ViewCtx::of(state, pane, row)) else {
             continue;
         };
         n_shown += 1;
-        let planted = state.planted(row);
         let Some(look) = views.look(pane, row, state) else { continue };
         let place = Id::unique((pane, row));
         let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
-        // What the pointer is on is a mark on the figure, and needs no new figure.
-        let selection = state.seen(pane, row);
-        let ctx = ViewCtx {
-            selection,
-            tokenizer: &info.tokenizer,
-            ranges: &state.settings.ranges,
-            planted,
-            picks_places: false,
-        };
         if n_shown > 1 {
             ui.add_space(ROW_GAP);
         }

@@ -13,6 +13,8 @@ use crate::facts::Direction;
 use crate::figure::number::brief;
 use crate::population::{Behind, GroupBy, KnownWay, OneBehind, Task};
 use crate::ui::command::Command;
+use crate::ui::pane::Pane;
+use crate::ui::row::Row;
 use crate::ui::state::{OpenSweep, ReadSweep, State, SweepView};
 use crate::ui::theme;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
@@ -216,7 +218,7 @@ fn choice_ui<T: Clone + PartialEq>(
 }
 
 fn figure_part_ui(ui: &mut Ui, read: &ReadSweep, state: &State, commands: &mut Vec<Command>) {
-    let Some(info) = state.info() else { return };
+    let Some(ctx) = ViewCtx::of(state, Pane::Sweep, Row::First) else { return };
     // The place whose facts are listed is marked, and arrow keys go on from there.
     let behind = state.many.open.as_ref().and_then(|it| it.behind.as_ref());
     let cell =
@@ -226,13 +228,7 @@ fn figure_part_ui(ui: &mut Ui, read: &ReadSweep, state: &State, commands: &mut V
         head: it.head,
         ..Selection::default()
     });
-    let ctx = ViewCtx {
-        selection,
-        tokenizer: &info.tokenizer,
-        ranges: &state.settings.ranges,
-        planted: None,
-        picks_places: true,
-    };
+    let ctx = ViewCtx { selection, planted: None, picks_places: true, ..ctx };
     let action = figure_ui(ui, &read.figure, &ctx, commands);
     match action {
         Some(ViewAction::Place { chart, nth }) => commands.push(Command::ShowBehind(chart, nth)),

@@ -35,17 +35,9 @@ pub(super) fn before_ui(
     views: &mut Views,
     commands: &mut Vec<Command>,
 ) {
-    let (Some(figure), Some(info)) = (figure(state, row, views), state.info_at(row)) else {
-        return;
-    };
+    let Some(figure) = figure(state, row, views) else { return };
+    let Some(ctx) = ViewCtx::of(state, Pane::Trace, row) else { return };
     ui.strong(format!("{} before the change", state.name_of(row)));
-    let ctx = ViewCtx {
-        selection: state.seen(Pane::Trace, row),
-        tokenizer: &info.tokenizer,
-        ranges: &state.settings.ranges,
-        planted: state.planted(row),
-        picks_places: false,
-    };
     let view = FigureView { is_brief: true, range, figure: &figure };
     let action = view.show(ui, &ctx, commands, |_| ());
     commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));

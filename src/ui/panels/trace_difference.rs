@@ -17,7 +17,6 @@ use crate::ui::view::ViewCtx;
 use crate::ui::views::{Figures, figure_ui};
 
 pub fn difference_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
-    let Some(info) = state.info() else { return };
     match figure(state, &mut views.figures) {
         None => {
             ui.weak("The difference is shown once both rows are traced");
@@ -27,13 +26,8 @@ pub fn difference_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &m
         }
         Some(Ok(figure)) => {
             let row = state.row;
-            let ctx = ViewCtx {
-                selection: state.seen(Pane::Trace, row),
-                tokenizer: &info.tokenizer,
-                ranges: &state.settings.ranges,
-                planted: state.planted(Row::First),
-                picks_places: false,
-            };
+            let Some(ctx) = ViewCtx::of(state, Pane::Trace, row) else { return };
+            let ctx = ViewCtx { planted: state.planted(Row::First), ..ctx };
             let action = figure_ui(ui, &figure, &ctx, commands);
             commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
         }

@@ -231,7 +231,9 @@ fn row_ui(
     commands: &mut Vec<Command>,
 ) {
     heading_ui(ui, state, row, form.names, commands);
-    let (Some(findings), Some(info)) = (state.findings_at(row), state.info_at(row)) else {
+    let (Some(findings), Some(ctx)) =
+        (state.findings_at(row), ViewCtx::of(state, Pane::Trace, row))
+    else {
         if let ModelState::Loading { dir, .. } = state.model_of(state.which(row)) {
             ui.weak(format!("Opening {}…", file_name(dir)));
         }
@@ -243,15 +245,6 @@ fn row_ui(
             ui.label(RichText::new(error).color(theme::palette(ui).error));
             return;
         }
-    };
-    let selection = state.seen(Pane::Trace, row);
-    let planted = state.planted(row);
-    let ctx = ViewCtx {
-        selection,
-        tokenizer: &info.tokenizer,
-        ranges: &state.settings.ranges,
-        planted,
-        picks_places: false,
     };
     let mut picked = None;
     // Where there is no map, the tokens are all that there is to see.

@@ -8,6 +8,7 @@ use crate::analysis::causal_trace::Component;
 use crate::analysis::logit_attribution::adds_up;
 use crate::figure::words::counted;
 use crate::ui::command::Command;
+use crate::ui::pane::Pane;
 use crate::ui::state::{Convention, NoiseSetting, State};
 use crate::ui::theme;
 use crate::ui::view::ViewCtx;
@@ -19,15 +20,9 @@ pub fn trust_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     heading_ui(ui, "Conventions");
     presets_ui(ui, state, commands);
     conventions_ui(ui, state);
-    if let (Some(prompt), Some(info)) = (state.prompt(), state.info_at(state.row)) {
+    let ctx = ViewCtx::of(state, Pane::Trust, state.row);
+    if let (Some(prompt), Some(ctx)) = (state.prompt(), ctx) {
         heading_ui(ui, "Tokens");
-        let ctx = ViewCtx {
-            selection: state.selection_at(state.row),
-            tokenizer: &info.tokenizer,
-            ranges: &state.settings.ranges,
-            planted: state.planted(state.row),
-            picks_places: false,
-        };
         commands.extend(token_strip_ui(ui, prompt, &ctx).map(Command::View));
         heading_ui(ui, "Attributions and the logit");
         sum_ui(ui, state);
