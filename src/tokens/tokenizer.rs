@@ -200,6 +200,13 @@ impl Tokenizer {
         &self.left_off
     }
 
+    /// Says which tokens are left off, and why. `None` if none are.
+    pub fn about_left_off(&self) -> Option<String> {
+        let tokens: Vec<String> = self.left_off.iter().map(|&id| self.readable(id)).collect();
+        let tokens = Some(tokens.join(" ")).filter(|it| !it.is_empty())?;
+        Some(format!("{tokens}, which the tokenizer puts after a text, but a prompt goes on"))
+    }
+
     /// The tokens of a text, without BOS.
     pub fn encode(&self, text: &str) -> Result<Vec<Token>, TokenizerError> {
         self.encode_by(&self.inner, text)

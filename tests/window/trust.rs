@@ -1,8 +1,14 @@
 //! What the numbers rest on is said, and can be set as other programs have it.
 
+use std::fs;
+use std::path::Path;
+
 use eframe::egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable as _;
 use factscope::tokens::Bos;
+use factscope::ui::Options;
 use factscope::ui::pane::Pane;
+use serde_json::json;
 
 use super::support::Window;
 
@@ -42,4 +48,31 @@ fn sum_device_and_weights_are_vouched_for() {
     window.sees("all weights are finite");
     window.sees("not needed on the CPU");
     window.sees("F32 on disk");
+}
+
+/// A tokenizer that ends texts with a token would end a prompt, which is to go on.
+#[test]
+fn a_token_that_is_left_off_after_a_text_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    for file in [
+        "families/llama/config.json",
+        "families/llama/model.safetensors",
+        "tokenizers/llama/tokenizer.json",
+    ] {
+        let path = fixtures.join(file);
+        fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    for (ends, expected) in [(false, None), (true, Some("</s>, which the tokenizer puts after"))] {
+        let config = json!({ "tokenizer_class": "LlamaTokenizer", "add_eos_token": ends });
+        fs::write(dir.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+        let options = Options { model: Some(dir.path().to_owned()), ..Options::default() };
+        let mut window = Window::new(options, None);
+        window.wait("the model", |app| app.state.info().is_some());
+        window.show(Pane::Trust);
+        assert_eq!(window.harness.query_by_label("Left off").is_some(), expected.is_some());
+        if let Some(text) = expected {
+            window.sees(text);
+        }
+    }
 }

@@ -148,14 +148,8 @@ impl Info {
             checkpoint.n_bytes() as f64 / 1e6,
             needed(checkpoint.memory()),
         );
-        let left_off: Vec<String> =
-            tokenizer.left_off().iter().map(|&id| tokenizer.readable(id)).collect();
-        if !left_off.is_empty() {
-            _ = writeln!(
-                text,
-                "  left off    {}, which the tokenizer puts after a text, but a prompt goes on",
-                left_off.join(" ")
-            );
+        if let Some(left_off) = tokenizer.about_left_off() {
+            _ = writeln!(text, "  left off    {left_off}");
         }
         if !checkpoint.left_out().is_empty() {
             _ = writeln!(text, "  left out    {}", checkpoint.left_out().join(", "));
@@ -172,6 +166,8 @@ impl Info {
                 _ = writeln!(text, "  {:<10}  {name}  {shape:?}", dtype.to_string());
             }
         }
+        let left_off = tokenizer.left_off().iter().map(|&id| tokenizer.readable(id));
+        let left_off: Vec<String> = left_off.collect();
         let tensors = checkpoint.tensors().map(|(name, dtype, shape)| {
             json!({ "name": name, "type": dtype.to_string(), "shape": shape })
         });

@@ -247,6 +247,13 @@ fn model_ui(ui: &mut Ui, state: &State, which: Which) {
         ),
         ("Changes", edits, "Edits made to the open model, in this window"),
     ];
+    if let Some(left_off) = info.tokenizer.about_left_off() {
+        rows.push((
+            "Left off",
+            left_off,
+            "What is asked is how the text of a prompt goes on, so that no token of the end stands there",
+        ));
+    }
     if !left_out.is_empty() {
         rows.push((
             "Left out",
