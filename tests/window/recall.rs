@@ -10,21 +10,32 @@ use factscope::population::{Entry, KnownBy, Selection, Survey, Ways, Wordings};
 use factscope::task::TaskCtx;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
+use factscope::ui::row::Row;
 use factscope::ui::state::{Filter, JobKind, Known};
 use factscope::worker::{DeviceChoice, Engine};
 
 use super::support::{Window, tiny};
 
-/// Many facts, with the tiny model, which counts as a slow one.
-fn slow() -> Window {
+/// The facts of the long list. Each is asked one way, since none has an inverse.
+const N_FACTS: usize = 2000;
+
+/// How many questions a small model is given ahead.
+const N_AHEAD: usize = 16;
+
+fn many_facts() -> String {
     let mut facts = String::from("prompt,subject,answer\n");
-    for nth in 0..2000 {
+    for nth in 0..N_FACTS {
         writeln!(facts, "{{}} is in,Town {nth},Peru").unwrap();
     }
+    facts
+}
+
+/// Many facts, with the tiny model, which counts as a slow one.
+fn slow() -> Window {
     let options = Options { model: Some(tiny()), ..Options::default() };
     let mut window = Window::new(options, None);
     window.harness.state_mut().state.pace.recall_secs = 0.0;
-    let facts = window.file("facts.csv", &facts);
+    let facts = window.file("facts.csv", &many_facts());
     window.drop(facts);
     window.wait("the model and the facts", |app| {
         app.state.info().is_some() && app.state.subjects.is_some()
@@ -97,7 +108,44 @@ fn what_a_person_asks_goes_first_and_no_question_is_lost_by_that() {
     window.trace_ends();
     window.wait("all answers", |app| app.state.facts.recall().n_open() == 0);
     let recall = window.app().state.facts.recall();
-    assert!((0..2000).all(|nth| recall.get(nth, Direction::Forward).is_some()));
+    assert!((0..N_FACTS).all(|nth| recall.get(nth, Direction::Forward).is_some()));
+}
+
+/// In the order of the answers, however busy the machine is.
+#[test]
+fn the_fact_that_is_shown_is_traced_before_the_list_is_asked() {
+    let options = Options { model: Some(tiny()), ..Options::default() };
+    let mut window = Window::new(options, None);
+    let state = &mut window.harness.state_mut().state;
+    state.pace.quick_secs = 1e9;
+    state.preferences.traces_at_once = true;
+    let facts = window.file("facts.csv", &many_facts());
+    window.drop(facts);
+    window.wait("the trace", |app| {
+        let recall = app.state.facts.recall();
+        let is_asked = (0..N_FACTS).any(|nth| recall.get(nth, Direction::Forward).is_some());
+        assert!(!is_asked, "facts of the list were asked before");
+        app.state.trace(Row::First).is_some()
+    });
+    window.trace_ends();
+}
+
+/// A machine that was busy when the model was opened makes its first answers slow.
+#[test]
+fn what_turns_out_to_be_quick_is_traced_before_the_rest_of_the_list_is_asked() {
+    let mut window = slow();
+    window.harness.state_mut().state.pace.quick_secs = 0.0;
+    window.does(Command::SetTracesAtOnce(true));
+    window.does(Command::AskAllFacts(true));
+    window.wait("some answers", |app| app.state.facts.recall().n_open() < N_FACTS - 100);
+    assert!(window.app().state.trace(Row::First).is_none());
+    let n_open = window.n_open();
+    window.harness.state_mut().state.pace.quick_secs = 1e9;
+    window.wait("the trace", |app| app.state.trace(Row::First).is_some());
+    let n_asked = n_open - window.n_open();
+    assert!(n_asked <= 2 * N_AHEAD, "{n_asked} facts were asked before the trace");
+    window.trace_ends();
+    window.wait("all answers", |app| app.state.facts.recall().n_open() == 0);
 }
 
 #[test]

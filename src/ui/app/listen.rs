@@ -153,17 +153,14 @@ impl App {
                 self.state.n_found += 1;
                 self.weigh(result);
                 let took = job.took.unwrap_or_default();
-                let is_faster = self.state.learn_pace(key.which, result, took);
+                self.state.learn_pace(key.which, result, took);
                 if let Some(findings) = self.state.findings_of(key) {
                     findings.foresee();
                 }
                 if pane == Pane::Spec {
                     self.state.share_experiment();
                 }
-                // Whatever is quick is known to be so now.
-                if is_faster {
-                    self.look();
-                }
+                self.trace_what_is_quick();
             }
             JobKind::Load(..)
             | JobKind::CloseBeside

@@ -40,7 +40,8 @@ impl App {
 
     /// Asks for some of the dataset's facts, while nothing else is to be done.
     pub(super) fn measure_recall(&mut self) {
-        if !self.state.measures_recall() {
+        // The trace of the fact that is shown goes before the list, and waits for the subjects.
+        if !self.state.measures_recall() || self.state.subjects.is_none() {
             return;
         }
         if self.state.jobs.iter().any(|(_, job)| !matches!(job.kind, JobKind::Recall(..))) {
@@ -107,10 +108,9 @@ impl App {
     /// The question for a fact has come to its end.
     pub(super) fn asked_for_fact(&mut self, key: FactKey, job: &OpenJob) {
         let answer = job.answer.get();
-        if let (Some(it), Some(took)) = (answer, job.took)
-            && self.state.learn_pace_of_question(key.which, it.n_pos, took)
-        {
-            self.look();
+        if let (Some(it), Some(took)) = (answer, job.took) {
+            self.state.learn_pace_of_question(key.which, it.n_pos, took);
+            self.trace_what_is_quick();
         }
         self.recalled(key, answer.map(|it| it.recalled));
     }

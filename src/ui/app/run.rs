@@ -44,6 +44,13 @@ impl App {
         }
     }
 
+    /// Traces what is shown, where the answers that have come say that this is quick.
+    pub(super) fn trace_what_is_quick(&mut self) {
+        if self.state.has_quick_news() {
+            self.look();
+        }
+    }
+
     fn trace_one(&mut self, row: Row, component: Component) {
         let Some(key) = self.state.key_of(row) else { return };
         let prompt = self.state.findings_at(row).and_then(|it| it.prompt.as_ref().ok());

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::{FactKey, State};
 use crate::analysis::causal_trace::Spec as TraceSpec;
+use crate::analysis::logit_attribution::LogitAttribution;
+use crate::analysis::logit_lens::LogitLens;
 use crate::analysis::{AnalysisResult, AnalysisSpec};
 use crate::ui::row::Row;
 use crate::worker::Which;
@@ -71,27 +73,34 @@ impl Pace {
 }
 
 impl State {
-    /// A run took so long. Whether its model was thought slower before.
-    pub fn learn_pace(&mut self, which: Which, result: &AnalysisResult, took: Duration) -> bool {
+    /// A run took so long.
+    pub fn learn_pace(&mut self, which: Which, result: &AnalysisResult, took: Duration) {
         let known = self.pace.of[which as usize];
-        let before = known.map_or(f64::INFINITY, |it| it.secs_per_token);
         match result {
             AnalysisResult::CausalTrace(trace) => {
                 let n_cells = trace.restored.values().len();
                 let n = n_tokens(&trace.spec, n_cells, trace.prompt.n_pos());
-                let least = known.filter(|it| it.is_of_sweep).map_or(0.0, |_| REMEMBERED * before);
+                let before = known.filter(|it| it.is_of_sweep);
+                let least = before.map_or(0.0, |it| REMEMBERED * it.secs_per_token);
                 let secs_per_token = (took.as_secs_f64() / n).max(least);
-                self.set_pace(which, Measured { secs_per_token, is_of_sweep: true })
+                let now = Measured { secs_per_token, is_of_sweep: true };
+                self.pace.of[which as usize] = Some(now);
             }
             AnalysisResult::Prediction(it) => {
-                self.learn_pace_of_question(which, it.prompt.n_pos(), took)
+                self.learn_pace_of_question(which, it.prompt.n_pos(), took);
             }
-            _ => false,
+            // What takes a whole pass, and a little more: so that the pace is not that of a model's
+            // first answer alone before the facts of the list are asked.
+            AnalysisResult::LogitLens(LogitLens { prompt, .. })
+            | AnalysisResult::LogitAttribution(LogitAttribution { prompt, .. }) => {
+                self.learn_pace_of_pass(which, prompt.n_pos(), took);
+            }
+            _ => {}
         }
     }
 
-    /// A question of so many tokens took so long. Whether its model was thought slower before.
-    pub fn learn_pace_of_question(&mut self, which: Which, n_pos: usize, took: Duration) -> bool {
+    /// A question of so many tokens took so long.
+    pub fn learn_pace_of_question(&mut self, which: Which, n_pos: usize, took: Duration) {
         let secs = took.as_secs_f64();
         if which == Which::Main {
             self.pace.n_answers += 1;
@@ -100,21 +109,19 @@ impl State {
             let smooth = |old: f64| (old + LATEST * (secs - old)).min(2.0 * secs);
             *question_secs = Some(question_secs.map_or(secs, smooth));
         }
-        let known = self.pace.of[which as usize];
+        self.learn_pace_of_pass(which, n_pos, took);
+    }
+
+    /// A pass over so many tokens took so long at most.
+    fn learn_pace_of_pass(&mut self, which: Which, n_pos: usize, took: Duration) {
+        let known = &mut self.pace.of[which as usize];
         if known.is_some_and(|it| it.is_of_sweep) {
-            return false;
+            return;
         }
         // The first passes of a model take longer than those to come.
         let before = known.map_or(f64::INFINITY, |it| it.secs_per_token);
-        let secs_per_token = (BATCHED * secs / n_pos as f64).min(before);
-        self.set_pace(which, Measured { secs_per_token, is_of_sweep: false })
-    }
-
-    /// Whether the model was thought slower before.
-    fn set_pace(&mut self, which: Which, now: Measured) -> bool {
-        let before = self.pace.of[which as usize].replace(now);
-        let before = before.map_or(f64::INFINITY, |it| it.secs_per_token);
-        now.secs_per_token < REMEMBERED * before
+        let secs_per_token = (BATCHED * took.as_secs_f64() / n_pos as f64).min(before);
+        *known = Some(Measured { secs_per_token, is_of_sweep: false });
     }
 
     /// Whether facts of the dataset are asked in the background.
@@ -159,6 +166,13 @@ impl State {
             })
             .unzip();
         if secs.iter().sum::<f64>() < self.pace.quick_secs { traces } else { Vec::new() }
+    }
+
+    /// Whether one of the quick traces was not asked for yet: the models may have been thought slower.
+    pub fn has_quick_news(&self) -> bool {
+        self.quick_traces().iter().any(|(key, spec)| {
+            self.findings.get(key).is_some_and(|findings| findings.run(spec).is_none())
+        })
     }
 
     /// The trace of a row and how many tokens its prompt has, if it can be traced.
