@@ -1,9 +1,10 @@
 //! All that a view shows lies inside the window, or inside something that scrolls to it; texts do not
 //! touch, maps are high enough to be read, and tables are as narrow as their place.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use eframe::egui::accesskit::Role;
+use eframe::egui::accesskit::{NodeId, Role};
 use eframe::egui::emath::Rot2;
 use eframe::egui::{Pos2, Rect, Shape, Vec2, vec2};
 use egui_kittest::Node;
@@ -50,6 +51,10 @@ const LEAST_MAP: f32 = 90.0;
 /// What of a view is no room for what scrolls: margins, the row of modes, scroll bars.
 const BARS: Vec2 = vec2(30.0, 70.0);
 
+fn id_of(node: &Node<'_>) -> NodeId {
+    node.accesskit_node().locate().0
+}
+
 /// Whether it is something that a person must be able to see: a control, a map with its axes, a text.
 fn matters(node: &Node<'_>) -> bool {
     let data = node.accesskit_node();
@@ -61,6 +66,10 @@ fn matters(node: &Node<'_>) -> bool {
             | Role::ComboBox
             | Role::Figure
             | Role::Label
+            | Role::Link
+            | Role::ListBoxOption
+            | Role::ProgressIndicator
+            | Role::RadioButton
             | Role::Slider
             | Role::SpinButton
             | Role::TextInput
@@ -160,12 +169,6 @@ impl Window {
         self.region(pane).rect()
     }
 
-    /// All that matters in a view.
-    fn contents(&self, pane: Pane) -> Vec<(String, Rect)> {
-        let nodes = self.region(pane).children_recursive().filter(matters);
-        nodes.map(|node| (described(&node), node.rect())).collect()
-    }
-
     /// What stands in a view, texts that are no names too, and where.
     fn texts(&self, pane: Pane) -> Vec<(String, Rect)> {
         let nodes = self.region(pane).children_recursive();
@@ -199,44 +202,68 @@ impl Window {
             .collect()
     }
 
-    /// What cannot be scrolled to, of the things farthest out.
+    /// What cannot be scrolled to. Each thing that is out of sight is scrolled to, the farthest first, until
+    /// all have been in sight.
     fn out_of_reach(&mut self, pane: Pane) -> Vec<String> {
+        let (mut known, mut unseen) = (BTreeSet::new(), BTreeMap::new());
         let mut wrong = Vec::new();
-        let place = self.place_of(pane).expand(TOLERANCE);
-        let farthest: [fn(&Rect) -> f32; 4] =
-            [|it| it.right(), |it| it.bottom(), |it| -it.left(), |it| -it.top()];
-        for how_far in farthest {
-            let contents = self.contents(pane);
-            let outside = contents.iter().filter(|(_, rect)| !place.contains_rect(*rect));
-            let Some((name, _)) = outside.max_by(|a, b| how_far(&a.1).total_cmp(&how_far(&b.1)))
-            else {
-                break;
-            };
-            let name = name.clone();
-            let label = name.split(" at ").next().unwrap_or_default();
-            // Twice: a bar that appears on the way takes room from what is scrolled to.
-            for _ in 0..2 {
-                {
-                    let mut nodes = self.region(pane).children_recursive().filter(matters);
-                    nodes.find(|it| described(it).starts_with(label)).unwrap().scroll_to_me();
+        loop {
+            let farthest = self.look_around(pane, &mut known, &mut unseen);
+            let Some(farthest) = farthest else { break };
+            // A bar that appears on the way takes room from what is scrolled to.
+            for n_frames in [3, 12, 12] {
+                if unseen.contains_key(&farthest) {
+                    self.scroll_to(pane, farthest, n_frames);
+                    self.look_around(pane, &mut known, &mut unseen);
                 }
-                self.harness.run_steps(12);
             }
-            let contents = self.contents(pane);
-            let mut found = contents.iter().filter(|it| it.0.starts_with(label));
-            // What is larger than its place cannot be seen whole.
-            let is_seen = |rect: &Rect| {
-                let (seen, room) = (rect.intersect(place), place.size() - BARS);
-                let shows =
-                    |seen: f32, whole: f32, room: f32| seen >= whole.min(room) - 2.0 * TOLERANCE;
-                shows(seen.width(), rect.width(), room.x)
-                    && shows(seen.height(), rect.height(), room.y)
-            };
-            if !found.any(|(_, rect)| is_seen(rect)) {
-                wrong.push(format!("{name} in {place:?}"));
+            if let Some(name) = unseen.remove(&farthest) {
+                wrong.push(format!("{name} in {:?}", self.place_of(pane)));
             }
         }
+        wrong.extend(unseen.into_values().map(|name| format!("{name} is gone when scrolled to")));
         wrong
+    }
+
+    fn scroll_to(&mut self, pane: Pane, id: NodeId, n_frames: usize) {
+        let mut nodes = self.region(pane).children_recursive();
+        if let Some(node) = nodes.find(|it| id_of(it) == id) {
+            node.scroll_to_me();
+        }
+        drop(nodes);
+        self.harness.run_steps(n_frames);
+    }
+
+    /// Strikes out what is in sight of a view, and notes what is there for the first time and is not. Returns
+    /// what of that is the farthest down.
+    fn look_around(
+        &self,
+        pane: Pane,
+        known: &mut BTreeSet<NodeId>,
+        unseen: &mut BTreeMap<NodeId, String>,
+    ) -> Option<NodeId> {
+        let place = self.place_of(pane).expand(TOLERANCE);
+        // What is larger than its place cannot be seen whole.
+        let is_seen = |rect: Rect| {
+            let (seen, room) = (rect.intersect(place), place.size() - BARS);
+            let shows =
+                |seen: f32, whole: f32, room: f32| seen >= whole.min(room) - 2.0 * TOLERANCE;
+            shows(seen.width(), rect.width(), room.x) && shows(seen.height(), rect.height(), room.y)
+        };
+        let mut farthest: Option<(f32, NodeId)> = None;
+        for node in self.region(pane).children_recursive().filter(matters) {
+            let (id, rect) = (id_of(&node), node.rect());
+            let is_new = known.insert(id);
+            if is_seen(rect) {
+                unseen.remove(&id);
+            } else if is_new || unseen.contains_key(&id) {
+                unseen.insert(id, described(&node));
+                if farthest.is_none_or(|(bottom, _)| rect.bottom() > bottom) {
+                    farthest = Some((rect.bottom(), id));
+                }
+            }
+        }
+        farthest.map(|(_, id)| id)
     }
 
     /// One view above another.

@@ -1,6 +1,6 @@
 //! Points with two quantities as axes.
 
-use eframe::egui::{Role, Ui, WidgetInfo, vec2};
+use eframe::egui::{Rect, Role, Ui, WidgetInfo, vec2};
 use egui_plot::{AxisHints, Line, LineStyle, PlotPoints, Points};
 
 use super::figure_view::PLOT_HEIGHT;
@@ -8,7 +8,7 @@ use crate::figure::number::exact;
 use crate::figure::{Pick, Point, Scatter};
 use crate::ui::theme::palette;
 use crate::ui::widgets::layer_plot::{
-    grid_marks, numbers_axis, still_plot, ticks, upward_title_ui,
+    grid_marks, numbers_axis, still_plot, tell_axes, ticks, upward_title_ui,
 };
 
 /// Draws the points. A click on one picks out what it stands for.
@@ -26,6 +26,8 @@ pub(super) fn scatter_ui(ui: &mut Ui, scatter: &Scatter, height: f32) -> Option<
     let x_ticks = ticks_over(|it| it.x, size.x / 90.0);
     let y_ticks = ticks_over(|it| it.y, size.y / 40.0);
     let upward = upward_title_ui(ui, &scatter.y_title, size.y);
+    let whole = Rect::from_min_size(ui.cursor().min, size);
+    tell_axes(ui, &scatter.name, whole, [&scatter.x_title, &scatter.y_title]);
     let plot = still_plot(&scatter.name, size, colors)
         .x_grid_spacer(grid_marks(&x_ticks))
         .y_grid_spacer(grid_marks(&y_ticks))

@@ -110,7 +110,13 @@ pub fn small_maps_ui(
         let highest = beside.iter().map(height).fold(0.0, f32::max);
         let right = label_width + (width + GAP) * beside.len() as f32;
         let size = vec2(right + bar_width, line + 3.0 + highest + line + 8.0);
-        let (outer, _) = ui.allocate_exact_size(size, Sense::hover());
+        let (outer, whole) = ui.allocate_exact_size(size, Sense::hover());
+        let axes = || {
+            let mut heatmap = Heatmap::new(first, ctx);
+            heatmap.range = range;
+            heatmap.axes()
+        };
+        whole.widget_info(|| WidgetInfo::labeled(Role::Figure, true, axes()));
         for (nth, small) in beside.iter().enumerate() {
             let left = outer.left() + label_width + nth as f32 * (width + GAP);
             let place = Rect::from_min_size(

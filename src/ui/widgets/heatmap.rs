@@ -229,7 +229,7 @@ impl Heatmap<'_> {
     }
 
     /// What stands around the cells, as screen readers say it.
-    fn axes(&self) -> String {
+    pub fn axes(&self) -> String {
         let Map { rows, columns, quantity, .. } = self.map;
         let (low, high) = self.range.ends;
         let (rows, columns, low, high) = (&rows.title, &columns.title, exact(low), exact(high));

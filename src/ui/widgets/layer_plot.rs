@@ -3,8 +3,8 @@
 
 use eframe::egui::text::{LayoutJob, TextFormat};
 use eframe::egui::{
-    Align, Color32, Label, PopupAnchor, Response, RichText, Role, Sense, TextStyle, Tooltip, Ui,
-    Vec2, WidgetInfo, vec2,
+    Align, Color32, Label, PopupAnchor, Rect, Response, RichText, Role, Sense, TextStyle, Tooltip,
+    Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 use egui_plot::{AxisHints, GridInput, GridMark, HLine, Plot, PlotUi, Span};
 
@@ -69,6 +69,13 @@ pub fn upward_title_ui<'t>(ui: &mut Ui, title: &'t str, height: f32) -> &'t str 
     }
     ui.label(galley);
     ""
+}
+
+/// Says the titles of both axes, across and up, to those who hear them. `whole`: the plot with its axes.
+pub fn tell_axes(ui: &Ui, name: &str, whole: Rect, [across, up]: [&str; 2]) {
+    let axes = ui.interact(whole, ui.make_persistent_id(("axes", name)), Sense::hover());
+    let text = || format!("Axes: {up} up, {across} across");
+    axes.widget_info(|| WidgetInfo::labeled(Role::Figure, true, text()));
 }
 
 /// A plot that is looked at, and neither dragged nor zoomed.
@@ -153,6 +160,10 @@ impl LayerPlot<'_> {
         let margin = ((high - low) * 0.06).max(1e-6);
         let (low, high) = (low - margin, high + margin);
         let ticks = Ticks::new(low, high, (height / 40.0).clamp(3.0, 8.0) as usize);
+        let above = ui.cursor().top() - top;
+        let whole =
+            Rect::from_min_size(pos2(ui.cursor().left(), top), vec2(self.size.x, above + height));
+        tell_axes(ui, self.name, whole, [self.title, self.quantity]);
         let colors = palette(ui);
         let step = self.label_step(ui);
         let is_named = move |it: &&Place| it.layer.is_none_or(|layer| layer.is_multiple_of(step));
