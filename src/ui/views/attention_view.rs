@@ -162,7 +162,7 @@ pub fn attention_ui(
     ui.scope(|ui| {
         // Maps that are wider than the pane do not make it wider.
         ui.set_max_width(width);
-        caption.show(ui);
+        caption.laid_out(ui).show(ui);
     });
     // To look at the head that is shown at first is not to pick it.
     (selection != before).then_some(ViewAction::Select(selection)).or(hovered)

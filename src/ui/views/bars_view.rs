@@ -9,7 +9,7 @@ use crate::figure::number::{exact, significant};
 use crate::figure::{Bars, Pick};
 use crate::ui::theme::{axis_font, palette};
 use crate::ui::view::ViewAction;
-use crate::ui::widgets::elide_middle;
+use crate::ui::widgets::fitted;
 
 /// The height of a bar's line in points.
 pub(super) const BAR_ROW: f32 = 19.0;
@@ -51,9 +51,10 @@ pub(super) fn bars_ui(
             painter.rect_filled(rect, CornerRadius::same(3), colors.accent_fill);
         }
         outline(ui, &response, rect);
-        let label = elide_middle(painter, &bar.label, &font, label_room - 8.0);
+        let label = fitted(painter, &bar.label, &font, colors.text, label_room - 8.0);
         let at = pos2(rect.left() + label_room - 6.0, rect.center().y);
-        painter.text(at, Align2::RIGHT_CENTER, label, font.clone(), colors.text);
+        let place = Align2::RIGHT_CENTER.anchor_size(at, label.size());
+        painter.galley(place.min, label, colors.text);
         let x_of = |value: f32| rect.left() + label_room + room * (value - low) / span;
         let zero = x_of(0.0);
         painter.vline(zero, rect.y_range(), Stroke::new(1.0, colors.line));
@@ -78,18 +79,22 @@ pub(super) fn bars_ui(
         let at = pos2(rect.left() + label_room + room + 8.0, rect.center().y);
         let number = significant(bar.value, 4);
         painter.text(at, Align2::LEFT_CENTER, number, font.clone(), colors.text);
-        let sum = match start(nth) {
-            0.0 => String::new(),
-            start => format!(", sum so far {}", exact(start + bar.value)),
+        let spoken = || {
+            let sum = match start(nth) {
+                0.0 => String::new(),
+                start => format!(", sum so far {}", exact(start + bar.value)),
+            };
+            format!("{}: {}{sum}", bar.label, exact(bar.value))
         };
-        let spoken = format!("{}: {}{sum}", bar.label, exact(bar.value));
-        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, spoken()));
         if was_chosen(ui, &response) && can_be_picked {
             action = Some(ViewAction::Select(bar.pick.over(before)));
         } else if response.hovered() && can_be_picked && action.is_none() {
             action = Some(ViewAction::Hover(bar.pick.over(before)));
         }
-        response.on_hover_text(spoken);
+        if response.hovered() {
+            response.on_hover_text(spoken());
+        }
     }
     action
 }

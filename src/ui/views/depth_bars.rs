@@ -25,13 +25,16 @@ pub(super) fn depth_bars_ui(
 ) -> Option<Pick> {
     let colors = palette(ui);
     let shown = bars.depth_bars(starts);
-    let place = |it: DepthPlace| Place {
-        at: f64::from(it.at),
-        label: it.layer.map_or(it.label, |layer| ctx.layer_label(layer)),
-        layer: it.layer,
-        values: it.bars.map(|nth| told(bars, starts, nth)).collect(),
+    let mut bars_at = Vec::new();
+    let place = |it: DepthPlace| {
+        bars_at.push(it.bars);
+        let label = it.layer.map_or(it.label, |layer| ctx.layer_label(layer));
+        Place { at: f64::from(it.at), label, layer: it.layer }
     };
     let places: Vec<Place> = bars.depth_places().into_iter().map(place).collect();
+    let told = |place: usize| -> Vec<(String, String)> {
+        bars_at[place].clone().map(|nth| told(bars, starts, nth)).collect()
+    };
     let n_widths = places.last().map_or(0.0, |it| it.at as f32 + 1.0);
     let ends = || shown.iter().flat_map(|it| it.ends).filter(|it| it.is_finite());
     let plot = LayerPlot {
@@ -39,6 +42,7 @@ pub(super) fn depth_bars_ui(
         quantity: &bars.quantity,
         title: "Layer",
         places: &places,
+        told: &told,
         legend: &legend(&shown, colors),
         values: (ends().fold(0.0, f32::min), ends().fold(0.0, f32::max)),
         selected: LayerPlot::place_of(&places, ctx.selection.layer),

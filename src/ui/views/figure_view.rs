@@ -93,7 +93,7 @@ impl<'a> FigureView<'a> {
             let text = legible(ui.painter(), &figure.text, &font).into_owned();
             ui.add(Label::new(text).wrap());
         }
-        let caption = self.caption(self.is_brief);
+        let caption = self.caption(self.is_brief).laid_out(ui);
         let gap = if self.is_brief { 0.0 } else { CHART_GAP };
         let below = caption.height(ui) + gap + ui.spacing().item_spacing.y;
         let room = ui.available_height();
@@ -125,9 +125,9 @@ impl<'a> FigureView<'a> {
         ui.scope(|ui| {
             ui.set_max_width(width);
             // Maps that cannot get larger leave room for all of it.
-            let whole = self.caption(false);
-            let has_room = whole.height(ui) <= ui.available_height();
-            if has_room { whole } else { caption }.show(ui);
+            let whole = self.is_brief.then(|| self.caption(false).laid_out(ui));
+            let whole = whole.filter(|it| it.height(ui) <= ui.available_height());
+            whole.unwrap_or(caption).show(ui);
         });
         action
     }

@@ -31,13 +31,11 @@ pub(super) fn lines_ui(
         .collect();
     let n_layers = lines.series.iter().map(|it| it.values.len()).max().unwrap_or(0);
     let places: Vec<Place> = (0..n_layers)
-        .map(|layer| Place {
-            at: layer as f64,
-            label: ctx.layer_label(layer),
-            layer: Some(layer),
-            values: series().map(|(_, it)| (it.name.clone(), value_text(it, layer))).collect(),
-        })
+        .map(|layer| Place { at: layer as f64, label: ctx.layer_label(layer), layer: Some(layer) })
         .collect();
+    let told = |layer: usize| -> Vec<(String, String)> {
+        series().map(|(_, it)| (it.name.clone(), value_text(it, layer))).collect()
+    };
     let values = || lines.series.iter().flat_map(|it| it.values.iter().copied());
     let ends = || lines.series.iter().flat_map(|it| it.band.iter().flat_map(|it| [it.0, it.1]));
     let finite = || values().chain(ends()).filter(|value| value.is_finite());
@@ -46,6 +44,7 @@ pub(super) fn lines_ui(
         quantity: &lines.quantity,
         title: &lines.layer_title,
         places: &places,
+        told: &told,
         legend: &legend,
         values: (finite().fold(0.0, f32::min), finite().fold(0.0, f32::max)),
         selected: LayerPlot::place_of(&places, ctx.selection.layer),

@@ -1,17 +1,19 @@
 //! A table of text and numbers, as narrow as its place asks.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
+use eframe::egui::text_selection::LabelSelectionState;
 use eframe::egui::{
-    Align, Align2, Color32, CornerRadius, FontId, Galley, Layout, Rect, Role, Sense, TextStyle, Ui,
-    UiBuilder, Vec2, WidgetInfo, pos2, vec2,
+    Align, Align2, Button, Color32, CornerRadius, FontId, Galley, Id, Layout, Rect, Response, Role,
+    Sense, Stroke, TextStyle, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::bars_view::{is_picked, tells_apart};
 use crate::figure::number::{brief, percent};
 use crate::figure::{Cell, Pick, Row, Table};
 use crate::ui::theme::{axis_font, palette, token_font};
-use crate::ui::widgets::{elide_middle, legible};
+use crate::ui::widgets::{fitted, legible, made_once};
 
 /// The gap between the columns of a table, if there is room, and if not.
 const WIDE_GAP: f32 = 16.0;
@@ -55,7 +57,9 @@ pub(super) fn table_ui(
     // Rows that follow each other have no gap between their stripes.
     let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing, Vec2::ZERO);
     let heads: Vec<_> = (0..form.columns.len()).map(|nth| form.head(ui, table, nth)).collect();
-    form.row_ui(ui, &heads, fills[0], |ui, nth| _ = ui.label(Arc::clone(&heads[nth])));
+    form.row_ui(ui, &heads, fills[0], |ui, place| {
+        place.text_ui(ui, Arc::clone(&heads[place.nth]));
+    });
     for (nth_row, row) in table.rows.iter().enumerate() {
         let cells = row.cells.iter().zip(&form.columns);
         let galleys: Vec<_> =
@@ -66,24 +70,27 @@ pub(super) fn table_ui(
         } else {
             fills[(nth_row + 1) % 2]
         };
-        form.row_ui(ui, &galleys, fill, |ui, nth| {
+        form.row_ui(ui, &galleys, fill, |ui, place| {
+            let nth = place.nth;
             let (Some(cell), Some(text)) = (row.cells.get(nth), galleys.get(nth)) else { return };
-            let shortened = Some(cell_text(cell)).filter(|whole| text.text() != whole);
             let text = Arc::clone(text);
             let response = match *cell {
-                Cell::Share(value) => return share_ui(ui, value, form.share_bar, is_of_answer),
+                Cell::Share(value) => {
+                    return place.share_ui(ui, value, form.share_bar, is_of_answer);
+                }
                 _ if nth == 0 && (picks_rows || row.pick != Pick::default()) => {
                     let is_picked = marks_some && is_picked(row.pick, before);
-                    let label = ui.selectable_label(is_picked, text);
+                    let label = place.button_ui(ui, is_picked, text);
                     if label.clicked() {
                         picked = Some(nth_row);
                     }
                     label
                 }
-                _ => ui.label(text),
+                _ => place.text_ui(ui, text),
             };
-            if let Some(whole) = shortened {
-                response.on_hover_text(whole);
+            // The whole text, if it is written shorter.
+            if response.hovered() && cell_text(cell) != galleys[nth].text() {
+                response.on_hover_text(cell_text(cell));
             }
         });
     }
@@ -121,6 +128,7 @@ struct Form {
     width: f32,
 }
 
+#[derive(Clone, Copy)]
 struct Column {
     /// What its cells need in one line, and of that what is around their text.
     cells: f32,
@@ -138,13 +146,23 @@ struct Column {
 enum Kind {
     Numbers,
     Shares,
-
     Texts,
+}
+
+/// Where a cell is drawn. It has no `Ui` of its own, since a table has hundreds of cells.
+struct Place {
+    /// The column.
+    nth: usize,
+    rect: Rect,
+    id: Id,
+
+    /// Where in the rect the cell's text stands.
+    align: Align2,
 }
 
 impl Form {
     fn fitting(ui: &Ui, table: &Table, room: f32) -> Self {
-        let columns = (0..table.columns.len()).map(|nth| Column::of(ui, table, nth)).collect();
+        let columns = Column::all_of(ui, table);
         let mut form = Self {
             share_bar: SHARE_BAR,
             gap: WIDE_GAP,
@@ -231,7 +249,7 @@ impl Form {
         ui: &mut Ui,
         galleys: &[Arc<Galley>],
         fill: Color32,
-        mut cell_ui: impl FnMut(&mut Ui, usize),
+        mut cell_ui: impl FnMut(&mut Ui, Place),
     ) {
         let height = |nth: usize| galleys.get(nth).map_or(0.0, |it| it.size().y);
         let beside = (0..self.columns.len()).filter(|nth| Some(*nth) != self.below);
@@ -240,29 +258,99 @@ impl Form {
         let below = self.below.map_or(0.0, |nth| height(nth) + self.row_space);
         let below_width = self.below.map_or(0.0, |nth| self.columns[nth].width);
         let size = vec2(self.width.max(below_width), line + below);
-        let (place, _) = ui.allocate_exact_size(size, Sense::hover());
+        let (place, Response { id, .. }) = ui.allocate_exact_size(size, Sense::hover());
         ui.painter().rect_filled(place, CornerRadius::same(2), fill);
         let mut left = place.left();
         for nth in beside {
             let Column { width, kind, .. } = self.columns[nth];
             let cell = Rect::from_min_size(pos2(left, place.top()), vec2(width, line));
-            let layout = match kind {
-                Kind::Numbers => Layout::right_to_left(Align::Center),
-                Kind::Shares | Kind::Texts => Layout::left_to_right(Align::Center),
+            let align = match kind {
+                Kind::Numbers => Align2::RIGHT_CENTER,
+                Kind::Shares | Kind::Texts => Align2::LEFT_CENTER,
             };
-            cell_ui(&mut ui.new_child(UiBuilder::new().max_rect(cell).layout(layout)), nth);
+            cell_ui(ui, Place { nth, rect: cell, id: id.with(nth), align });
             left += width + self.gap;
         }
         if let Some(nth) = self.below {
             let at = pos2(place.left(), place.top() + line - self.row_space);
             let cell = Rect::from_min_size(at, vec2(below_width, below));
-            let layout = Layout::left_to_right(Align::Min);
-            cell_ui(&mut ui.new_child(UiBuilder::new().max_rect(cell).layout(layout)), nth);
+            cell_ui(ui, Place { nth, rect: cell, id: id.with(nth), align: Align2::LEFT_TOP });
         }
     }
 }
 
+impl Place {
+    /// A text that can be selected with the pointer, as a label is.
+    fn text_ui(&self, ui: &Ui, text: Arc<Galley>) -> Response {
+        let rect = self.align.align_size_within_rect(text.size(), self.rect);
+        let response = ui.interact(rect, self.id, Sense::click_and_drag() - Sense::FOCUSABLE);
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, ui.is_enabled(), text.text()));
+        if ui.is_rect_visible(rect) {
+            let ink = ui.visuals().text_color();
+            let underline = Stroke::NONE;
+            LabelSelectionState::label_text_selection(
+                ui, &response, rect.min, text, ink, underline,
+            );
+        }
+        response
+    }
+
+    fn button_ui(&self, ui: &mut Ui, is_picked: bool, text: Arc<Galley>) -> Response {
+        let row = match self.align.x() {
+            Align::Max => Layout::right_to_left(self.align.y()),
+            _ => Layout::left_to_right(self.align.y()),
+        };
+        let mut cell = ui.new_child(UiBuilder::new().max_rect(self.rect).layout(row));
+        cell.add(Button::selectable(is_picked, text))
+    }
+
+    /// A bar on a track of some length, and the share in percent.
+    fn share_ui(&self, ui: &Ui, share: f32, length: f32, is_of_answer: bool) {
+        let colors = palette(ui);
+        let text = percent(share);
+        let size = vec2(length + SHARE_NUMBER, ui.spacing().interact_size.y);
+        let rect = self.align.align_size_within_rect(size, self.rect);
+        let response = ui.interact(rect, self.id, Sense::hover());
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
+        let painter = ui.painter();
+        let middle = rect.center().y;
+        let (left, right) = (rect.left(), rect.left() + length);
+        let track = Rect::from_x_y_ranges(left..=right, middle - 5.0..=middle + 5.0);
+        painter.rect_filled(track, CornerRadius::same(2), colors.faint_line);
+        let width = (track.width() * share.clamp(0.0, 1.0)).max(1.0);
+        let bar = Rect::from_min_size(track.min, vec2(width, track.height()));
+        let color = if is_of_answer { colors.accent } else { colors.embed };
+        painter.rect_filled(bar, CornerRadius::same(2), color);
+        let font = TextStyle::Body.resolve(ui.style());
+        painter.text(pos2(rect.right(), middle), Align2::RIGHT_CENTER, text, font, colors.text);
+    }
+}
+
 impl Column {
+    /// What the columns of a table need, measured once for all frames.
+    fn all_of(ui: &Ui, table: &Table) -> Vec<Self> {
+        let mut content = DefaultHasher::new();
+        table.columns.hash(&mut content);
+        for row in &table.rows {
+            (row.pick == Pick::default()).hash(&mut content);
+            for cell in &row.cells {
+                std::mem::discriminant(cell).hash(&mut content);
+                match cell {
+                    Cell::Text(text) | Cell::Token(text) | Cell::Answer(text) => {
+                        text.hash(&mut content);
+                    }
+                    Cell::Number(it) | Cell::Share(it) => it.to_bits().hash(&mut content),
+                }
+            }
+        }
+        let content = content.finish();
+        let id = Id::unique(("columns of a table", content));
+        let measured = made_once(ui, id, ui.pixels_per_point().to_bits(), || {
+            (0..table.columns.len()).map(|nth| Self::of(ui, table, nth)).collect()
+        });
+        Vec::clone(&measured)
+    }
+
     fn of(ui: &Ui, table: &Table, nth: usize) -> Self {
         let cells = || table.rows.iter().filter_map(|row| row.cells.get(nth));
         let is_all = |is_it: fn(&Cell) -> bool| cells().next().is_some() && cells().all(is_it);
@@ -300,38 +388,18 @@ fn without_lone_signs(head: &str) -> String {
 /// middle.
 fn galley(ui: &Ui, cell: &Cell, width: f32) -> Arc<Galley> {
     let (font, painter, ink) = (cell_font(ui, cell), ui.painter(), Color32::PLACEHOLDER);
-    let text = legible(painter, &cell_text(cell), &font).into_owned();
+    let text = cell_text(cell);
     match cell {
-        Cell::Text(_) => painter.layout(text, font, ink, width),
-        Cell::Token(_) | Cell::Answer(_) if width.is_finite() => {
-            painter.layout_no_wrap(elide_middle(painter, &text, &font, width), font, ink)
+        Cell::Text(_) => {
+            painter.layout(legible(painter, &text, &font).into_owned(), font, ink, width)
         }
-        _ => painter.layout_no_wrap(text, font, ink),
+        Cell::Token(_) | Cell::Answer(_) => fitted(painter, &text, &font, ink, width),
+        Cell::Number(_) | Cell::Share(_) => painter.layout_no_wrap(text, font, ink),
     }
 }
 
 fn is_of_answer(row: &Row) -> bool {
     row.cells.iter().any(|cell| matches!(cell, Cell::Answer(_)))
-}
-
-/// A bar on a track of some length, and the share in percent.
-fn share_ui(ui: &mut Ui, share: f32, length: f32, is_of_answer: bool) {
-    let colors = palette(ui);
-    let text = percent(share);
-    let size = vec2(length + SHARE_NUMBER, ui.spacing().interact_size.y);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
-    let painter = ui.painter();
-    let middle = rect.center().y;
-    let (left, right) = (rect.left(), rect.left() + length);
-    let track = Rect::from_x_y_ranges(left..=right, middle - 5.0..=middle + 5.0);
-    painter.rect_filled(track, CornerRadius::same(2), colors.faint_line);
-    let width = (track.width() * share.clamp(0.0, 1.0)).max(1.0);
-    let bar = Rect::from_min_size(track.min, vec2(width, track.height()));
-    let color = if is_of_answer { colors.accent } else { colors.embed };
-    painter.rect_filled(bar, CornerRadius::same(2), color);
-    let font = TextStyle::Body.resolve(ui.style());
-    painter.text(pos2(rect.right(), middle), Align2::RIGHT_CENTER, text, font, colors.text);
 }
 
 fn cell_text(cell: &Cell) -> String {

@@ -7,8 +7,7 @@ use eframe::egui::{Color32, Galley, Label, TextStyle, Ui};
 
 use crate::ui::theme::{Palette, palette};
 
-/// The small print below a figure. Its height is known before it is drawn, so that the figure can
-/// take the rest.
+/// The small print below a figure.
 #[derive(Clone, Debug, Default)]
 pub struct Caption {
     lines: Vec<(Tone, String)>,
@@ -36,25 +35,13 @@ impl Caption {
         self.lines.push((tone, line.into()));
     }
 
-    /// The height in points, with the space above each line.
-    pub fn height(&self, ui: &Ui) -> f32 {
-        let spacing = ui.spacing().item_spacing.y;
-        self.galleys(ui).map(|(_, galley)| galley.size().y + spacing).sum()
+    /// Lays the lines out in the width that there is, so that their height is known before they are drawn
+    /// and the figure can take the rest.
+    pub fn laid_out(self, ui: &Ui) -> LaidOutCaption {
+        LaidOutCaption { galleys: self.galleys(ui).collect(), caption: self }
     }
 
-    pub fn show(&self, ui: &mut Ui) {
-        let galleys: Vec<_> = self.galleys(ui).collect();
-        for (_, galley) in galleys {
-            // All that is cut is in the tooltip below.
-            let line = ui.add(Label::new(galley).show_tooltip_when_elided(!self.is_brief));
-            if self.is_brief {
-                let lines: Vec<&str> = self.lines.iter().map(|(_, line)| &**line).collect();
-                line.on_hover_text(lines.join("\n"));
-            }
-        }
-    }
-
-    fn galleys(&self, ui: &Ui) -> impl Iterator<Item = (Tone, Arc<Galley>)> {
+    fn galleys(&self, ui: &Ui) -> impl Iterator<Item = Arc<Galley>> {
         let font = TextStyle::Small.resolve(ui.style());
         let width = ui.available_width();
         let colors = palette(ui);
@@ -74,8 +61,35 @@ impl Caption {
             if self.is_brief && *tone == Tone::Warning {
                 job.wrap = TextWrapping::truncate_at_width(width);
             }
-            (*tone, ui.painter().layout_job(job))
+            ui.painter().layout_job(job)
         })
+    }
+}
+
+/// A caption as it is drawn in some width.
+#[derive(Debug)]
+pub struct LaidOutCaption {
+    caption: Caption,
+    galleys: Vec<Arc<Galley>>,
+}
+
+impl LaidOutCaption {
+    /// The height in points, with the space above each line.
+    pub fn height(&self, ui: &Ui) -> f32 {
+        let spacing = ui.spacing().item_spacing.y;
+        self.galleys.iter().map(|galley| galley.size().y + spacing).sum()
+    }
+
+    pub fn show(self, ui: &mut Ui) {
+        let Caption { lines, is_brief } = self.caption;
+        for galley in self.galleys {
+            // All that is cut is in the tooltip below.
+            let line = ui.add(Label::new(galley).show_tooltip_when_elided(!is_brief));
+            if is_brief && line.hovered() {
+                let lines: Vec<&str> = lines.iter().map(|(_, line)| &**line).collect();
+                line.on_hover_text(lines.join("\n"));
+            }
+        }
     }
 }
 

@@ -24,6 +24,9 @@ pub struct LayerPlot<'a> {
 
     /// The places along the axis, from left to right.
     pub places: &'a [Place],
+
+    /// Gives the names and values at a place.
+    pub told: &'a dyn Fn(usize) -> Vec<(String, String)>,
     pub legend: &'a [Legend],
 
     /// The least and the largest value; zero is always in sight.
@@ -43,9 +46,6 @@ pub struct Place {
     pub at: f64,
     pub label: String,
     pub layer: Option<usize>,
-
-    /// The names and values at this place.
-    pub values: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -215,7 +215,7 @@ impl LayerPlot<'_> {
             WidgetInfo::labeled(Role::Canvas, ui.is_enabled(), label)
         });
         if let Some(pos) = response.hover_pos() {
-            Self::tooltip(&response, &self.places[place_at(pos)]);
+            self.tooltip(&response, place_at(pos));
         }
         Some((picked?, value))
     }
@@ -268,24 +268,24 @@ impl LayerPlot<'_> {
 
     fn spoken(&self, nth: usize) -> String {
         let place = &self.places[nth];
-        let values = place.values.iter().map(|(name, value)| {
+        let values = (self.told)(nth).into_iter().map(|(name, value)| {
             // A name that all places share says nothing more.
-            let name = if self.legend.len() < 2 { "" } else { name };
+            let name = if self.legend.len() < 2 { "" } else { &name };
             format!("{name} {value}").trim().to_owned()
         });
         let at = place.layer.map_or_else(String::new, |layer| format!("layer {layer}: "));
         at + &values.collect::<Vec<_>>().join(", ")
     }
 
-    fn tooltip(response: &Response, place: &Place) {
+    fn tooltip(&self, response: &Response, nth: usize) {
         let ctx = response.ctx.clone();
         let tooltip =
             Tooltip::always_open(ctx, response.layer_id, response.id, PopupAnchor::Pointer);
         tooltip.gap(14.0).show(|ui| {
-            if let Some(layer) = place.layer {
+            if let Some(layer) = self.places[nth].layer {
                 ui.label(RichText::new(format!("Layer {layer}")).weak());
             }
-            for (name, value) in &place.values {
+            for (name, value) in (self.told)(nth) {
                 ui.label(RichText::new(format!("{name}  {value}")).strong());
             }
         });

@@ -33,5 +33,5 @@ pub use number_field::{NumberField, number_field};
 pub use pairing::{PairingClick, pairing_ui};
 pub use range_menu::{ColorRange, NewRange};
 pub use severing::severing_ui;
-pub use text::{elide_middle, legible, rotated_text};
+pub use text::{elide_middle, fitted, legible, rotated_text};
 pub use token_strip::{Chip, token_chip_ui, token_strip_ui};

@@ -43,6 +43,23 @@ pub fn elide_middle(painter: &Painter, text: &str, font: &FontId, max_width: f32
     shortened((0..chars.len()).rev().find(fits).unwrap_or(0))
 }
 
+/// A text that is laid out in a line of its own, without its middle where it is longer than `max_width`.
+pub fn fitted(
+    painter: &Painter,
+    text: &str,
+    font: &FontId,
+    ink: Color32,
+    max_width: f32,
+) -> Arc<Galley> {
+    let laid_out = |text: String| painter.layout_no_wrap(text, font.clone(), ink);
+    let galley = laid_out(legible(painter, text, font).into_owned());
+    // Most texts fit, and all are laid out in each frame.
+    if galley.size().x <= max_width {
+        return galley;
+    }
+    laid_out(elide_middle(painter, text, font, max_width))
+}
+
 /// Paints text that is turned by `angle` radians, clockwise, around its `anchor`, which lies at `pos`.
 pub fn rotated_text(
     painter: &Painter,

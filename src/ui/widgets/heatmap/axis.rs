@@ -7,7 +7,7 @@ use eframe::egui::{Galley, TextFormat, Ui};
 
 use crate::figure::Side;
 use crate::ui::theme::{axis_font, palette, token_font};
-use crate::ui::widgets::text::elide_middle;
+use crate::ui::widgets::text::{elide_middle, legible};
 
 /// One side of the grid, and how its labels are written.
 pub struct Axis<'a> {
@@ -66,15 +66,24 @@ impl<'a> Axis<'a> {
             Labels::Numbers | Labels::Words => axis_font(),
         };
         let label = |(nth, full): (usize, &String)| {
-            let text = elide_middle(ui.painter(), full, &font, max_width);
             let is_marked = self.side.marked.contains(&nth);
             let color = if is_marked { colors.subject } else { colors.text };
-            let mut job = LayoutJob::default();
-            job.append(&text, 0.0, TextFormat::simple(font.clone(), color));
-            if is_marked {
-                job.append("*", 0.0, TextFormat::simple(font.clone(), color));
+            let laid_out = |text: &str| {
+                let mut job = LayoutJob::default();
+                job.append(text, 0.0, TextFormat::simple(font.clone(), color));
+                if is_marked {
+                    job.append("*", 0.0, TextFormat::simple(font.clone(), color));
+                }
+                ui.painter().layout_job(job)
+            };
+            let text = legible(ui.painter(), full, &font);
+            let galley = laid_out(&text);
+            // Most labels fit, and all are laid out in each frame.
+            if galley.size().x <= max_width {
+                return Label { nth, is_elided: text != *full, galley };
             }
-            Label { nth, is_elided: text != *full, galley: ui.painter().layout_job(job) }
+            let text = elide_middle(ui.painter(), full, &font, max_width);
+            Label { nth, is_elided: text != *full, galley: laid_out(&text) }
         };
         self.side.labels.iter().enumerate().map(label).collect()
     }

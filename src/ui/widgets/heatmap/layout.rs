@@ -59,20 +59,26 @@ pub(super) const BAR_GAP: f32 = 12.0;
 impl Heatmap<'_> {
     /// `room`: for the map with its labels and its bar.
     pub(super) fn layout(&self, ui: &Ui, bar: &ColorBar<'_>, room: Vec2) -> Layout {
-        let layout = self.layout_beside(ui, bar, 1, room);
+        let labels = [&self.rows, &self.columns].map(|it| it.galleys(ui, MAX_LABEL_WIDTH));
+        let layout = self.layout_beside(ui, bar, 1, room, labels.clone());
         let below = layout.size.y - layout.map.bottom();
         if self.picture.is_some() || bar.n_lines(ui, layout.map.height(), below) == 1 {
             return layout;
         }
-        self.layout_beside(ui, bar, 2, room)
+        self.layout_beside(ui, bar, 2, room, labels)
     }
 
-    /// `n_lines`: those of the bar's name.
-    fn layout_beside(&self, ui: &Ui, bar: &ColorBar<'_>, n_lines: usize, room: Vec2) -> Layout {
+    /// `n_lines`: those of the bar's name. The labels are those of rows and of columns.
+    fn layout_beside(
+        &self,
+        ui: &Ui,
+        bar: &ColorBar<'_>,
+        n_lines: usize,
+        room: Vec2,
+        [row_labels, column_labels]: [Vec<Label>; 2],
+    ) -> Layout {
         let (n_rows, n_columns) = (self.map.n_rows(), self.map.n_columns());
         let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font())).ceil();
-        let row_labels = self.rows.galleys(ui, MAX_LABEL_WIDTH);
-        let column_labels = self.columns.galleys(ui, MAX_LABEL_WIDTH);
         let widest =
             |labels: &[Label]| labels.iter().map(|label| label.galley.size().x).fold(0.0, f32::max);
         let pixel = 1.0 / ui.pixels_per_point();

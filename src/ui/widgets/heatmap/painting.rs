@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use eframe::egui::{
-    Align2, Color32, ColorImage, FontId, Id, Painter, Pos2, Rect, Response, Sense, Stroke,
-    StrokeKind, TextureId, TextureOptions, Ui, Vec2, pos2, vec2,
+    Align2, Color32, ColorImage, Id, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind,
+    TextureId, TextureOptions, Ui, Vec2, pos2, vec2,
 };
 
 use super::layout::{LABEL_GAP, Layout};
@@ -14,12 +14,13 @@ use super::{Cell, Heatmap};
 use crate::figure::Marks;
 use crate::ui::theme::{axis_font, palette, text_on};
 use crate::ui::widgets::made_once::cached_texture;
-use crate::ui::widgets::text::{elide_middle, rotated_text};
+use crate::ui::widgets::text::{fitted, rotated_text};
 
 const TICK: f32 = 3.0;
 
 /// The room in points beside a text in its cell, of both sides.
 const TEXT_MARGINS: f32 = 4.0;
+const ELIDED_MARGINS: f32 = 6.0;
 
 /// The width in points from which on a text that does not fit in its cell is shortened; in narrower
 /// cells it is left out.
@@ -70,19 +71,16 @@ impl Heatmap<'_> {
                 let Some(text) = self.map.marks(self.nth(at)).text else { continue };
                 let value = self.value(at);
                 let ink = if value.is_nan() { colors.text } else { text_on(color(value)) };
-                let mut text = text.to_owned();
                 let mut font = axis_font();
+                let mut galley = painter.layout_no_wrap(text.to_owned(), font.clone(), ink);
                 if cell.x >= ELIDED_FROM {
-                    let room = cell.x - 6.0;
-                    let fits = |font: &FontId| {
-                        painter.layout_no_wrap(text.clone(), font.clone(), ink).size().x <= room
-                    };
-                    while font.size > SMALLEST && !fits(&font) {
+                    let room = cell.x - ELIDED_MARGINS;
+                    while font.size > SMALLEST && galley.size().x > room {
                         font.size = (font.size - 1.0).max(SMALLEST);
+                        galley = painter.layout_no_wrap(text.to_owned(), font.clone(), ink);
                     }
-                    text = elide_middle(&painter, &text, &font, room);
+                    galley = fitted(&painter, text, &font, ink, room);
                 }
-                let galley = painter.layout_no_wrap(text, font, ink);
                 if galley.size().x <= cell.x - TEXT_MARGINS {
                     let center = map.min + vec2(column as f32 + 0.5, row as f32 + 0.5) * cell;
                     painter.galley(center - galley.size() / 2.0, galley, ink);
