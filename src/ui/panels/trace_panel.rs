@@ -86,8 +86,8 @@ pub fn traces_ui(
     let shows_tokens = height >= TIGHT_ROW;
     let mut picked = Vec::new();
     for (nth, line) in blocks.chunks(n_beside).enumerate() {
-        // The last line is full as well, however few are left for it.
-        let size = vec2((room.x + GAP) / line.len() as f32 - GAP, height.max(0.0));
+        // A last one alone is no larger than the others, so that all are compared by eye.
+        let size = vec2((room.x + GAP) / n_beside as f32 - GAP, height.max(0.0));
         if nth > 0 {
             ui.add(Separator::default().spacing(between));
         }

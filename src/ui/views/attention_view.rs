@@ -43,6 +43,9 @@ const LEAST_HEIGHT: f32 = 220.0;
 /// The room for the small print, in lines.
 const CAPTION_LINES: f32 = 4.0;
 
+/// The least width in points of the small print beside the map of one head.
+const CAPTION_WIDTH: f32 = 220.0;
+
 /// The part of a pane's height that the one head takes above all, where both scroll.
 const MAP_HEIGHT: f32 = 0.55;
 
@@ -82,14 +85,6 @@ pub fn attention_ui(
         ui.add_space(to_spare.max(0.0));
         selection.layer = Some(index_ui(ui, "Layer", layer, n_layers - 1));
         selection.head = Some(index_ui(ui, "Head", head, attention.n_heads - 1));
-        ui.add_space(4.0);
-        let choices = [
-            (Drawing::Map, "Map", "Queries down, keys across"),
-            (Drawing::Lines, "Lines", "From token to token, as BertViz draws it"),
-        ];
-        for (drawing, text, tooltip) in choices {
-            ui.selectable_value(&mut view.settings.drawing, drawing, text).on_hover_text(tooltip);
-        }
     });
     ui.horizontal_wrapped(|ui| {
         ui.label("Show");
@@ -97,6 +92,14 @@ pub fn attention_ui(
             let command = Command::WeighAttention(weighting);
             let is_chosen = view.settings.weighting == weighting;
             command_choice_ui(ui, is_chosen, command, commands);
+        }
+        ui.label("as");
+        let choices = [
+            (Drawing::Map, "Map", "Queries down, keys across"),
+            (Drawing::Lines, "Lines", "From token to token, as BertViz draws it"),
+        ];
+        for (drawing, text, tooltip) in choices {
+            ui.selectable_value(&mut view.settings.drawing, drawing, text).on_hover_text(tooltip);
         }
     });
 
@@ -116,6 +119,7 @@ pub fn attention_ui(
         if n_sharing == 1 { about } else { format!("{about}\n{}", about_key(head, n_sharing)) }
     };
     let prompt = &attention.prompt;
+    let mut caption = Some(caption);
     let (position, picked) = match split {
         Split::Beside { map_width } => {
             let has_room = width - ui.spacing().item_spacing.x - map_width >= CUT_WIDTH;
@@ -143,7 +147,17 @@ pub fn attention_ui(
             columns.inner
         }
         Split::Above { map_height, atlas_height } => {
-            let position = large_ui(ui, view, map_height, before, ctx, commands);
+            let top = ui.horizontal_top(|ui| {
+                let large = ui.vertical(|ui| large_ui(ui, view, map_height, before, ctx, commands));
+                // The small print takes the room that a narrow map leaves.
+                if ui.available_width() >= CAPTION_WIDTH
+                    && let Some(caption) = caption.take()
+                {
+                    ui.vertical(|ui| caption.laid_out(ui).show(ui));
+                }
+                large.inner
+            });
+            let position = top.inner;
             cut_ui(ui, &mut view.cut, prompt, n_layers, ctx, commands);
             atlas.max_height = atlas_height;
             (position, atlas.show(ui, ctx, about))
@@ -159,11 +173,13 @@ pub fn attention_ui(
     if let Some((layer, head)) = picked {
         (selection.layer, selection.head) = (Some(layer), Some(head));
     }
-    ui.scope(|ui| {
-        // Maps that are wider than the pane do not make it wider.
-        ui.set_max_width(width);
-        caption.laid_out(ui).show(ui);
-    });
+    if let Some(caption) = caption {
+        ui.scope(|ui| {
+            // Maps that are wider than the pane do not make it wider.
+            ui.set_max_width(width);
+            caption.laid_out(ui).show(ui);
+        });
+    }
     // To look at the head that is shown at first is not to pick it.
     (selection != before).then_some(ViewAction::Select(selection)).or(hovered)
 }
