@@ -228,4 +228,23 @@ fn an_average_of_traces_is_what_their_sweep_has_in_common() {
         }
     }
     assert_eq!(average["n_facts"].as_u64().unwrap(), 5);
+
+    let charts = found["figure"]["charts"].as_array().unwrap().iter();
+    let totals = charts
+        .map(|it| &it["Table"])
+        .find(|it| it["name"].as_str().is_some_and(|it| it.starts_with("Total effect, p(answer)")));
+    let rows = totals.expect("the sweep has the total effect")["rows"].as_array().unwrap();
+    for (place, key) in [
+        ("Clean", "clean"),
+        ("Corrupted", "corrupted"),
+        ("Total effect (clean − corrupted)", "total"),
+    ] {
+        let row = rows.iter().find(|it| it["cells"][1]["Text"] == place).unwrap();
+        let cell = |nth: usize| row["cells"][nth]["Number"].as_f64().unwrap();
+        let (mean, low, n) = (cell(2), cell(3), cell(8));
+        let estimate = |of: &str| averaged[key][of].as_f64().unwrap();
+        assert!((mean - estimate("mean")).abs() < 1e-6, "{place}: {mean}");
+        assert!((low - estimate("low")).abs() < 1e-6, "{place}: {low}");
+        assert_eq!(n, estimate("n"), "{place}");
+    }
 }

@@ -10,7 +10,7 @@ use crate::figure::words::{
     about_severed, at, computed, joined, long_answer, metric_name, metric_or_prob, no_effect,
     not_first_guess, reading, rises, severed, told,
 };
-use crate::figure::{Chart, ColorMap, Figure, Key, Map, Side, extent};
+use crate::figure::{Cell, Chart, ColorMap, Figure, Key, Map, Row, Side, Table, extent};
 
 pub(super) fn figure(trace: &CausalTrace, look: &Look<'_>) -> Figure {
     let metric = metric_or_prob(look.metric, &trace.clean);
@@ -22,6 +22,7 @@ pub(super) fn figure(trace: &CausalTrace, look: &Look<'_>) -> Figure {
     Figure {
         title: format!("{} — {quantity}", patched(trace)),
         charts,
+        undrawn: shown.total().map(Chart::Table).into_iter().collect(),
         notes: notes(&shown, look),
         warnings: warnings(trace, metric),
         ..Figure::default()
@@ -91,6 +92,22 @@ impl<'a> Shown<'a> {
 
     fn corrupted(&self) -> f32 {
         Measurement::mean(&self.trace.corrupted, self.metric).unwrap_or(f32::NAN)
+    }
+
+    /// What the corruption takes away, which of one fact a note says. `None` before the corrupted runs are
+    /// there.
+    fn total(&self) -> Option<Table> {
+        let &Effects { clean, corrupted, total, .. } = self.effects.as_ref()?;
+        let rows = [
+            ("Clean", told(self.metric, clean)),
+            ("Corrupted", told(self.metric, corrupted)),
+            ("Total effect (clean − corrupted)", total),
+        ];
+        let row = |(name, value): (&str, f32)| {
+            Row::new([Cell::Text(name.to_owned()), Cell::Number(value)])
+        };
+        let columns = ["Of", &*metric_name(self.metric, &self.trace.prompt)];
+        Some(Table::new("Total effect", columns, rows.map(row)))
     }
 
     /// The number that a colour stands for. Dark is what matters, whichever run is changed and
