@@ -127,11 +127,10 @@ fn readings(
 
 impl From<AnalysisError> for Stop {
     fn from(error: AnalysisError) -> Self {
-        match error {
-            AnalysisError::Cancelled(_) | AnalysisError::Device(_) | AnalysisError::Unfit(_) => {
-                Self::Failed(error)
-            }
-            of_fact => Self::LeftOut(Cause::NotTraced, of_fact.to_string()),
+        if error.is_of_one_fact() {
+            Self::LeftOut(Cause::NotTraced, error.to_string())
+        } else {
+            Self::Failed(error)
         }
     }
 }
