@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::config::{Biases, NormPlaces, QkNorm, Scores, WindowedLayers};
-use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
+use super::super::tensor_names::TensorNames;
 use super::super::{ModelConfig, Nonlinearity, Unembedding};
 use super::block_fields::BlockFields;
 use super::layer_types::{layer_types, windowed_layers};
@@ -15,21 +15,9 @@ use super::{Family, above_zero};
 pub(super) const NAMES: TensorNames = TensorNames {
     // The others are those of Gemma 3's checkpoints that also see.
     prefixes: &["model.language_model.", "language_model.model.", "model.", "language_model."],
-    unembedding: "lm_head.weight",
-    embedding: "embed_tokens.weight",
-    positions: "",
-    final_norm: "norm",
-    block: "layers",
     norms: ["input_layernorm", "pre_feedforward_layernorm"],
-    norms_after: ["post_attention_layernorm", "post_feedforward_layernorm"],
     gains_less: 1.0,
-    heads: HeadNames::Apart {
-        maps: ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
-        norms: ["self_attn.q_norm", "self_attn.k_norm"],
-    },
-    attention_output: "self_attn.o_proj",
-    mlp: ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"],
-    layout: MatrixLayout::OutFirst,
+    ..super::llama::NAMES
 };
 
 /// The fields of a `config.json` that matter. `None` stands for a cap that there is not, or a field that

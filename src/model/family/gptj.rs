@@ -10,15 +10,8 @@ use super::super::{ModelConfig, Nonlinearity, Unembedding};
 use super::Family;
 
 pub(super) const NAMES: TensorNames = TensorNames {
-    prefixes: &["transformer."],
-    unembedding: "lm_head.weight",
-    embedding: "wte.weight",
     positions: "",
-    final_norm: "ln_f",
-    block: "h",
     norms: ["ln_1", "ln_1"],
-    norms_after: ["", ""],
-    gains_less: 0.0,
     heads: HeadNames::Apart {
         maps: ["attn.q_proj", "attn.k_proj", "attn.v_proj"],
         norms: ["", ""],
@@ -26,6 +19,7 @@ pub(super) const NAMES: TensorNames = TensorNames {
     attention_output: "attn.out_proj",
     mlp: ["mlp.fc_in", "", "mlp.fc_out"],
     layout: MatrixLayout::OutFirst,
+    ..super::gpt2::NAMES
 };
 
 /// The fields of a `config.json` that matter.
