@@ -1,0 +1,150 @@
+//! What a population's figure says in words: which facts there are, and what to beware of in its numbers.
+
+use std::collections::BTreeMap;
+
+use super::charts::LEVEL;
+use super::figure::{GroupBy, Shown};
+use super::left_out::reasons;
+use super::read::{Fact, Numbers, Population};
+use crate::analysis::Resampling;
+use crate::figure::words::{counted, is_relative, joined};
+use crate::figure::{Cell, Row, Table};
+
+impl Population {
+    /// How many facts there are of which kind.
+    pub(super) fn counts(&self, kept: &[usize]) -> Table {
+        let mut counts: BTreeMap<(String, String, &str), usize> = BTreeMap::new();
+        for &nth in kept {
+            let Fact { direction, known, left_out, .. } = &self.facts[nth];
+            let result = if left_out.is_none() { "asked" } else { "left out" };
+            *counts.entry((direction.clone(), known.clone(), result)).or_default() += 1;
+        }
+        let row = |((direction, known, result), n): ((String, String, &str), usize)| {
+            let texts = [direction, known, result.to_owned()].map(Cell::Text);
+            Row::new(texts.into_iter().chain([Cell::Number(n as f32)]))
+        };
+        Table::new("Facts", ["Asked as", "Known", "Result", "Facts"], counts.into_iter().map(row))
+    }
+
+    /// Says that facts measure different things, which no mean mixes. `None` if they do not.
+    fn mixture(&self, kept: &[usize], whole: &[&Numbers]) -> Option<String> {
+        let first = whole.iter().find(|it| self.others(it).next().is_some())?;
+        let all = std::iter::once(*first).chain(self.others(first));
+        let count = |it: &Numbers| {
+            let n = kept.iter().filter(|&&nth| it.has(nth)).count();
+            format!(
+                "{} of {}",
+                it.measured.as_deref().unwrap_or("the quantity itself"),
+                counted(n, "fact")
+            )
+        };
+        let counts: Vec<String> = all.map(count).collect();
+        Some(format!(
+            "The facts are not measured by the same number, so each kind has charts of its own: {}. A \
+             foil is taken off where a fact has one",
+            joined(&counts)
+        ))
+    }
+
+    pub(super) fn warnings(&self, kept: &[usize], whole: &[&Numbers]) -> Vec<String> {
+        let facts = kept.iter().map(|&nth| &self.facts[nth]);
+        let mut warnings =
+            reasons(facts.filter_map(|it| Some((&*it.case, it.left_out.as_deref()?))));
+        warnings.extend(self.mixture(kept, whole));
+        if let Some(it) = whole.iter().find(|it| is_relative(&it.quantity)) {
+            warnings.push(format!(
+                "{}: relative to a small number it has no bound, so few facts may decide its mean",
+                it.quantity
+            ));
+        }
+        let n_asked = self.manifest.n_asked;
+        if self.facts.len() < n_asked {
+            warnings.push(format!(
+                "{} of {n_asked} facts are there yet; the same `sweep` goes on",
+                self.facts.len()
+            ));
+        }
+        warnings
+    }
+
+    pub(super) fn notes(
+        &self,
+        shown: &Shown,
+        lists: &[&Numbers],
+        relative: &[&Numbers],
+    ) -> Vec<String> {
+        let Resampling { n_draws, n_permutations, seed } = shown.resampling;
+        let mut notes = vec![
+            "Each fact counts once: tokens of one role are averaged within it. Means are over the facts \
+             that have such a token; a fact that lacks one is not filled in"
+                .to_owned(),
+            format!(
+                "95 % intervals over facts: ±1.96 standard errors, and the percentile bootstrap of \
+                 {n_draws} draws, seed {seed}"
+            ),
+            format!(
+                "p: {n_permutations} {} with the largest |mean ÷ standard error| of all places as the \
+                 measure, so that it holds for all of them together; ° and a line across mark what is not \
+                 below {LEVEL}",
+                match shown.by {
+                    GroupBy::Way => "sign flips of facts",
+                    _ => "sign flips of facts, or relabellings of them for a difference,",
+                }
+            ),
+        ];
+        let mut measured: Vec<&str> =
+            self.charts.iter().filter_map(|it| it.measured.as_deref()).collect();
+        measured.sort_unstable();
+        measured.dedup();
+        if let [only] = measured[..] {
+            notes.push(format!("Numbers are of {only}"));
+        }
+        let n_single: usize = self.charts.iter().map(|it| it.n_single).sum();
+        if n_single > 0 {
+            let places = counted(n_single, "place");
+            notes.push(format!("Left out, because only one fact has each: {places}"));
+        }
+        if !lists.is_empty() {
+            let mut names: Vec<&str> = lists.iter().map(|it| &*it.chart).collect();
+            names.dedup();
+            notes.push(format!(
+                "Left out, because they list only the largest parts of each fact, and a mean over those \
+                 facts in which a part is large would be too large: {}; to see them, choose their chart \
+                 (--chart)",
+                names.join(", ")
+            ));
+        }
+        if !relative.is_empty() {
+            let mut names: Vec<String> =
+                relative.iter().map(|it| format!("{}, {}", it.chart, it.quantity)).collect();
+            names.dedup();
+            notes.push(format!(
+                "Left out, because a number relative to a small one has no bound, so that few facts decide \
+                 its mean: {}; --chart shows them all the same",
+                names.join("; ")
+            ));
+        }
+        let is_shared = self.manifest.settings.get("shared_draws") == Some(&true.into());
+        if is_shared {
+            notes.push(
+                "All facts share the draws of one seed, as in ROME: the intervals leave out how much \
+                 the means would change with other draws"
+                    .to_owned(),
+            );
+        }
+        let settings = &self.manifest;
+        notes.push(format!(
+            "Facts of {} ({}), model {} ({}), spec {}",
+            settings.facts.display(),
+            short(&settings.facts_sha256),
+            settings.model,
+            short(&settings.model_sha256),
+            short(&settings.spec_sha256),
+        ));
+        notes
+    }
+}
+
+fn short(hash: &str) -> String {
+    format!("#{}", hash.get(..8).unwrap_or(hash))
+}
