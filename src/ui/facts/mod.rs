@@ -16,4 +16,4 @@ pub use list::FactList;
 pub use others::Others;
 pub use recall::{Recall, Recalled};
 pub use taught::{Lesson, Plan, Taught, plan_of};
-pub use typed::TypedFact;
+pub use typed::{TypedFact, fact_of_fields};

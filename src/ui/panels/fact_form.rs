@@ -4,7 +4,8 @@ use eframe::egui::{CollapsingHeader, Key, RichText, ScrollArea, TextEdit, Ui};
 
 use crate::facts::{Fact, Record};
 use crate::ui::command::Command;
-use crate::ui::state::{FactId, TypedFact, capitalized};
+use crate::ui::facts::fact_of_fields;
+use crate::ui::state::{FactId, TypedFact};
 use crate::ui::theme;
 
 /// A fact that is being typed.
@@ -205,16 +206,8 @@ impl Texts {
     }
 
     fn fact(&self, without_prompt: &str) -> Result<Fact, String> {
-        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        // The answer has a leading space of its own.
-        let prompt = self.prompt.trim_end();
-        if prompt.is_empty() {
-            return Err(without_prompt.to_owned());
-        }
-        let subject = given(&self.subject);
-        let fact =
-            Fact::from_text(prompt, subject.as_deref()).map_err(|error| capitalized(&error))?;
-        Ok(Fact { answer: given(&self.answer), foil: given(&self.foil), ..fact })
+        let Self { prompt, subject, answer, foil } = self;
+        fact_of_fields([prompt, subject, answer, foil].map(|it| &**it), without_prompt)
     }
 }
 

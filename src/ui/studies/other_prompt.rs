@@ -9,6 +9,7 @@ use crate::analysis::comparison::Second;
 use crate::facts::{Fact, Record};
 use crate::figure::words::capitalized;
 use crate::tokens::TokenizedPrompt;
+use crate::ui::facts::fact_of_fields;
 use crate::ui::theme;
 use crate::ui::widgets::{PairingClick, pairing_ui};
 
@@ -241,15 +242,8 @@ impl Edited {
 
 impl Typed {
     fn fact(&self) -> Result<Fact, String> {
-        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        // The answer brings its own leading space.
-        let prompt = self.prompt.trim_end();
-        if prompt.is_empty() {
-            return Err("Type the prompt to take activations from".to_owned());
-        }
-        let fact = Fact::from_text(prompt, given(&self.subject).as_deref());
-        let fact = fact.map_err(|error| capitalized(&error))?;
-        Ok(Fact { answer: given(&self.answer), ..fact })
+        let fields = [&*self.prompt, &self.subject, &self.answer, ""];
+        fact_of_fields(fields, "Type the prompt to take activations from")
     }
 
     fn form_ui(&mut self, ui: &mut Ui) {
