@@ -1,12 +1,12 @@
 //! The facts there are, and those that a search finds.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::filter::Told;
 use super::typed::TYPED;
-use super::{FactId, Filter, Known, Lesson, Order, Plan, Recall, Recalled, Taught, TypedFact};
+use super::{FactId, Filter, Lesson, Order, Plan, Recall, Taught, TypedFact};
 use crate::facts::{Dataset, Direction, Record};
 use crate::population::RelationAnswers;
 use crate::tokens::Flags;
@@ -306,72 +306,31 @@ impl FactList {
         self.found.get(there).copied()
     }
 
-    /// A fact is found if it holds every word of the query.
+    /// A fact is found if it holds every word of the query and passes the filter.
     fn search(&mut self) {
         let query = self.query.to_lowercase();
         let words: Vec<&str> = query.split_whitespace().collect();
         let matches = |text: &str| words.iter().all(|word| text.contains(word));
         let typed = self.listed.iter().copied();
         let typed = typed.filter(|&nth| matches(&self.typed_texts[nth])).map(FactId::Typed);
-        let records = (0..self.dataset_texts.len())
-            .filter(|&nth| matches(&self.dataset_texts[nth]) && self.passes(nth));
-        let mut records: Vec<usize> = records.collect();
-        let forward = |nth: &usize| self.recall.get(*nth, Direction::Forward);
-        // Stable, so that equals stay as in the file.
-        match self.filter.order {
-            Order::File => {}
-            Order::Probability => records.sort_by(|a, b| {
-                later_if_none(forward(a), forward(b), |a, b| b.prob.total_cmp(&a.prob))
-            }),
-            Order::Rank => records
-                .sort_by(|a, b| later_if_none(forward(a), forward(b), |a, b| a.rank.cmp(&b.rank))),
+        let all = self.dataset.iter().flat_map(|it| &it.records).enumerate();
+        let passes = |(nth, record): (usize, &Record)| {
+            let told = Told {
+                record,
+                recalled: Direction::ALL.map(|it| self.recall.get(nth, it)),
+                flags: self.flags.get(nth),
+                plan: self.plans.get(nth).copied().flatten(),
+            };
+            (matches(&self.dataset_texts[nth]) && self.filter.passes(&told)).then_some(nth)
+        };
+        let mut records: Vec<usize> = all.filter_map(passes).collect();
+        let order = self.filter.order;
+        if order != Order::File {
+            let forward = |nth: usize| self.recall.get(nth, Direction::Forward);
+            // Stable, so that equals stay as in the file.
+            records.sort_by(|&a, &b| order.compare(forward(a), forward(b)));
         }
         self.found = typed.chain(records.into_iter().map(FactId::Record)).collect();
-    }
-
-    fn passes(&self, nth: usize) -> bool {
-        let Some(record) = self.dataset.as_ref().and_then(|it| it.records.get(nth)) else {
-            return false;
-        };
-        let Filter { relation, cardinality, has_inverse, is_one_token, .. } = &self.filter;
-        let Filter { no_leak, no_collision, known, lesson, .. } = &self.filter;
-        let flagged = |test: fn(&Flags) -> bool| {
-            self.flags.get(nth).is_none_or(|[forward, _]| forward.as_ref().is_some_and(test))
-        };
-        let [forward, inverse] =
-            [Direction::Forward, Direction::Inverse].map(|it| self.recall.get(nth, it));
-        let is_known = |it: Recalled| it.is_known(self.filter.known_by);
-        let (knows_forward, knows_inverse) =
-            (forward.and_then(is_known), inverse.and_then(is_known));
-        (relation.is_none() || *relation == record.relation)
-            && (cardinality.is_none() || *cardinality == record.cardinality)
-            && (!has_inverse || record.inverse.is_some())
-            && (!is_one_token || forward.is_some_and(|it| it.n_answer_tokens == 1))
-            && lesson.is_none_or(|lesson| {
-                self.plans.get(nth).is_some_and(|it| it.is_some_and(|it| lesson.is_of(&it)))
-            })
-            && (!no_leak || !flagged(|it| it.leaks))
-            && (!no_collision || !flagged(|it| it.collides_with.is_some()))
-            && match known {
-                None => true,
-                Some(Known::Forward) => knows_forward == Some(true),
-                Some(Known::Inverse) => knows_inverse == Some(true),
-                Some(Known::Both) => knows_forward == Some(true) && knows_inverse == Some(true),
-                Some(Known::Neither) => {
-                    knows_forward == Some(false) && knows_inverse == Some(false)
-                }
-            }
-    }
-}
-
-fn later_if_none<T>(
-    a: Option<T>,
-    b: Option<T>,
-    compare: impl FnOnce(T, T) -> Ordering,
-) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => compare(a, b),
-        (a, b) => b.is_some().cmp(&a.is_some()),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use eframe::egui::{CentralPanel, Color32, Frame, Margin, Panel, Ui};
 
 mod fact_form;
+mod fact_row;
 mod facts_panel;
 mod help;
 mod jobs_panel;
