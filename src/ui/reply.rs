@@ -1,8 +1,13 @@
 //! What the window's own threads answer: those that read, write and ask for files.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use eframe::egui;
 
 use super::dialogs::Purpose;
 use super::state::{Mark, ReadSweep};
@@ -123,4 +128,20 @@ pub enum FromHub {
 pub struct ReadSession {
     pub session: Session,
     pub present: Present,
+}
+
+/// Does work on a thread of its own, and tells the window its answer. The error says why there is no such
+/// thread.
+pub fn aside(
+    name: &str,
+    replies: &Sender<Reply>,
+    ctx: &egui::Context,
+    work: impl FnOnce() -> Reply + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let (replies, ctx) = (replies.clone(), ctx.clone());
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // The window has closed: nobody to tell.
+        _ = replies.send(work());
+        ctx.request_repaint();
+    })
 }

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::thread;
 
 use eframe::egui::{self, ColorImage};
 use image::{ExtendedColorType, ImageEncoder as _};
 
-use super::reply::Reply;
+use super::reply::{Reply, aside};
 use crate::whole_file;
 
 mod large;
@@ -23,17 +22,14 @@ pub fn capture(ctx: &egui::Context, path: PathBuf, replies: &Sender<Reply>) {
 
 /// On a thread of its own. How it went comes as [`Reply::Screenshot`].
 pub fn write(image: Arc<ColorImage>, path: PathBuf, ctx: &egui::Context, replies: &Sender<Reply>) {
-    let (ctx, replies, failed) = (ctx.clone(), replies.clone(), replies.clone());
     let path_then = path.clone();
-    let thread = thread::Builder::new().name("screenshot".to_owned()).spawn(move || {
+    let thread = aside("screenshot", replies, ctx, move || {
         let saved = save(&image, &path).map_err(|error| error.to_string());
-        // The window has closed: nobody to tell.
-        _ = replies.send(Reply::Screenshot { path, saved });
-        ctx.request_repaint();
+        Reply::Screenshot { path, saved }
     });
     if let Err(error) = thread {
         let saved = Err(error.to_string());
-        _ = failed.send(Reply::Screenshot { path: path_then, saved });
+        _ = replies.send(Reply::Screenshot { path: path_then, saved });
     }
 }
 

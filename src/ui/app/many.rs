@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use eframe::egui;
@@ -19,7 +18,7 @@ use crate::population::{
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::pane::Pane;
-use crate::ui::reply::Reply;
+use crate::ui::reply::{Reply, aside};
 use crate::ui::row::Row;
 use crate::ui::state::{
     Amount, Asking, Estimated, JobKind, LONG, ManyJob, ManyOptions, OpenSweep, ReadSweep,
@@ -332,13 +331,10 @@ impl App {
         }
         (open.is_reading, open.has_grown) = (true, false);
         let (dir, view, before) = (open.dir.clone(), open.view.clone(), open.read.clone());
-        let (ctx, replies) = (ctx.clone(), self.replies.clone());
-        let thread = thread::Builder::new().name("read sweep".to_owned()).spawn(move || {
+        let thread = aside("read sweep", &self.replies, ctx, move || {
             let start = Instant::now();
             let read = read(&dir, view, before).map_err(|error| capitalized(&error));
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Swept { dir, read, took: start.elapsed() });
-            ctx.request_repaint();
+            Reply::Swept { dir, read, took: start.elapsed() }
         });
         if let Err(error) = thread {
             open.error = Some(format!("The folder cannot be read: {error}"));

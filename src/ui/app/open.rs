@@ -1,7 +1,6 @@
 //! Opening models and datasets, and asking for their paths.
 
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Instant;
 
 use eframe::egui;
@@ -16,7 +15,7 @@ use crate::ui::command::Command;
 use crate::ui::dialogs::{self, Purpose};
 use crate::ui::export::ExportDialog;
 use crate::ui::path_prompt::{PathPrompt, Why};
-use crate::ui::reply::{ReadSession, Reply};
+use crate::ui::reply::{ReadSession, Reply, aside};
 use crate::ui::row::Row;
 use crate::ui::state::{JobKind, ModelState, capitalized};
 use crate::worker::{DeviceChoice, Engine, Job, JobId, Which, Work};
@@ -165,12 +164,10 @@ impl App {
         self.state.error = None;
         self.state.notice = Some(format!("Reading {}", dir.display()));
         self.checking[which as usize] = Some(dir.clone());
-        let (replies, dir_then, ctx_then) = (self.replies.clone(), dir.clone(), ctx.clone());
-        let thread = thread::Builder::new().name("check model".to_owned()).spawn(move || {
+        let dir_then = dir.clone();
+        let thread = aside("check model", &self.replies, ctx, move || {
             let checked = Engine::check(&dir).map_err(|error| capitalized(&error));
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Checked { which, dir, checked });
-            ctx_then.request_repaint();
+            Reply::Checked { which, dir, checked }
         });
         if let Err(error) = thread {
             self.model_checked(which, dir_then, Err(format!("The model cannot be read: {error}")));
@@ -250,12 +247,10 @@ impl App {
         }
         self.state.error = None;
         self.state.reading = Some(path.clone());
-        let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
-        let thread = thread::Builder::new().name("dataset".to_owned()).spawn(move || {
+        let path_then = path.clone();
+        let thread = aside("dataset", &self.replies, ctx, move || {
             let read = DatasetIdentity::of(&path).map_err(|error| capitalized(&error));
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Dataset { path, read });
-            ctx.request_repaint();
+            Reply::Dataset { path, read }
         });
         if let Err(error) = thread {
             let read = Err(format!("The dataset cannot be read: {error}"));
@@ -309,14 +304,11 @@ impl App {
             return;
         };
         let facts = dataset.clone();
-        let (ctx, replies) = (ctx.clone(), self.replies.clone());
-        let thread = thread::Builder::new().name("subjects".to_owned()).spawn(move || {
+        let thread = aside("subjects", &self.replies, ctx, move || {
             let tokens = subject_tokens(&model.tokenizer, facts.subjects()).ids.into();
             let flags = flags(&facts.records, &model.tokenizer);
             let dataset = facts.path;
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Subjects { dataset, which, model, tokens, flags });
-            ctx.request_repaint();
+            Reply::Subjects { dataset, which, model, tokens, flags }
         });
         if let Err(error) = thread {
             self.state.error = Some(format!("The subjects cannot be counted: {error}"));

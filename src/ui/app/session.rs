@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 use eframe::egui::{self, ViewportCommand};
 
@@ -12,7 +11,7 @@ use crate::session::Session;
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::panels;
-use crate::ui::reply::{ReadSession, Reply};
+use crate::ui::reply::{ReadSession, Reply, aside};
 use crate::ui::row::Row;
 use crate::ui::state::{
     Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized,
@@ -78,16 +77,13 @@ impl App {
         let Some(snapshot) = self.state.snapshot(&self.views.workspace) else { return };
         self.state.notice = Some("Saving the session…".to_owned());
         self.saving_begins();
-        let ctx_then = ctx;
-        let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
-        let thread = thread::Builder::new().name("save session".to_owned()).spawn(move || {
+        let path_then = path.clone();
+        let thread = aside("save session", &self.replies, ctx, move || {
             let saved = snapshot.save(&path).map(Box::new);
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::SessionSaved { path, saved });
-            ctx.request_repaint();
+            Reply::SessionSaved { path, saved }
         });
         if let Err(error) = thread {
-            self.session_saved(path_then, Err(error.to_string()), ctx_then);
+            self.session_saved(path_then, Err(error.to_string()), ctx);
         }
     }
 
@@ -121,15 +117,13 @@ impl App {
         self.state.error = None;
         self.state.reading_session = Some(path.clone());
         self.state.notice = Some(format!("Reading {}", path.display()));
-        let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
-        let thread = thread::Builder::new().name("open session".to_owned()).spawn(move || {
+        let path_then = path.clone();
+        let thread = aside("open session", &self.replies, ctx, move || {
             let read = Session::load(&path).map_err(|error| capitalized(&error)).map(|session| {
                 let present = session.present();
                 Box::new(ReadSession { session, present })
             });
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Session { path, read });
-            ctx.request_repaint();
+            Reply::Session { path, read }
         });
         if let Err(error) = thread {
             let read = Err(format!("The session cannot be read: {error}"));

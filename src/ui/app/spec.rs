@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 use eframe::egui;
 
@@ -14,7 +13,7 @@ use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::ui::command::Command;
 use crate::ui::dialogs::{MAX_SPEC_BYTES, Purpose};
 use crate::ui::pane::Pane;
-use crate::ui::reply::Reply;
+use crate::ui::reply::{Reply, aside};
 use crate::ui::state::{Run, capitalized};
 use crate::worker::{ModelInfo, Which};
 
@@ -110,13 +109,10 @@ impl App {
             return;
         }
         // A dataset may be large.
-        let (ctx, replies) = (ctx.clone(), self.replies.clone());
-        let thread = thread::Builder::new().name("experiment".to_owned()).spawn(move || {
+        let thread = aside("experiment", &self.replies, ctx, move || {
             let asked = asked_by(&written, &info.tokenizer);
             let written = Box::new(written);
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Question { written, asked, model: info });
-            ctx.request_repaint();
+            Reply::Question { written, asked, model: info }
         });
         if let Err(error) = thread {
             self.state.error = Some(format!("The dataset cannot be read: {error}"));

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 use eframe::egui::{self, ColorImage};
 use image::RgbImage;
@@ -16,7 +15,7 @@ use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::export::ExportDialog;
 use crate::ui::pane::Pane;
-use crate::ui::reply::Reply;
+use crate::ui::reply::{Reply, aside};
 use crate::ui::row::Row;
 use crate::whole_file;
 
@@ -113,13 +112,10 @@ impl App {
     /// gigabytes take a while to hash.
     fn record(&mut self, asked: Vec<Option<Asked>>, ctx: &egui::Context) {
         self.n_exports += 1;
-        let (nth, ctx, replies) = (self.n_exports, ctx.clone(), self.replies.clone());
-        let thread = thread::Builder::new().name("record".to_owned()).spawn(move || {
+        let nth = self.n_exports;
+        let thread = aside("record", &self.replies, ctx, move || {
             let records = asked.iter().map(|it| it.as_ref().map(Asked::record).transpose());
-            let records = records.collect::<Result<Vec<_>, _>>();
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Recorded { nth, records });
-            ctx.request_repaint();
+            Reply::Recorded { nth, records: records.collect() }
         });
         if let Err(error) = thread {
             self.recorded(self.n_exports, Err(error.to_string()));

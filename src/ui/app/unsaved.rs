@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use eframe::egui;
@@ -12,7 +12,7 @@ use super::App;
 use crate::session::Unsaved;
 use crate::ui::closing::Closing;
 use crate::ui::pane::Pane;
-use crate::ui::reply::Reply;
+use crate::ui::reply::{Reply, aside};
 
 /// From a result to its being kept. Several that come together are written once.
 const SOON: Duration = Duration::from_secs(3);
@@ -88,13 +88,10 @@ impl App {
             return;
         }
         let Some(snapshot) = self.state.snapshot(&self.views.workspace) else { return };
-        let (path, replies, ctx) =
-            (keeping.file.path().to_owned(), self.replies.clone(), ctx.clone());
-        let writer = thread::Builder::new().name("keep unsaved".to_owned()).spawn(move || {
+        let path = keeping.file.path().to_owned();
+        let writer = aside("keep unsaved", &self.replies, ctx, move || {
             let kept = snapshot.save(&path).map(|_| ());
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Kept { kept, took: now.elapsed() });
-            ctx.request_repaint();
+            Reply::Kept { kept, took: now.elapsed() }
         });
         // Without threads it is tried again after the next result.
         keeping.writer = writer.ok();
