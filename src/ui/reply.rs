@@ -10,14 +10,13 @@ use std::time::Duration;
 use eframe::egui;
 
 use super::dialogs::Purpose;
-use super::state::{Mark, ReadSweep};
+use super::state::{Estimated, Mark, ReadSweep};
 use crate::analysis::AnalysisResult;
 use crate::experiment::{Experiment, Written};
 use crate::facts::{Dataset, Direction};
 use crate::figure::Record;
 #[cfg(feature = "hub")]
 use crate::hub::{Found, HubName};
-use crate::population::{Chosen, Estimate};
 use crate::session::{DatasetIdentity, Present, Session};
 #[cfg(feature = "hub")]
 use crate::task::Progress;
@@ -83,10 +82,7 @@ pub enum Reply {
     #[cfg(feature = "hub")]
     Hub(JobId, FromHub),
     /// What a few facts took.
-    Estimated(JobId, Box<Estimate>),
-
-    /// How many facts and draws were chosen for a time or an interval.
-    Chosen(JobId, Box<Chosen>),
+    Estimated(JobId, Box<Estimated>),
 
     /// The folder of a sweep was read and laid out, in this time.
     Swept {

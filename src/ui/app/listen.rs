@@ -18,7 +18,7 @@ use crate::ui::path_prompt::Why;
 use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{
-    Beside, FactId, JobKind, ManyJob, ModelState, Outcome, RunState, capitalized,
+    Beside, Estimated, FactId, JobKind, ManyJob, ModelState, Outcome, RunState, capitalized,
 };
 use crate::ui::view::Selection;
 use crate::worker::{Event, JobId, ModelInfo, Which};
@@ -86,7 +86,7 @@ impl App {
             }
             Event::Cancelled(id) => {
                 self.sweep_grows(id, true);
-                self.estimate_failed(id, "The trial was stopped");
+                self.estimated(id, Estimated::Failed("The trial was stopped".to_owned()));
                 if let Some(which) = self.state.is_loading(id) {
                     let left = self.not_loaded(id, which);
                     self.state.notice = Some(format!("Cancelled; {left}"));
@@ -99,7 +99,7 @@ impl App {
                     self.edit_failed(&message);
                 }
                 self.sweep_grows(id, true);
-                self.estimate_failed(id, &message);
+                self.estimated(id, Estimated::Failed(message.clone()));
                 match self.state.jobs.get(id).map(|job| &job.kind) {
                     Some(kind) if kind.is_asked() => self.state.complain_of_fact(message.clone()),
                     Some(JobKind::Many(_, ManyJob::Sweep(_) | ManyJob::Fact)) => {
@@ -282,10 +282,10 @@ impl App {
             Reply::SessionSaved { path, saved } => self.session_saved(path, saved, ctx),
             Reply::Recorded { nth, records } => self.recorded(nth, records),
             Reply::Kept { kept, took } => self.kept(kept, took),
-            reply @ (Reply::Estimated(..)
-            | Reply::Chosen(..)
-            | Reply::Swept { .. }
-            | Reply::FactOfSweep { .. }) => self.hear_sweep(reply, ctx),
+            Reply::Estimated(id, found) => self.estimated(id, *found),
+            reply @ (Reply::Swept { .. } | Reply::FactOfSweep { .. }) => {
+                self.hear_sweep(reply, ctx);
+            }
             Reply::Weighed { result, n_bytes } => self.weighed(&result, n_bytes, ctx),
             Reply::Screenshot { path, saved } => {
                 if let Some(errand) = &mut self.errand {

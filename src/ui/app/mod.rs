@@ -55,13 +55,14 @@ mod remembered;
 mod run;
 mod session;
 mod spec;
+mod sweep_folder;
 mod take_away;
 mod typed;
 mod unsaved;
 mod weigh;
 
-pub use many::sweeps_dir;
 use remembered::{PREFERENCES_KEY, Remembered, SETTINGS_KEY, WORKSPACE_KEY};
+pub use sweep_folder::sweeps_dir;
 use unsaved::Keeping;
 pub use unsaved::unsaved_dir;
 
