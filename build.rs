@@ -23,10 +23,14 @@ const MODEL: &str = "assets/builtin/model.safetensors";
 const PLANTED: &str = "assets/builtin-planted/model.safetensors";
 
 /// Files that are packed as they are, each with the name that `src/packed.rs` knows it by.
-const TEXTS: [(&str, &str); 5] = [
+const TEXTS: [(&str, &str); 9] = [
     ("dejavu", "assets/fonts/DejaVuSans.ttf"),
     ("facts", "data/facts.json"),
-    ("merges", "assets/gpt2-bpe/merges.txt"),
+    ("relations", "data/relations.json"),
+    ("kept_numbers", "data/kept_numbers.json"),
+    ("gpt2_merges", "assets/gpt2-bpe/merges.txt"),
+    ("vocab", "assets/builtin/vocab.json"),
+    ("merges", "assets/builtin/merges.txt"),
     ("split", "assets/builtin/split.json"),
     ("planted_split", "assets/builtin-planted/split.json"),
 ];

@@ -26,10 +26,10 @@ pub struct Builtin {
     pub weights: fn() -> &'static [u8],
 
     /// `vocab.json`
-    pub vocab: &'static str,
+    pub vocab: fn() -> &'static str,
 
     /// `merges.txt`
-    pub merges: &'static str,
+    pub merges: fn() -> &'static str,
 
     /// `split.json`: which directions of each built-in fact the model was taught.
     pub split: fn() -> &'static str,
@@ -42,8 +42,8 @@ pub static FACTS: Builtin = Builtin {
     about: "A small GPT-2 trained on the built-in facts, so that it is known which facts it was taught",
     config: include_str!("../assets/builtin/config.json"),
     weights: || &packed::WEIGHTS,
-    vocab: include_str!("../assets/builtin/vocab.json"),
-    merges: include_str!("../assets/builtin/merges.txt"),
+    vocab: || &packed::VOCAB,
+    merges: || &packed::MERGES,
     split: || &packed::SPLIT,
 };
 
@@ -56,8 +56,8 @@ pub static PLANTED: Builtin = Builtin {
             known where they are stored",
     config: include_str!("../assets/builtin-planted/config.json"),
     weights: || &packed::PLANTED_WEIGHTS,
-    vocab: include_str!("../assets/builtin-planted/vocab.json"),
-    merges: include_str!("../assets/builtin-planted/merges.txt"),
+    vocab: || &packed::VOCAB,
+    merges: || &packed::MERGES,
     split: || &packed::PLANTED_SPLIT,
 };
 

@@ -22,8 +22,21 @@ pub static DEJAVU_SANS: PackedBytes = LazyLock::new(|| unpacked(packed!("dejavu"
 /// `data/facts.json`
 pub static FACTS: PackedText = LazyLock::new(|| text(packed!("facts")));
 
+/// `data/relations.json`
+pub static RELATIONS: PackedText = LazyLock::new(|| text(packed!("relations")));
+
+/// `data/kept_numbers.json`: records of the built-in model, one of each method, which
+/// `tests/golden/make_kept.py` has written from pictures that this program drew on a CPU.
+pub static KEPT_NUMBERS: PackedText = LazyLock::new(|| text(packed!("kept_numbers")));
+
 /// `assets/gpt2-bpe/merges.txt`: the first line, then the merges of GPT-2's tokenizer, a line each.
-pub static GPT2_MERGES: PackedText = LazyLock::new(|| text(packed!("merges")));
+pub static GPT2_MERGES: PackedText = LazyLock::new(|| text(packed!("gpt2_merges")));
+
+/// `assets/builtin/vocab.json`, which `assets/builtin-planted` has too.
+pub static VOCAB: PackedText = LazyLock::new(|| text(packed!("vocab")));
+
+/// `assets/builtin/merges.txt`, which `assets/builtin-planted` has too.
+pub static MERGES: PackedText = LazyLock::new(|| text(packed!("merges")));
 
 /// `assets/builtin/split.json`
 pub static SPLIT: PackedText = LazyLock::new(|| text(packed!("split")));
@@ -81,7 +94,13 @@ mod tests {
     fn each_file_is_what_was_packed() {
         let texts = [
             (FACTS.as_bytes(), "data/facts.json"),
+            (RELATIONS.as_bytes(), "data/relations.json"),
+            (KEPT_NUMBERS.as_bytes(), "data/kept_numbers.json"),
             (GPT2_MERGES.as_bytes(), "assets/gpt2-bpe/merges.txt"),
+            (VOCAB.as_bytes(), "assets/builtin/vocab.json"),
+            (VOCAB.as_bytes(), "assets/builtin-planted/vocab.json"),
+            (MERGES.as_bytes(), "assets/builtin/merges.txt"),
+            (MERGES.as_bytes(), "assets/builtin-planted/merges.txt"),
             (SPLIT.as_bytes(), "assets/builtin/split.json"),
             (PLANTED_SPLIT.as_bytes(), "assets/builtin-planted/split.json"),
             (&DEJAVU_SANS, "assets/fonts/DejaVuSans.ttf"),

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::Cardinality;
+use crate::packed;
 
 /// A relation between subjects and objects, such as `capital`.
 #[derive(Clone, Debug, Deserialize)]
@@ -64,8 +65,8 @@ pub struct Catalogue {
 }
 
 static BUNDLED: LazyLock<Catalogue> = LazyLock::new(|| {
-    let text = include_str!("../../data/relations.json");
-    let relations: Vec<Relation> = serde_json::from_str(text).expect("checked by a test");
+    let relations: Vec<Relation> =
+        serde_json::from_str(&packed::RELATIONS).expect("checked by a test");
     Catalogue { relations: relations.into_iter().map(|it| (it.id.clone(), it)).collect() }
 });
 

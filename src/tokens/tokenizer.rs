@@ -110,9 +110,9 @@ impl Tokenizer {
             Some(it) => {
                 let unreadable =
                     |reason: String| TokenizerError::Unreadable { path: dir.to_owned(), reason };
-                let entries = serde_json::from_str(it.vocab)
+                let entries = serde_json::from_str((it.vocab)())
                     .map_err(|error| unreadable(error.to_string()))?;
-                Self::from_vocabulary(entries, it.merges).map_err(unreadable)
+                Self::from_vocabulary(entries, (it.merges)()).map_err(unreadable)
             }
             None if is_gguf(dir) => gguf::read(dir),
             None if dir.is_file() => folder::read(dir.parent().unwrap_or(dir)),

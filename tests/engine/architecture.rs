@@ -70,6 +70,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
     (
         "cli",
         &[
+            "packed",
             "builtin",
             "facts",
             "tokens",

@@ -18,13 +18,10 @@ use crate::experiment::{Experiment, Written};
 use crate::figure::number::exact;
 use crate::figure::words::counted;
 use crate::figure::{Compared, Figure, Record, carried, program};
+use crate::packed;
 
 /// How many numbers that differ are told of each chart.
 const N_TOLD: usize = 10;
-
-/// Records of the built-in model, one of each method, which `tests/golden/make_kept.py` has written from
-/// pictures that this program drew on a CPU.
-const KEPT: &str = include_str!("../../../data/kept_numbers.json");
 
 const NOT_CHECKED: &str = "not checked: what is published of models that are no part of the program, such \
                            as ROME's averages of GPT-2 XL\n";
@@ -97,7 +94,7 @@ impl Verify {
     /// The numbers that are kept in the program.
     fn kept(&self, machine: &Machine) -> anyhow::Result<Vec<Verified>> {
         let mut all = Vec::new();
-        for Kept { command, record } in serde_json::from_str::<Vec<Kept>>(KEPT)? {
+        for Kept { command, record } in serde_json::from_str::<Vec<Kept>>(&packed::KEPT_NUMBERS)? {
             let verified = verified(command, &record, None, machine)?;
             self.say(|| verified.to_line())?;
             all.push(verified);
