@@ -325,24 +325,16 @@ fn settings_outlive_the_window() {
     assert_eq!(state.spec.text(), "{");
 }
 
-/// All of them were kept under one name.
+/// Earlier versions kept them as eframe does.
 #[test]
-fn settings_of_an_earlier_version_are_taken_over() {
-    let kept = "(theme:Dark,zoom:1.25,bos:on,trace:(component:mlp,n_samples:3),\
-                studies:(cell:(n_top:7)),recent_models:[\"/models/a\"],spec_text:\"{\",\
-                metric:Logit,trace_pair:(shows_difference:true,has_same_scale:false))";
-    let memory = Memory([(eframe::APP_KEY.to_owned(), kept.to_owned())].into());
+fn settings_in_another_form_are_told_of() {
+    let kept = "(bos:on,trace:(component:mlp,n_samples:3))";
+    let memory = Memory([("settings".to_owned(), kept.to_owned())].into());
     let harness = memory.open();
     let state = &harness.state().state;
-    assert_eq!(state.settings.bos, Bos::On);
-    assert_eq!(
-        (state.settings.trace.component, state.settings.trace.n_samples),
-        (Component::Mlp, 3)
-    );
-    assert_eq!(state.settings.metric, Metric::Logit);
-    assert_eq!(state.preferences.recent_models, [Path::new("/models/a")]);
-    assert!(state.preferences.trace_pair.shows_difference);
-    assert_eq!(state.spec.text(), "{");
+    assert_eq!(state.settings, Settings::default());
+    let told = state.error.as_ref().expect("the window says so");
+    assert!(format!("{told:?}").contains("at the first start: settings"), "{told:?}");
 }
 
 #[test]

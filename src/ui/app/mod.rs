@@ -194,7 +194,7 @@ impl App {
                 });
             }
         };
-        let mut workspace: Workspace = remembered.whole(WORKSPACE_KEY);
+        let mut workspace: Workspace = remembered.whole(WORKSPACE_KEY).unwrap_or_default();
         if let Some(pane) = options.pane {
             workspace.show(pane);
         }
@@ -482,10 +482,10 @@ impl eframe::App for App {
         self.written = (self.state.settings.clone(), self.state.preferences.clone());
         self.changed_since = None;
         if self.is_remembered {
-            remembered::set_fields(storage, SETTINGS_KEY, &self.state.settings);
-            remembered::set_fields(storage, PREFERENCES_KEY, &self.state.preferences);
+            remembered::keep(storage, SETTINGS_KEY, &self.state.settings);
+            remembered::keep(storage, PREFERENCES_KEY, &self.state.preferences);
             remembered::set_spec_text(storage, self.state.spec.text());
-            eframe::set_value(storage, WORKSPACE_KEY, &self.views.workspace);
+            remembered::keep(storage, WORKSPACE_KEY, &self.views.workspace);
         }
     }
 

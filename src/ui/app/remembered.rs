@@ -1,15 +1,14 @@
 //! Settings as they are kept from one start to the next. They are read field by field, so that one
 //! value that another version wrote does not cost the others.
 
-use eframe::{APP_KEY, Storage};
+use eframe::Storage;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::ui::settings_file::back_up;
-use crate::ui::state::FirstSettings;
 
-/// Each apart, so that none is lost with another that an older version wrote.
+/// Each apart, so that none is lost with another that another version wrote.
 const SPEC_TEXT_KEY: &str = "experiment";
 pub(super) const SETTINGS_KEY: &str = "settings";
 pub(super) const PREFERENCES_KEY: &str = "preferences";
@@ -30,37 +29,29 @@ impl<'a> Remembered<'a> {
 
     /// Settings; what cannot be read is as at the first start.
     pub(super) fn fields<T: Default + Serialize + DeserializeOwned>(&mut self, key: &str) -> T {
-        let Some(storage) = self.storage else { return T::default() };
-        let text = storage.get_string(key);
-        match text.as_deref().and_then(|text| serde_json::from_str(text).ok()) {
+        match self.whole(key) {
             Some(kept @ Value::Object(_)) => fields(&kept, &mut self.refused),
-            // Earlier versions wrote another form, and all under one name before that.
-            _ => self.whole_of(storage, [key, APP_KEY]).unwrap_or_default(),
+            Some(_) => {
+                self.refused.push(key.to_owned());
+                T::default()
+            }
+            None => T::default(),
         }
     }
 
-    /// A value that has no parts that can be read alone.
-    pub(super) fn whole<T: Default + DeserializeOwned>(&mut self, key: &str) -> T {
-        self.storage.and_then(|it| self.whole_of(it, [key, key])).unwrap_or_default()
+    /// A value that has no parts that can be read alone. `None` if it was not kept, or cannot be read.
+    pub(super) fn whole<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+        let text = self.storage?.get_string(key)?;
+        let read = serde_json::from_str(&text).ok();
+        if read.is_none() {
+            self.refused.push(key.to_owned());
+        }
+        read
     }
 
-    /// The text of the experiment, which was among the settings before.
+    /// The text of the experiment.
     pub(super) fn spec_text(&mut self) -> String {
-        let Some(storage) = self.storage else { return String::new() };
-        let first = || Some(eframe::get_value::<FirstSettings>(storage, APP_KEY)?.spec_text);
-        eframe::get_value(storage, SPEC_TEXT_KEY).or_else(first).unwrap_or_default()
-    }
-
-    fn whole_of<T: DeserializeOwned>(
-        &mut self,
-        storage: &dyn Storage,
-        keys: [&str; 2],
-    ) -> Option<T> {
-        let found = keys.into_iter().find_map(|key| eframe::get_value(storage, key));
-        if found.is_none() && storage.get_string(keys[0]).is_some() {
-            self.refused.push(keys[0].to_owned());
-        }
-        found
+        self.whole(SPEC_TEXT_KEY).unwrap_or_default()
     }
 
     /// Says what could not be read, after the file was copied as it is: it is written anew later.
@@ -77,15 +68,16 @@ impl<'a> Remembered<'a> {
     }
 }
 
-/// Writes what [`Remembered::fields`] reads.
-pub(super) fn set_fields(storage: &mut dyn Storage, key: &str, value: &impl Serialize) {
+/// Writes what [`Remembered::fields`] and [`Remembered::whole`] read, as JSON: eframe's own form is made
+/// by code that is as large as that of a view.
+pub(super) fn keep(storage: &mut dyn Storage, key: &str, value: &impl Serialize) {
     if let Ok(text) = serde_json::to_string(value) {
         storage.set_string(key, text);
     }
 }
 
 pub(super) fn set_spec_text(storage: &mut dyn Storage, text: &str) {
-    eframe::set_value(storage, SPEC_TEXT_KEY, &text);
+    keep(storage, SPEC_TEXT_KEY, &text);
 }
 
 /// The default with all that is kept and can be read in its place.
@@ -155,15 +147,11 @@ mod tests {
         settings.trace.seed = 7;
         settings.ranges.hold("Probability", (0.0, 0.5));
         let mut storage = Kept::default();
-        set_fields(&mut storage, SETTINGS_KEY, &settings);
+        keep(&mut storage, SETTINGS_KEY, &settings);
         let mut remembered = Remembered::new(Some(&storage));
         assert_eq!(remembered.fields::<Settings>(SETTINGS_KEY), settings);
         assert_eq!(remembered.fields::<Preferences>(PREFERENCES_KEY), Preferences::default());
         assert_eq!(remembered.refused, [""; 0]);
-        // As the versions before this one wrote them.
-        eframe::set_value(&mut storage, SETTINGS_KEY, &settings);
-        let mut remembered = Remembered::new(Some(&storage));
-        assert_eq!(remembered.fields::<Settings>(SETTINGS_KEY), settings);
     }
 
     #[test]
@@ -172,7 +160,7 @@ mod tests {
         settings.trace.seed = 7;
         settings.trace.n_samples = 3;
         let mut storage = Kept::default();
-        set_fields(&mut storage, SETTINGS_KEY, &settings);
+        keep(&mut storage, SETTINGS_KEY, &settings);
         let (was, other) = (r#""trace":{"component":"hidden""#, r#""trace":{"component":"heart""#);
         let text = storage.0[SETTINGS_KEY].replace(was, other);
         storage.0.insert(SETTINGS_KEY.to_owned(), text);

@@ -47,7 +47,7 @@ pub use painted::{Paint, Painted};
 pub use pair::Beside;
 pub use preferences::{Preferences, TracePair};
 pub use queue::{Asked, Ended, Outcome, Question, Queue};
-pub use session::{FirstSettings, Look, Mark, OpenSession, Snapshot, Stored};
+pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Setting, Settings, TraceSettings};
 pub use spec_text::{AskedExperiment, Fault, SpecText};
 

@@ -121,12 +121,10 @@ struct FirstLook {
     settings: FirstSettings,
 }
 
-/// What was among the settings before and is not any more, in sessions and where the window's own
-/// settings are kept.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct FirstSettings {
-    pub spec_text: String,
+struct FirstSettings {
+    spec_text: String,
 }
 
 impl Look {
