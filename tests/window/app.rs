@@ -1,22 +1,21 @@
 //! A person at the window: opening, searching, choosing, tracing, cancelling, saving.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::Component;
-use factscope::analysis::{AnalysisResult, Metric};
 use factscope::facts::Direction;
 use factscope::population::KnownBy;
 use factscope::tokens::Bos;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::{FactId, Filter, Known, ModelState, Order, RunState};
+use factscope::ui::state::{FactId, Filter, Known, ModelState, Order, RunState, Settings};
 use factscope::ui::{App, Options};
 
 use super::support::{FACTS, FakePicker, SIZE, Window, tiny};

@@ -36,6 +36,7 @@ mod pair;
 mod ranges;
 mod recall;
 mod session;
+mod soak;
 mod spec;
 mod support;
 mod trust;

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Uses the window for a long time, as a hand would that does anything at random, and fails where it panics,
+# keeps memory or takes long for a frame. It prints the seed by which the same is done again.
+#
+# Usage: tests/soak.sh [SEED [ACTIONS]]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# The C library gives each thread a part of the memory, and keeps it: that would look like growth. The program
+# has another allocator.
+export MALLOC_ARENA_MAX=1
+export FACTSCOPE_SOAK="${1:-$(date +%s)} ${2:-5000}"
+exec tests/run.sh --test window -- --ignored --exact --nocapture \
+  soak::five_thousand_actions_leave_nothing_behind
