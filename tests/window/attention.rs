@@ -314,3 +314,16 @@ fn where_edges_are_painted_is_a_click_away_from_cutting_them() {
     window.click("Open Pattern");
     window.sees("Drag over the map to cut attention there");
 }
+
+#[test]
+fn both_ways_to_draw_a_head_stand_in_one_line() {
+    let mut window = Window::open();
+    window.does(Command::ResetLayout);
+    window.show(Pane::Attention);
+    for size in [vec2(1280.0, 720.0), vec2(1600.0, 1000.0)] {
+        window.harness.set_size(size);
+        window.harness.run_steps(4);
+        let [map, lines] = ["Map", "Lines"].map(|it| window.harness.get_by_label(it).rect());
+        assert_eq!(map.top(), lines.top(), "at {size}");
+    }
+}

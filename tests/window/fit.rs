@@ -207,9 +207,7 @@ impl Window {
     fn out_of_reach(&mut self, pane: Pane) -> Vec<String> {
         let (mut known, mut unseen) = (BTreeSet::new(), BTreeMap::new());
         let mut wrong = Vec::new();
-        loop {
-            let farthest = self.look_around(pane, &mut known, &mut unseen);
-            let Some(farthest) = farthest else { break };
+        while let Some(farthest) = self.look_around(pane, &mut known, &mut unseen) {
             // A bar that appears on the way takes room from what is scrolled to.
             for n_frames in [3, 12, 12] {
                 if unseen.contains_key(&farthest) {
@@ -226,11 +224,9 @@ impl Window {
     }
 
     fn scroll_to(&mut self, pane: Pane, id: NodeId, n_frames: usize) {
-        let mut nodes = self.region(pane).children_recursive();
-        if let Some(node) = nodes.find(|it| id_of(it) == id) {
+        if let Some(node) = self.region(pane).children_recursive().find(|it| id_of(it) == id) {
             node.scroll_to_me();
         }
-        drop(nodes);
         self.harness.run_steps(n_frames);
     }
 
