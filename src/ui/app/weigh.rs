@@ -39,8 +39,9 @@ impl App {
         let n = self.state.evict();
         if n > 0 {
             let limit = self.state.preferences.results_limit_mb;
-            self.state.notice =
-                Some(format!("Gave up the {n} oldest results, to keep within {limit} MB"));
+            let oldest =
+                if n == 1 { "oldest result".to_owned() } else { format!("{n} oldest results") };
+            self.state.notice = Some(format!("Gave up the {oldest}, to keep within {limit} MB"));
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use eframe::egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui, vec2};
 
 use super::{grouped, status_bar};
+use crate::figure::words::counted;
 #[cfg(feature = "hub")]
 use crate::hub;
 use crate::ui::command::Command;
@@ -64,7 +65,7 @@ fn running_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     };
     let n_quick = n_short(|kind| kind.finds_a_result() && !kind.is_asked());
     if n_quick > 0 {
-        ui.weak(format!("{n_quick} short questions about the chosen fact"));
+        ui.weak(format!("{} about the chosen fact", counted(n_quick, "short question")));
     }
     if n_short(|kind| matches!(kind, JobKind::Recall(..))) > 0 {
         let (done, total) = state.facts.recall().progress();

@@ -114,7 +114,8 @@ fn name_ui(ui: &mut Ui, info: &ModelInfo) {
 /// `30 layers × 9 heads (3 key heads)`
 fn shape(info: &ModelInfo) -> String {
     let (n_heads, n_key_heads) = (info.config.n_heads, info.config.n_kv_heads());
-    let shape = format!("{} layers × {n_heads} heads", info.config.n_layers);
+    let (layers, heads) = (counted(info.config.n_layers, "layer"), counted(n_heads, "head"));
+    let shape = format!("{layers} × {heads}");
     if n_key_heads == n_heads {
         return shape;
     }

@@ -267,7 +267,7 @@ fn model_ui(ui: &mut Ui, state: &State, which: Which) {
 fn verdict_text(verdict: &Verdict) -> String {
     let n = verdict.checks.len();
     match verdict.failure() {
-        None => format!("passed, {n} checks"),
+        None => format!("passed, {}", counted(n, "check")),
         Some(failure) => format!("failed: {failure}"),
     }
 }
