@@ -6,9 +6,10 @@
 # Parts are recall, traces, knockout, attribution, edits and pictures; all of them without one. Recall
 # comes first: it finds the facts that the others ask.
 # What is found goes to the folder FINDINGS (`findings`), where a part that was stopped goes on.
-# FACTSCOPE names the program, ASKED the models by the names below, MODELS the folder that
-# tests/fetch_models.sh fills, and THREADS how many threads each command has. DATA names a folder with
-# ROME's known_1000.json and counterfact.json; recall leaves out what is not there.
+# FACTSCOPE names the program, ASKED the models (by default `builtin smollm2`; there are also
+# `builtin-planted` and `gemma3`), MODELS the folder that tests/fetch_models.sh fills, and THREADS how
+# many threads each command has. DATA names a folder with ROME's known_1000.json and counterfact.json;
+# recall leaves out what is not there.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 program=${FACTSCOPE:-$top/target/release/factscope}
@@ -16,7 +17,7 @@ models=${MODELS:-$HOME/.cache/factscope-test-models}
 found=${FINDINGS:-findings}
 threads=${THREADS:-1}
 drawn=${PICTURES:-$top/assets/screenshots/findings}
-read -ra asked <<<"${ASKED:-builtin builtin-planted smollm2 gemma3}"
+read -ra asked <<<"${ASKED:-builtin smollm2}"
 mkdir --parents "$found" "$drawn"
 
 fs() { "$program" "$@" --device cpu --threads "$threads" --quiet; }
@@ -89,13 +90,7 @@ attribution() {
   each heads 100 40 --both-ways attribute --by heads --minus-corruption resample --samples 3 --scale-of clean
 }
 
-# An edit of a trained model takes a quarter of a minute a layer: of SmolLM2 ten facts.
-edits() {
-  each edit 25 0 "--layers 0,1,2,3,4" edit --layer 0
-  if [[ " ${asked[*]} " == *" smollm2 "* ]]; then
-    (asked=(smollm2) && each edit 0 10 "--layers 0,6,12,18,24" edit --layer 0)
-  fi
-}
+edits() { each edit 25 0 "--layers 0,1,2,3,4" edit --layer 0; }
 
 # picture NAME MODEL CHART: one chart of a sweep, where the sweep is there.
 picture() {
@@ -105,11 +100,9 @@ picture() {
 }
 
 pictures() {
-  local which kind
+  local which
   for which in "${asked[@]}"; do
-    for kind in hidden mlp attn; do
-      picture "trace-$kind" "$which" "Causal trace, Indirect effect on ln p(answer): fact"
-    done
+    picture trace-mlp "$which" "Causal trace, Indirect effect on ln p(answer): fact"
     picture knockout "$which" "Attention knockout, Change of ln p(answer): fact"
     picture heads "$which" "Differences of heads, Clean − corrupted contribution (logits): fact"
   done
