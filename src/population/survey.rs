@@ -1,6 +1,6 @@
 //! How well a model recalls the facts of a dataset, in each wording of their relations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -137,6 +137,7 @@ impl Survey {
         if self.entries.is_empty() {
             warnings.push("No fact could be asked".to_owned());
         }
+        warnings.extend(self.not_told_apart());
         Figure {
             file_name: "recall".to_owned(),
             title: "Recall of facts".to_owned(),
@@ -153,6 +154,26 @@ impl Survey {
             ],
             ..Figure::default()
         }
+    }
+
+    /// A warning of each relation whose answers differ, but not in their first tokens.
+    fn not_told_apart(&self) -> Vec<String> {
+        let mut answers: BTreeMap<(&str, Direction), BTreeSet<&str>> = BTreeMap::new();
+        for it in self.entries.iter().filter(|it| it.n_choices == Some(1)) {
+            let relation = it.relation.as_deref().unwrap_or_default();
+            answers.entry((relation, it.direction)).or_default().insert(&it.recall.answer);
+        }
+        let alike = answers.into_iter().filter(|(_, answers)| answers.len() > 1);
+        let warning = |((relation, direction), answers): ((&str, Direction), BTreeSet<&str>)| {
+            let examples: Vec<&str> = answers.into_iter().take(2).collect();
+            format!(
+                "All answers of {relation}, asked as {}, begin with the same token, such as {}: a model \
+                 that says it counts as knowing each of these facts",
+                direction_name(direction),
+                examples.join(" and "),
+            )
+        };
+        alike.map(warning).collect()
     }
 
     fn of_all(&self) -> Table {
@@ -234,4 +255,45 @@ fn row<const N: usize>(first: [&str; N], entries: &[&Entry]) -> Row {
         [n, known(KnownBy::FIRST), known(KnownBy::TEN), known(KnownBy::Choice), chance, mean];
     let texts = first.map(|it| Cell::Text(it.to_owned()));
     Row::new(texts.into_iter().chain(numbers.map(Cell::Number)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(case: &str, relation: &str, answer: &str, n_choices: usize) -> Entry {
+        let recall = Recall {
+            template: None,
+            answer: answer.to_owned(),
+            rank: 0,
+            prob: 0.5,
+            choice: Some(0),
+            guess: " ".to_owned(),
+        };
+        Entry {
+            case: case.to_owned(),
+            relation: Some(relation.to_owned()),
+            direction: Direction::Forward,
+            template: "{} is".to_owned(),
+            is_own: true,
+            recall,
+            n_choices: Some(n_choices),
+        }
+    }
+
+    /// As SmolLM2's tokenizer begins every number with a space of its own.
+    #[test]
+    fn answers_that_begin_alike_are_warned_of() {
+        let entries = vec![
+            entry("1", "P1086", "6", 1),
+            entry("2", "P1086", "8", 1),
+            entry("3", "P36", "Paris", 2),
+            entry("4", "P36", "Rome", 2),
+            entry("5", "P30", "Europe", 1),
+        ];
+        let survey = Survey { entries, left_out: Vec::new() };
+        let warnings = survey.figure().warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("P1086") && warnings[0].contains("6 and 8"), "{warnings:?}");
+    }
 }
