@@ -102,6 +102,7 @@ picture() {
 pictures() {
   local which
   for which in "${asked[@]}"; do
+    picture trace-hidden "$which" "Causal trace, Indirect effect on ln p(answer): fact"
     picture trace-mlp "$which" "Causal trace, Indirect effect on ln p(answer): fact"
     picture knockout "$which" "Attention knockout, Change of ln p(answer): fact"
     picture heads "$which" "Differences of heads, Clean − corrupted contribution (logits): fact"
