@@ -27,6 +27,7 @@
 //! `ui/studies/` and a line in `for_each_view!` in `ui/pane.rs`.
 
 pub mod packed;
+pub mod quiet;
 pub mod text_file;
 pub mod facts;
 pub mod tokens;

@@ -16,6 +16,12 @@ use super::read::read;
 use super::selection::Task;
 use crate::facts::Direction;
 use crate::figure::{Cells, Number, Place, table_to_parquet};
+use crate::quiet::quietly;
+
+/// Rows that a part may hold, for each of its bytes and besides: a damaged count of rows must not fill the
+/// memory.
+const ROWS_PER_BYTE: u64 = 16;
+const ROWS_BESIDES: u64 = 1 << 16;
 
 /// The key of a file's own note on the facts that it holds.
 const FACTS: &str = "factscope.facts";
@@ -151,26 +157,49 @@ pub fn to_bytes(facts: &[Asked], model: &str, spec: &str) -> Result<Vec<u8>, Par
 
 /// The column in which a part holds the hash of another model or spec than these. `None` if it is of both.
 pub fn foreign(path: &Path, model: &str, spec: &str) -> Result<Option<&'static str>, ParquetError> {
-    let file = File::open(path).map_err(|it| ParquetError::External(it.into()))?;
-    let reader = SerializedFileReader::new(file)?;
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group)?;
-        for (name, hash) in [("spec_sha256", spec), ("model_sha256", model)] {
-            let cells = read::<ByteArrayType>(&*group, name)?;
-            if cells.iter().any(|it| it.as_ref().is_none_or(|it| it.data() != hash.as_bytes())) {
-                return Ok(Some(name));
+    reading(path, |reader| {
+        for group in 0..reader.num_row_groups() {
+            let group = reader.get_row_group(group)?;
+            for (name, hash) in [("spec_sha256", spec), ("model_sha256", model)] {
+                let cells = read::<ByteArrayType>(&*group, name)?;
+                if cells.iter().any(|it| it.as_ref().is_none_or(|it| it.data() != hash.as_bytes()))
+                {
+                    return Ok(Some(name));
+                }
             }
         }
-    }
-    Ok(None)
+        Ok(None)
+    })
+}
+
+/// Reads a part by `read`. The library panics at damaged pages; what comes of it here is an error.
+pub(super) fn reading<T>(
+    path: &Path,
+    read: impl FnOnce(&SerializedFileReader<File>) -> Result<T, ParquetError>,
+) -> Result<T, ParquetError> {
+    let damaged = |what: &str| ParquetError::General(what.to_owned());
+    let work = || {
+        let file = File::open(path)?;
+        let n_bytes = file.metadata()?.len();
+        let reader = SerializedFileReader::new(file)?;
+        let n_most = ROWS_BESIDES + n_bytes.saturating_mul(ROWS_PER_BYTE);
+        let groups = reader.metadata().row_groups().iter();
+        let n_rows = groups.map(|it| u64::try_from(it.num_rows()).unwrap_or(u64::MAX));
+        if n_rows.fold(0, u64::saturating_add) > n_most {
+            return Err(damaged("it claims to hold more rows than a part of its size can"));
+        }
+        read(&reader)
+    };
+    quietly(work).unwrap_or_else(|_panic| Err(damaged("one of its pages is damaged")))
 }
 
 /// The facts that a part holds.
 pub fn notes(path: &Path) -> Result<Vec<FactNote>, ParquetError> {
-    let file = File::open(path).map_err(|it| ParquetError::External(it.into()))?;
-    let reader = SerializedFileReader::new(file)?;
-    let all = reader.metadata().file_metadata().key_value_metadata();
-    let note = all.and_then(|all| all.iter().find(|it| it.key == FACTS)?.value.clone());
-    let note = note.ok_or_else(|| ParquetError::General("it is no part of a sweep".to_owned()))?;
-    serde_json::from_str(&note).map_err(|it| ParquetError::External(it.into()))
+    reading(path, |reader| {
+        let all = reader.metadata().file_metadata().key_value_metadata();
+        let note = all.and_then(|all| all.iter().find(|it| it.key == FACTS)?.value.clone());
+        let note =
+            note.ok_or_else(|| ParquetError::General("it is no part of a sweep".to_owned()))?;
+        serde_json::from_str(&note).map_err(|it| ParquetError::External(it.into()))
+    })
 }

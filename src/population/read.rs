@@ -1,17 +1,17 @@
 //! Reads the folders of a sweep: the numbers of every fact, by what they are about.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArrayType, DataType, FloatType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader as _, RowGroupReader, SerializedFileReader};
+use parquet::file::reader::{FileReader as _, RowGroupReader};
 
 use serde::Serialize;
 
 use super::folder::{FolderError, Manifest, parts};
+use super::part::reading;
 use crate::analysis::Role;
 
 /// The numbers of a sweep.
@@ -205,15 +205,13 @@ impl Population {
             }
             for part in parts(folder)? {
                 other.check(&part)?;
-                let mut read = || -> Result<(), ParquetError> {
-                    let file = File::open(&part).map_err(|it| ParquetError::External(it.into()))?;
-                    let reader = SerializedFileReader::new(file)?;
+                let read = reading(&part, |reader| {
                     for group in 0..reader.num_row_groups() {
                         found.add(&Columns::read(&*reader.get_row_group(group)?)?, wanted);
                     }
                     Ok(())
-                };
-                read().map_err(|error| FolderError::Part {
+                });
+                read.map_err(|error| FolderError::Part {
                     path: part.clone(),
                     reason: error.to_string(),
                 })?;

@@ -4,7 +4,6 @@
 //! of the facts that it is shown with. Therefore both are named by their hashes.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::Experiment;
 use crate::facts::{Dataset, Direction, Record};
 use crate::figure::{Figure, Look};
+use crate::quiet::quietly;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::worker::{ModelConfig, ModelInfo, NumberWatch, WeightHash, Which, weights_sha256};
 
@@ -328,7 +328,7 @@ impl Session {
             let tokenizer = tokenizer.ok_or_else(|| says("there is no such model"))?;
             // Drawing a result finds shapes that do not belong together.
             let draw = || Figure::of(it.result, &Look::new(tokenizer));
-            let is_whole = catch_unwind(AssertUnwindSafe(draw)).is_ok_and(|it| it.is_whole());
+            let is_whole = quietly(draw).is_ok_and(|it| it.is_whole());
             if !is_whole {
                 return Err(says("its numbers do not belong together"));
             }

@@ -18,6 +18,7 @@ use super::pieces::{Spelling, any_step, byte_characters, text_of_bytes, visible}
 use super::{Bos, folder, gguf};
 use crate::builtin;
 use crate::gguf::is_gguf;
+use crate::quiet::{Panic, quietly};
 
 /// The merges of GPT-2's own vocabulary, for checkpoints that the program writes itself.
 ///
@@ -106,6 +107,13 @@ impl Tokenizer {
     /// `dir` may also be the name of a built-in model, a GGUF file, which holds its tokenizer, or another
     /// file of a model's folder.
     pub fn from_dir(dir: &Path) -> Result<Self, TokenizerError> {
+        quietly(|| Self::of_dir(dir)).unwrap_or_else(|panic| {
+            let reason = broken_library(&panic);
+            Err(TokenizerError::Unreadable { path: dir.to_owned(), reason })
+        })
+    }
+
+    fn of_dir(dir: &Path) -> Result<Self, TokenizerError> {
         match builtin::find(dir) {
             Some(it) => {
                 let unreadable =
@@ -139,6 +147,10 @@ impl Tokenizer {
 
     /// Reads the text of a `tokenizer.json`, or what [`Self::to_json`] writes.
     pub fn from_json(text: &str) -> Result<Self, String> {
+        quietly(|| Self::of_json(text)).unwrap_or_else(|panic| Err(broken_library(&panic)))
+    }
+
+    fn of_json(text: &str) -> Result<Self, String> {
         let stored = serde_json::from_str::<Stored>(text).ok();
         let json = stored.as_ref().map_or(text, |it| &it.tokenizer);
         let inner = HfTokenizer::from_bytes(json).map_err(|error| error.to_string())?;
@@ -166,6 +178,7 @@ impl Tokenizer {
         // A file may ask for padding or truncation, which would change the prompt.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| error.to_string())?;
+        check_ids(inner.get_model())?;
         // Merges that are left out at random are for training.
         if let ModelWrapper::BPE(bpe) = inner.get_model()
             && bpe.dropout.is_some()
@@ -218,10 +231,10 @@ impl Tokenizer {
     }
 
     fn encode_by(&self, inner: &HfTokenizer, text: &str) -> Result<Vec<Token>, TokenizerError> {
-        let encoding = inner.encode(text, false).map_err(|error| TokenizerError::Encode {
-            text: text.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let encoding = quietly(|| inner.encode(text, false).map_err(|error| error.to_string()))
+            .unwrap_or_else(|panic| Err(broken_library(&panic)));
+        let encoding =
+            encoding.map_err(|reason| TokenizerError::Encode { text: text.to_owned(), reason })?;
         let ids = encoding.get_ids();
         for &id in ids {
             self.check_row(id)?;
@@ -341,6 +354,29 @@ impl Tokenizer {
         let rest = self.inside.as_ref().and_then(|_| text.strip_prefix(' '));
         Some(rest.map_or_else(|| text.clone(), str::to_owned))
     }
+}
+
+/// Refuses two tokens with one id: which of them a merge or a prompt means could not be told, nor kept.
+fn check_ids(model: &ModelWrapper) -> Result<(), String> {
+    let ModelWrapper::BPE(bpe) = model else { return Ok(()) };
+    let mut tokens = BTreeMap::new();
+    for (token, id) in bpe.get_vocab().into_iter().collect::<BTreeMap<_, _>>() {
+        if let Some(first) = tokens.insert(id, token.clone()) {
+            return Err(format!(
+                "the tokens “{first}” and “{token}” have the same id, {id}; get the vocabulary again"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What is said where the library that reads tokenizers panics.
+fn broken_library(panic: &Panic) -> String {
+    format!(
+        "it is not as `tokenizers` writes it, which gives up on it ({}); save it anew with \
+         `tokenizer.save_pretrained(folder)`",
+        panic.text
+    )
 }
 
 impl Ends {

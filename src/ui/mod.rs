@@ -1,15 +1,14 @@
 //! Views over immutable results. Nothing here computes; clicks become commands.
 
-use std::cell::RefCell;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use eframe::egui::{ThemePreference, ViewportBuilder};
 use eframe::{NativeOptions, Renderer};
 
 use crate::analysis::causal_trace::Component;
+use crate::quiet::{Panic, quietly};
 use crate::tokens::Bos;
 use crate::ui::pane::Pane;
 use crate::worker::{Adapter, DeviceChoice, adapters};
@@ -290,7 +289,7 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
                     per inch are taken";
         settings_file::complain(text.to_owned());
     }
-    let ended = quietly(AssertUnwindSafe(|| {
+    let ended = quietly(|| {
         eframe::run_native(
             "factscope",
             native,
@@ -309,7 +308,7 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
                 Ok(Box::new(app))
             }),
         )
-    }));
+    });
     dialogs::end_dialogs();
     if settings.is_err() {
         // What eframe may have written there is of no use to anybody.
@@ -343,43 +342,6 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A panic that was made an error.
-struct Panic {
-    text: String,
-
-    /// The file and the line.
-    place: String,
-}
-
-thread_local! {
-    /// The place of the last panic of this thread, while its panics are made errors.
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// Runs `work`, and makes its panic an error: drivers and the libraries around them panic where they
-/// should fail. Nothing is printed.
-fn quietly<T>(work: impl FnOnce() -> T + panic::UnwindSafe) -> Result<T, Panic> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            if PLACE.with_borrow(Option::is_none) {
-                usual(panic);
-            } else {
-                PLACE.set(Some(panic.location().map(ToString::to_string).unwrap_or_default()));
-            }
-        }));
-    });
-    let before = PLACE.replace(Some(String::new()));
-    let outcome = panic::catch_unwind(work);
-    let place = PLACE.replace(before).unwrap_or_default();
-    outcome.map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Panic { text: text.unwrap_or_else(|| "unknown panic".to_owned()), place }
-    })
 }
 
 /// Where a Wayland compositor is found.

@@ -9,13 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     ("packed", &[]),
+    ("quiet", &[]),
     ("builtin", &["packed"]),
     ("gguf", &[]),
     ("text_file", &[]),
-    ("facts", &["packed", "text_file"]),
-    ("tokens", &["packed", "builtin", "gguf", "text_file", "facts"]),
+    ("facts", &["packed", "quiet", "text_file"]),
+    ("tokens", &["packed", "quiet", "builtin", "gguf", "text_file", "facts"]),
     ("intervention", &[]),
     ("task", &[]),
     ("whole_file", &[]),
@@ -43,14 +44,28 @@ const ROOMS: [(&str, &[&str]); 22] = [
     // Many facts, and what they have in common.
     (
         "population",
-        &["facts", "tokens", "task", "whole_file", "analysis", "figure", "experiment", "worker"],
+        &[
+            "quiet",
+            "facts",
+            "tokens",
+            "task",
+            "whole_file",
+            "analysis",
+            "figure",
+            "experiment",
+            "worker",
+        ],
     ),
     // What was found, as a file.
-    ("session", &["facts", "tokens", "whole_file", "analysis", "figure", "experiment", "worker"]),
+    (
+        "session",
+        &["quiet", "facts", "tokens", "whole_file", "analysis", "figure", "experiment", "worker"],
+    ),
     // Not `model`: tensors stay on the worker's thread.
     (
         "ui",
         &[
+            "quiet",
             "builtin",
             "facts",
             "tokens",

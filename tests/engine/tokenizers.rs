@@ -306,3 +306,35 @@ fn a_tokenizer_that_is_not_understood_says_so() {
     let error = Tokenizer::from_dir(dir.path()).unwrap_err().to_string();
     assert!(error.contains("`tokenizer.model`") && error.contains("AutoTokenizer"), "{error}");
 }
+
+/// The library that reads tokenizers panics at some of these.
+#[test]
+fn a_tokenizer_that_the_library_gives_up_on_is_an_error() {
+    let whole = fs::read_to_string(folder("gpt2-flags").join("tokenizer.json")).unwrap();
+    let whole: Value = serde_json::from_str(&whole).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for (field, value) in [
+        ("decoder", json!(5)),
+        ("decoder", json!({ "type": "Nonsense" })),
+        ("pre_tokenizer", json!([1])),
+        ("model", json!({})),
+    ] {
+        let mut broken = whole.clone();
+        broken[field] = value;
+        fs::write(dir.path().join("tokenizer.json"), broken.to_string()).unwrap();
+        let error = Tokenizer::from_dir(dir.path()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read the tokenizer: "), "{error}");
+    }
+    assert!(Tokenizer::from_json("{\"decoder\": \"\u{1}\"").is_err());
+}
+
+/// A session would keep one of them alone, and could not be opened again.
+#[test]
+fn two_tokens_with_one_id_are_refused() {
+    let vocabulary = fs::read_to_string(folder("gpt2-bare").join("vocab.json")).unwrap();
+    let mut vocabulary: Value = serde_json::from_str(&vocabulary).unwrap();
+    vocabulary["for"] = vocabulary["!"].clone();
+    let dir = with_files("gpt2-bare", &[("vocab.json", vocabulary.to_string())]);
+    let error = Tokenizer::from_dir(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("the tokens “!” and “for” have the same id, "), "{error}");
+}

@@ -3,11 +3,9 @@
 //! The reader may repeat an error without end, and panics at damaged pages; what comes of it here is
 //! one error.
 
-use std::cell::Cell as Flag;
 use std::fs::File;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaData;
@@ -18,6 +16,7 @@ use parquet::schema::types::Type;
 use super::cell::Cell;
 use super::columns::{self, Row};
 use super::{Entry, RecordError, RecordPlace};
+use crate::quiet::quietly;
 
 /// Rows that a file may hold, for each of its bytes and besides: a damaged count of rows must not
 /// fill the memory.
@@ -35,7 +34,7 @@ pub(super) enum Fault {
 
 /// Gives each record of a file to `add`, one a row.
 pub(super) fn each(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
-    quietly(|| read(file, add)).unwrap_or_else(|| {
+    quietly(|| read(file, add)).unwrap_or_else(|_panic| {
         Err(Fault::Damaged(
             "one of its pages is damaged; write it anew, or save it as CSV".to_owned(),
         ))
@@ -110,26 +109,6 @@ fn check_codecs(metadata: &ParquetMetaData) -> Result<(), Fault> {
         }
     }
     Ok(())
-}
-
-/// What the work gives, or `None` if it panics, without a word of it on stderr.
-fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
-    thread_local! {
-        static IS_QUIET: Flag<bool> = const { Flag::new(false) };
-    }
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !IS_QUIET.get() {
-                before(info);
-            }
-        }));
-    });
-    IS_QUIET.set(true);
-    let done = catch_unwind(AssertUnwindSafe(work));
-    IS_QUIET.set(false);
-    done.ok()
 }
 
 /// The first column that has bytes where a text should be.
