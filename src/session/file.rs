@@ -29,8 +29,10 @@ const N_HASH: usize = 32;
 /// The length of the head: magic, version, length of the data, hash of the data.
 const N_HEAD: usize = MAGIC.len() + 4 + 8 + N_HASH;
 
-/// The most bytes that data may unpack to: more than any session holds.
-const MAX_BYTES: u64 = 8 << 30;
+/// Bytes that data may unpack to, for each of theirs and besides: a small file must not fill the memory.
+/// Sessions unpack to four times their size. One that would unpack to more is written without being packed.
+const UNPACKED_PER_BYTE: u64 = 16;
+const UNPACKED_BESIDES: u64 = 64 << 20;
 
 /// Why a session cannot be read or written. Each message names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +69,12 @@ impl Session {
             .map_err(|source| SessionError::Read { path: path.to_owned(), source })?;
         let data = data_of(&bytes, path)?;
         let invalid = |reason: String| SessionError::Invalid { path: path.to_owned(), reason };
-        let reader = io::BufReader::new(ZlibDecoder::new(data).take(MAX_BYTES));
-        let session: Self =
-            ciborium::from_reader(reader).map_err(|error| invalid(in_words(&error)))?;
+        let mut unpacked = ZlibDecoder::new(data).take(most_unpacked(data.len()));
+        let session = ciborium::from_reader(io::BufReader::new(&mut unpacked));
+        let session: Self = session.map_err(|error| match unpacked.limit() {
+            0 => invalid("its data unpack to far more than a session has".to_owned()),
+            _ => invalid(in_words(&error)),
+        })?;
         session.check().map_err(invalid)?;
         Ok(session)
     }
@@ -81,13 +86,10 @@ impl Session {
     }
 
     fn to_bytes(&self) -> io::Result<Vec<u8>> {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
-        {
-            let mut buffered = io::BufWriter::new(&mut encoder);
-            ciborium::into_writer(self, &mut buffered).map_err(io::Error::other)?;
-            buffered.flush()?;
+        let (mut data, n_unpacked) = self.packed(Compression::fast())?;
+        if n_unpacked > most_unpacked(data.len()) {
+            (data, _) = self.packed(Compression::none())?;
         }
-        let data = encoder.finish()?;
         let mut bytes = Vec::with_capacity(N_HEAD + data.len());
         bytes.extend(MAGIC);
         bytes.extend(VERSION.to_le_bytes());
@@ -96,6 +98,23 @@ impl Session {
         bytes.extend(data);
         Ok(bytes)
     }
+
+    /// The data, and how many bytes they are unpacked.
+    fn packed(&self, compression: Compression) -> io::Result<(Vec<u8>, u64)> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), compression);
+        {
+            let mut buffered = io::BufWriter::new(&mut encoder);
+            ciborium::into_writer(self, &mut buffered).map_err(io::Error::other)?;
+            buffered.flush()?;
+        }
+        let n_unpacked = encoder.total_in();
+        Ok((encoder.finish()?, n_unpacked))
+    }
+}
+
+/// The most bytes that data may unpack to.
+fn most_unpacked(n_bytes: usize) -> u64 {
+    UNPACKED_BESIDES + UNPACKED_PER_BYTE * n_bytes as u64
 }
 
 /// What is wrong with data whose hash is right.

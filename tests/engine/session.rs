@@ -13,6 +13,12 @@ use factscope::session::{Found, ModelIdentity, Origin, Session, SessionError, St
 use factscope::task::TaskCtx;
 use factscope::tokens::{Bos, TokenizedPrompt};
 use factscope::worker::{DeviceChoice, Engine, Which};
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use sha2::{Digest as _, Sha256};
+
+use super::memory::peak_of;
 
 fn tiny() -> Engine {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny");
@@ -176,4 +182,31 @@ fn shapes_that_do_not_belong_together_are_refused() {
         },
         "do not belong together",
     );
+}
+
+/// Data that unpack to far more than their size fill no memory; a session that is so uniform itself is
+/// written as it is, and comes back.
+#[test]
+fn a_small_file_does_not_unpack_to_a_large_one() {
+    const N_ZEROS: usize = 100 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.factscope");
+    let mut session = session();
+    session.set_window(&vec![0_u8; N_ZEROS]);
+    session.save(&path).unwrap();
+    let file = std::fs::read(&path).unwrap();
+    assert!(file.len() > N_ZEROS);
+    let window: Vec<u8> = Session::load(&path).unwrap().window().unwrap();
+    assert_eq!(window.len(), N_ZEROS);
+
+    let (head, data) = file.split_at(12 + 4 + 8 + 32);
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    std::io::copy(&mut ZlibDecoder::new(data), &mut encoder).unwrap();
+    let data = encoder.finish().unwrap();
+    let head = [&head[..16], &(data.len() as u64).to_le_bytes(), &Sha256::digest(&data)].concat();
+    std::fs::write(&path, [head, data].concat()).unwrap();
+    let (read, peak) = peak_of(|| Session::load(&path));
+    let error = read.unwrap_err().to_string();
+    assert!(error.contains("unpack to far more than a session has"), "{error}");
+    assert!(peak < 4 * (64 << 20), "{} MiB", peak >> 20);
 }

@@ -40,8 +40,10 @@ pub(in crate::figure) const PDF_NAME: &str = "factscope.json";
 /// What the object of a PDF that holds an attached file says of itself.
 const PDF_MARK: &[u8] = b"/Type /EmbeddedFile";
 
-/// The most bytes of a record that are read. Figures of all heads of the largest models need a tenth.
-const MOST_BYTES: u64 = 256 << 20;
+/// Bytes that a record may unpack to, for each of the file's and besides: a small file must not fill the
+/// memory. Records unpack to ten times their size.
+const UNPACKED_PER_BYTE: u64 = 64;
+const UNPACKED_BESIDES: u64 = 4 << 20;
 
 /// An SVG with a record in it.
 pub(in crate::figure) fn in_svg(svg: &str, record: &Record) -> String {
@@ -142,7 +144,7 @@ fn last(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 fn inflated(bytes: &[u8]) -> Result<Vec<u8>, NoRecord> {
     let mut inflated = Vec::new();
     ZlibDecoder::new(bytes)
-        .take(MOST_BYTES)
+        .take(UNPACKED_BESIDES + UNPACKED_PER_BYTE * bytes.len() as u64)
         .read_to_end(&mut inflated)
         .map_err(|error| NoRecord::Damaged(error.to_string()))?;
     Ok(inflated)
