@@ -25,12 +25,33 @@ pub fn settings_file() -> Result<PathBuf, String> {
 }
 
 /// Mends what keeps the window from being made: egui's own zoom is read before anyone can look at it.
+///
+/// eframe writes the file in place, so that one that is cut short by a crash or by a full disk is put back
+/// as it was at the last start.
 pub fn mend(file: &Path) {
-    let mended = fs::read_to_string(file).ok().and_then(|text| with_zoom(&text));
-    if let Some(text) = mended {
-        // A file that cannot be written is told of when the settings are.
-        whole_file::write(file, text.as_bytes()).ok();
+    let Ok(text) = fs::read_to_string(file) else { return };
+    let last = file.with_extension("ron.last");
+    // Files that cannot be written are told of when the settings are.
+    if is_whole(&text) {
+        if let Some(text) = with_zoom(&text) {
+            whole_file::write(file, text.as_bytes()).ok();
+        }
+        whole_file::write(&last, text.as_bytes()).ok();
+    } else if let Ok(text) = fs::read_to_string(&last)
+        && whole_file::write(file, text.as_bytes()).is_ok()
+    {
+        complain(
+            "The settings were cut short as they were written last; they are as they were at the start \
+             before"
+                .to_owned(),
+        );
     }
+}
+
+/// Whether settings were written to their end: line ends within them are escaped.
+fn is_whole(text: &str) -> bool {
+    let text = text.trim_end();
+    text.ends_with("\n}") || text == "{}"
 }
 
 /// The settings with a zoom that a window can have. `None` if theirs is such a one.
@@ -107,5 +128,25 @@ mod tests {
         }
         assert_eq!(with_zoom(&text("1.25")), None);
         assert_eq!(with_zoom("{}"), None);
+    }
+
+    #[test]
+    fn settings_that_were_cut_short_are_those_of_the_last_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("app.ron");
+        let whole = "{\n    \"theme\": \"Dark\",\n    \"tiles\": \"(a: {1},\\n}\",\n}";
+        for cut in 0..whole.len() {
+            fs::write(&file, whole).unwrap();
+            mend(&file);
+            assert_eq!((fs::read_to_string(&file).unwrap(), complaint()), (whole.to_owned(), None));
+            fs::write(&file, &whole[..cut]).unwrap();
+            mend(&file);
+            assert_eq!(fs::read_to_string(&file).unwrap(), whole, "cut at {cut}");
+            assert!(complaint().unwrap().contains("cut short"));
+        }
+        // Whoever deletes the settings wants others.
+        fs::remove_file(&file).unwrap();
+        mend(&file);
+        assert!(!file.exists());
     }
 }
