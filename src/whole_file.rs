@@ -43,8 +43,17 @@ pub fn begin(path: &Path) -> io::Result<NamedTempFile> {
     let dir = folder_of(path);
     builder.tempfile_in(dir).map_err(|error| {
         // Not the name that the file has for a moment is wrong, but the folder.
-        let kind = error.kind();
-        io::Error::new(kind, format!("no file can be made in {}: {kind}", dir.display()))
+        let (kind, dir) = (error.kind(), dir.display());
+        io::Error::new(
+            kind,
+            match kind {
+                io::ErrorKind::NotFound => format!("there is no folder {dir}; make it first"),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    format!("no file can be made in the folder {dir}, which may only be read")
+                }
+                _ => format!("no file can be made in the folder {dir}: {kind}"),
+            },
+        )
     })
 }
 

@@ -20,7 +20,7 @@ use crate::figure::{
 #[cfg(feature = "parquet")]
 use crate::population::FigureSettings;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
-use crate::whole_file::{self, folder_of};
+use crate::whole_file;
 use crate::worker::{Engine, ModelConfig};
 
 /// The flags that say where a result goes.
@@ -326,10 +326,7 @@ fn check_writable(path: &Path) -> anyhow::Result<()> {
     if whole_file::is_device(path) {
         return Ok(());
     }
-    let dir = folder_of(path);
-    tempfile::NamedTempFile::new_in(dir)
-        .map(drop)
-        .with_context(|| format!("cannot write to the folder {}", dir.display()))
+    whole_file::begin(path).map(drop).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Prints text for a person, with its control characters shown.

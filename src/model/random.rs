@@ -72,7 +72,7 @@ pub fn write_random_checkpoint(
     };
     fs::create_dir_all(dir).map_err(io_error(dir))?;
     let path = dir.join("config.json");
-    fs::write(&path, config.to_json()).map_err(io_error(&path))?;
+    whole_file::write(&path, config.to_json().as_bytes()).map_err(io_error(&path))?;
 
     // The file has another name until it is whole, because a part of it must not look like a model.
     let path = dir.join("model.safetensors");

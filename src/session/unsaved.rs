@@ -121,6 +121,23 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_set_back_leaves_no_age_and_loses_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let all = [(); 3].map(|()| Unsaved::begin(dir.path()).unwrap());
+        let day = Duration::from_secs(24 * 3600);
+        for (it, days) in all.iter().zip([1, 400, 0]) {
+            fs::write(it.path(), "found").unwrap();
+            let file = File::options().write(true).open(it.path()).unwrap();
+            let now = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(now + day * days).unwrap();
+        }
+        drop(all);
+        let left = Unsaved::left_over(dir.path());
+        assert_eq!(left.len(), 3);
+        assert!(left.iter().all(|it| it.age() < day));
+    }
+
+    #[test]
     fn the_lock_of_a_window_that_was_killed_is_removed_at_the_next_start() {
         let dir = tempfile::tempdir().unwrap();
         let running = Unsaved::begin(dir.path()).unwrap();

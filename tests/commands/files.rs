@@ -148,6 +148,17 @@ fn a_result_that_was_there_survives_a_failure() {
     assert!(fs::read_to_string(&out).unwrap().contains("labels"));
 }
 
+/// Before anything is computed, and without the name that the file has for a moment.
+#[test]
+fn a_folder_that_is_missing_is_named() {
+    let predict = ["predict", "--model", TINY, "--device", "cpu", "--prompt", "Lyon is in"];
+    for flag in ["--out", "--figure", "--save-spec"] {
+        let said = complaint(&[&predict[..], &[flag, "/nosuch/x.svg"]].concat());
+        let wanted = "cannot write /nosuch/x.svg: there is no folder /nosuch; make it first";
+        assert_eq!(said.trim_end(), format!("factscope: {wanted}"));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn devices_are_written_to_as_they_are() {

@@ -1,10 +1,76 @@
 //! A file is written whole or not at all, and is a file as any other.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use std::{env, fs, thread};
 
+use factscope::model::{Checkpoint, FloatType, ModelConfig, write_random_checkpoint};
+use factscope::session::Session;
+use factscope::task::TaskCtx;
 use factscope::whole_file::{begin, write};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+/// Where a process that is to be killed writes.
+const WRITES: &str = "FACTSCOPE_TEST_WRITES";
+
+const FIGURE: usize = 4 << 20;
+
+/// Carried out by a process that the next test starts and kills: writes without end.
+#[test]
+fn writes_for_a_parent() {
+    let Some(dir) = env::var_os(WRITES) else { return };
+    let dir = Path::new(&dir);
+    let session = Session::load(Path::new("tests/fixtures/second_format.factscope")).unwrap();
+    let config = fs::read_to_string("tests/fixtures/tiny/config.json").unwrap();
+    let config = ModelConfig::from_json(&config).unwrap();
+    for n in 0_u64.. {
+        write(&dir.join("figure.png"), &vec![n as u8; FIGURE]).unwrap();
+        session.save(&dir.join("x.factscope")).unwrap();
+        let (model, ctx) = (dir.join("model"), TaskCtx::unwatched());
+        write_random_checkpoint(&config, n, FloatType::F32, &model, &ctx).unwrap();
+    }
+}
+
+#[test]
+fn a_program_that_is_killed_at_any_moment_leaves_whole_files() {
+    const N_KILLS: usize = 25;
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let mut n_left = 0;
+    for nth in 0..N_KILLS {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "whole_file::writes_for_a_parent"])
+            .env(WRITES, dir.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let unfinished = || {
+            let names = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name());
+            names.filter(|it| it.to_string_lossy().starts_with(".factscope-")).count()
+        };
+        // It has begun to write, wherever it is.
+        let before = unfinished();
+        while unfinished() == before && child.try_wait().unwrap().is_none() {}
+        thread::sleep(Duration::from_micros(rng.random_range(0..40_000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        n_left += unfinished();
+
+        let figure = fs::read(path("figure.png")).unwrap_or_else(|_| vec![0; FIGURE]);
+        assert!(figure.len() == FIGURE && figure.iter().all(|it| *it == figure[0]), "kill {nth}");
+        if path("x.factscope").exists() {
+            Session::load(&path("x.factscope")).unwrap();
+        }
+        if path("model/model.safetensors").exists() {
+            Checkpoint::open(&path("model")).unwrap();
+        }
+    }
+    assert!(n_left > 0, "no write was interrupted");
+}
 
 #[test]
 fn what_was_there_stays_until_the_new_file_is_whole() {
@@ -27,6 +93,14 @@ fn a_folder_that_takes_no_file_is_named() {
     let error = write(&gone.join("a.json"), b"x").unwrap_err().to_string();
     assert!(error.contains(&gone.display().to_string()), "{error}");
     assert!(!error.contains(".factscope-"), "{error}");
+}
+
+/// Nobody may make a file there, not even the user `root`, who may do so in any other folder.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_may_only_be_read_is_named() {
+    let error = write(Path::new("/sys/factscope.json"), b"x").unwrap_err().to_string();
+    assert!(error.ends_with("in the folder /sys, which may only be read"), "{error}");
 }
 
 #[cfg(unix)]
