@@ -247,6 +247,10 @@ fn faults_in_json_are_told_in_plain_words() {
     let dataset = read("facts.jsonl", lines).unwrap();
     assert_eq!(dataset.skipped[0].place, RecordPlace::Line(2));
     assert!(!dataset.skipped[0].reason.contains("line 1"), "{}", dataset.skipped[0]);
+    // Values need nothing between them.
+    let touching = "{\"s\": \"Norway\", \"o\": \"Oslo\", \"relation\": \"P36\"}9{}7\"x\"8[]";
+    let dataset = read("facts.json", touching).unwrap();
+    assert_eq!((dataset.records.len(), dataset.n_records()), (1, 7));
     // What C and R write for missing values, and spaces that nobody sees.
     let lower = "\u{a0}\u{feff}[{\"s\": \"Norway\", \"o\": \"Oslo\", \"relation\": \"P36\", \"foil\": nan}]";
     assert_eq!(asked("facts.json", lower), oslo());

@@ -299,11 +299,19 @@ fn is_table(record: View<'_>) -> bool {
 
 /// Whether there are records in a value, of which the first few of a list tell.
 fn holds_records(value: View<'_>) -> bool {
+    /// Each is read once more for those around it, so that there must be an end to them.
+    const N_DEEP: usize = 8;
+    holds_records_within(value, N_DEEP)
+}
+
+/// The same of so many brackets around the records, one within the other.
+fn holds_records_within(value: View<'_>, n_deep: usize) -> bool {
     const N_LOOKED_AT: usize = 8;
+    let Some(n_deep) = n_deep.checked_sub(1) else { return false };
     if value.is_object() {
-        is_table(value) || value.fields().any(|(_, it)| holds_records(it))
+        is_table(value) || value.fields().any(|(_, it)| holds_records_within(it, n_deep))
     } else {
-        value.elements().take(N_LOOKED_AT).any(holds_records)
+        value.elements().take(N_LOOKED_AT).any(|it| holds_records_within(it, n_deep))
     }
 }
 

@@ -141,8 +141,11 @@ fn end_of(text: &[u8]) -> usize {
             at
         }
         _ => {
-            let is_end =
-                |it: &u8| it.is_ascii_whitespace() || matches!(it, b',' | b':' | b']' | b'}');
+            // Values that follow one another need nothing between them: `9{}` are two.
+            let is_end = |it: &u8| {
+                it.is_ascii_whitespace()
+                    || matches!(it, b',' | b':' | b'[' | b']' | b'{' | b'}' | b'"')
+            };
             text.iter().position(is_end).unwrap_or(text.len())
         }
     }
