@@ -292,6 +292,29 @@ fn subjects_that_look_alike_are_told_in_every_alphabet() {
     }
 }
 
+/// Files that would take minutes if each bracket were looked for its end, or each level for its records:
+/// the test of time is that this one ends.
+#[test]
+fn many_brackets_take_no_time() {
+    const N: usize = 300_000;
+    let head = "subject,object,template\n";
+    for text in ["[", "<", "{", "%(", "_ ", "{{", "['"] {
+        let rows = format!("{head}a,b,{}\nNorway,Oslo,The capital of {{}} is\n", text.repeat(N));
+        let dataset = read("facts.csv", rows).unwrap();
+        assert_eq!(dataset.records.len(), 1, "{text}");
+        assert!(dataset.skipped[0].reason.len() < 3 * N, "{text}");
+    }
+    let fact = r#"{"s": "Norway", "o": "Oslo", "relation": "P36"}"#;
+    let facts = vec![fact; N / fact.len()].join(",");
+    let within = |n: usize, open: &str, close: &str| {
+        format!("{}[{facts}]{}", open.repeat(n), close.repeat(n))
+    };
+    for (open, close) in [("[", "]"), ("{\"a\": ", "}")] {
+        assert!(read("facts.json", within(120, open, close)).is_err());
+        assert!(read("facts.json", within(4, open, close)).unwrap().records.len() > 1000);
+    }
+}
+
 /// Files of millions of values that are no facts: only the first thousands are kept with their reasons.
 ///
 /// It runs in a process of its own, whose memory is that of nothing else.

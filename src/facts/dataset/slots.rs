@@ -2,6 +2,7 @@
 
 use super::super::Direction;
 use super::super::Fact;
+use super::error::short;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -45,10 +46,11 @@ pub(super) fn asked(
     direction: Direction,
 ) -> Result<Fact, String> {
     let template = template.trim();
+    let shown = short(template);
     let mut slots = slots(template);
     if let Some(other) = slots.iter().find(|it| it.kind == Kind::Other) {
         return Err(format!(
-            "`{}` in “{template}” is a place that no column fills; write the words there",
+            "`{}` in “{shown}” is a place that no column fills; write the words there",
             other.text
         ));
     }
@@ -65,7 +67,7 @@ pub(super) fn asked(
         let n = of(kind).count();
         if n > 1 {
             return Err(format!(
-                "“{template}” has {n} places for {whose}; leave one, and write the words into the \
+                "“{shown}” has {n} places for {whose}; leave one, and write the words into the \
                  others"
             ));
         }
@@ -77,7 +79,7 @@ pub(super) fn asked(
         if after.chars().any(char::is_alphanumeric) || place.is_some_and(|it| it.start > slot.start)
         {
             return Err(format!(
-                "the answer's slot must come last in “{template}”: a prompt ends where the answer \
+                "the answer's slot must come last in “{shown}”: a prompt ends where the answer \
                  starts"
             ));
         }
@@ -121,9 +123,9 @@ fn bracketed(text: &str) -> Option<(&str, Kind)> {
     let sign = usize::from(text.starts_with("${") || text.starts_with("#{"));
     let marks = [('{', '}'), ('[', ']'), ('<', '>')];
     let (open, close) = *marks.iter().find(|it| text[sign..].starts_with(it.0))?;
-    let n = text[sign..].chars().take_while(|it| *it == open).count().min(2);
+    let n = text[sign..].chars().take(2).take_while(|it| *it == open).count();
     let start = sign + n;
-    let end = start + text[start..].find(close)?;
+    let end = start + word_end(&text[start..], close)?;
     if !text[end..].starts_with(&close.to_string().repeat(n)) {
         return None;
     }
@@ -153,13 +155,19 @@ fn bracketed(text: &str) -> Option<(&str, Kind)> {
     Some((&text[..end + n], kind))
 }
 
+/// Where the word of a slot ends. Longer ones are text, which is not searched to its end for each bracket.
+fn word_end(text: &str, close: char) -> Option<usize> {
+    const LONGEST: usize = 64;
+    text.char_indices().take(LONGEST).find(|(_, it)| *it == close).map(|(at, _)| at)
+}
+
 /// Python's older slots.
 fn percent(text: &str) -> Option<(&str, Kind)> {
     if text.starts_with("%s") {
         return Some((&text[..2], Kind::Subject));
     }
     let word = text.strip_prefix("%(")?;
-    let end = word.find(")s")?;
+    let end = word_end(word, ')').filter(|it| word[*it..].starts_with(")s"))?;
     let kind = match word[..end].to_lowercase().as_str() {
         it if SUBJECT.contains(&it) => Kind::Subject,
         it if ANSWER.contains(&it) => Kind::Answer,
