@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::inquiry::Asking;
 use super::machine::Machine;
 
-#[cfg_attr(not(feature = "gui"), path = "no_window.rs")]
+#[cfg(feature = "gui")]
 mod explore;
 mod predict;
 mod trace;
@@ -30,13 +30,13 @@ mod edit;
 mod steer;
 mod generate;
 mod run;
-#[cfg_attr(not(feature = "parquet"), path = "no_recall.rs")]
+#[cfg(feature = "parquet")]
 mod recall;
-#[cfg_attr(not(feature = "parquet"), path = "no_sweep.rs")]
+#[cfg(feature = "parquet")]
 mod sweep;
-#[cfg_attr(not(feature = "parquet"), path = "no_population.rs")]
+#[cfg(feature = "parquet")]
 mod population;
-#[cfg_attr(not(feature = "parquet"), path = "no_merge.rs")]
+#[cfg(feature = "parquet")]
 mod merge;
 mod patch;
 mod path_patch;
@@ -46,11 +46,22 @@ mod localise;
 mod session;
 mod verify;
 mod model;
-#[cfg_attr(not(feature = "hub"), path = "no_hub.rs")]
+#[cfg(feature = "hub")]
 mod get;
-#[cfg_attr(not(feature = "training"), path = "no_training.rs")]
+#[cfg(feature = "training")]
 mod train;
 mod devices;
+#[cfg(not(all(feature = "gui", feature = "hub", feature = "parquet", feature = "training")))]
+mod without;
+
+#[cfg(not(feature = "gui"))]
+use without::explore;
+#[cfg(not(feature = "hub"))]
+use without::get;
+#[cfg(not(feature = "training"))]
+use without::train;
+#[cfg(not(feature = "parquet"))]
+use without::{merge, population, recall, sweep};
 
 pub(super) use session::session_file;
 
