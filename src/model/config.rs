@@ -406,4 +406,13 @@ impl ModelConfig {
         }
         Ok(())
     }
+
+    /// Refuses a size that is not shared out evenly. Each comes with the name of its field.
+    pub(super) fn check_multiple(
+        (name, size): (&str, usize),
+        (of, sharers): (&str, usize),
+    ) -> Result<(), String> {
+        let fault = || format!("`{name}` ({size}) is not a multiple of `{of}` ({sharers})");
+        size.is_multiple_of(sharers).then_some(()).ok_or_else(fault)
+    }
 }

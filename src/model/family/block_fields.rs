@@ -1,6 +1,7 @@
 //! The fields of a `config.json` that Llama, Gemma and their like have in common.
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::super::config::{NormChoice, Window, WindowedLayers};
 use super::super::rotary::Pairs;
@@ -49,13 +50,10 @@ impl BlockFields {
             ("max_position_embeddings", self.max_position_embeddings),
             ("vocab_size", self.vocab_size),
         ])?;
-        let check_multiple = |[what, of]: [&str; 2], one: usize, other: usize| {
-            let fault = || format!("`{what}` ({one}) is not a multiple of `{of}` ({other})");
-            one.is_multiple_of(other).then_some(()).ok_or_else(fault)
-        };
-        check_multiple(["num_attention_heads", "num_key_value_heads"], n_heads, n_kv_heads)?;
+        let heads = ("num_attention_heads", n_heads);
+        ModelConfig::check_multiple(heads, ("num_key_value_heads", n_kv_heads))?;
         if self.head_dim.is_none() {
-            check_multiple(["hidden_size", "num_attention_heads"], self.hidden_size, n_heads)?;
+            ModelConfig::check_multiple(("hidden_size", self.hidden_size), heads)?;
         }
         let head_width = self.head_dim.unwrap_or(self.hidden_size / n_heads);
         if !head_width.is_multiple_of(2) {
@@ -79,6 +77,30 @@ impl BlockFields {
             is_gated: true,
             ..ModelConfig::SMALL
         })
+    }
+
+    /// The fields as Hugging Face writes them, with `own`, those that only this family has.
+    pub fn to_json(config: &ModelConfig, architecture: &str, own: Value) -> Value {
+        let mut json = json!({
+            "architectures": [architecture],
+            "model_type": config.family.name(),
+            "num_hidden_layers": config.n_layers,
+            "num_attention_heads": config.n_heads,
+            "num_key_value_heads": config.n_kv_heads(),
+            "hidden_size": config.d_model,
+            "head_dim": config.d_head(),
+            "intermediate_size": config.d_mlp,
+            "max_position_embeddings": config.n_ctx,
+            "vocab_size": config.d_vocab,
+            "rms_norm_eps": config.layer_norm_epsilon,
+            "tie_word_embeddings": config.unembedding == Unembedding::Tied,
+            "attention_bias": config.biases.attention,
+            "sliding_window": config.window.map(|it| it.n_keys),
+        });
+        if let (Value::Object(all), Value::Object(own)) = (&mut json, own) {
+            all.extend(own);
+        }
+        json
     }
 
     /// What positions turn of the heads.

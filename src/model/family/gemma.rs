@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::config::{Biases, NormPlaces, QkNorm, Scores, WindowedLayers};
 use super::super::tensor_names::TensorNames;
-use super::super::{ModelConfig, Nonlinearity, Unembedding};
+use super::super::{ModelConfig, Nonlinearity};
 use super::block_fields::BlockFields;
 use super::layer_types::{layer_types, windowed_layers};
 use super::rope::rotary_json;
@@ -99,30 +99,18 @@ pub(super) fn of_text(fields: &Map<String, Value>) -> Result<Map<String, Value>,
 /// The text of a `config.json`, as Hugging Face writes it.
 pub(super) fn to_json(config: &ModelConfig) -> Value {
     let is_second = config.family == Family::Gemma2;
-    let mut json = json!({
-        "architectures": [if is_second { "Gemma2ForCausalLM" } else { "Gemma3ForCausalLM" }],
-        "model_type": config.family.name(),
-        "num_hidden_layers": config.n_layers,
-        "num_attention_heads": config.n_heads,
-        "num_key_value_heads": config.n_kv_heads(),
-        "hidden_size": config.d_model,
-        "head_dim": config.d_head(),
-        "intermediate_size": config.d_mlp,
-        "max_position_embeddings": config.n_ctx,
-        "vocab_size": config.d_vocab,
-        "rms_norm_eps": config.layer_norm_epsilon,
+    let architecture = if is_second { "Gemma2ForCausalLM" } else { "Gemma3ForCausalLM" };
+    let own = json!({
         "hidden_activation": match config.nonlinearity {
             Nonlinearity::GeluNew => "gelu_pytorch_tanh",
             other => other.name(),
         },
-        "tie_word_embeddings": config.unembedding == Unembedding::Tied,
-        "attention_bias": config.biases.attention,
         "query_pre_attn_scalar": config.score_divisor(0).powi(2),
         "attn_logit_softcapping": config.scores.cap,
         "final_logit_softcapping": config.logit_cap,
-        "sliding_window": config.window.map(|it| it.n_keys),
         "layer_types": layer_types(config),
     });
+    let mut json = BlockFields::to_json(config, architecture, own);
     match (config.rotary, config.rotary_in_window) {
         (Some(all), Some(windowed)) => {
             json["rope_parameters"] = json!({

@@ -72,12 +72,7 @@ pub(super) fn from_json(json: Value) -> Result<ModelConfig, String> {
         ("n_positions", config.n_ctx),
         ("vocab_size", config.d_vocab),
     ])?;
-    if !config.d_model.is_multiple_of(config.n_heads) {
-        return Err(format!(
-            "`n_embd` ({}) is not a multiple of `n_head` ({})",
-            config.d_model, config.n_heads
-        ));
-    }
+    ModelConfig::check_multiple(("n_embd", config.d_model), ("n_head", config.n_heads))?;
     Ok(config)
 }
 

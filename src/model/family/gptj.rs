@@ -50,10 +50,7 @@ pub(super) fn from_json(json: Value) -> Result<ModelConfig, String> {
         ("vocab_size", it.vocab_size),
         ("rotary_dim", width),
     ])?;
-    if !it.n_embd.is_multiple_of(it.n_head) {
-        let (d_model, n_heads) = (it.n_embd, it.n_head);
-        return Err(format!("`n_embd` ({d_model}) is not a multiple of `n_head` ({n_heads})"));
-    }
+    ModelConfig::check_multiple(("n_embd", it.n_embd), ("n_head", it.n_head))?;
     let d_head = it.n_embd / it.n_head;
     if !width.is_multiple_of(2) || width > d_head {
         return Err(format!("`rotary_dim` ({width}) is odd, or more than a head's {d_head}"));

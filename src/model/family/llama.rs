@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::config::{Biases, NormPlaces, QkNorm, WindowedLayers};
 use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
-use super::super::{ModelConfig, Nonlinearity, Unembedding};
+use super::super::{ModelConfig, Nonlinearity};
 use super::Family;
 use super::block_fields::BlockFields;
 use super::layer_types::{layer_types, windowed_layers};
@@ -110,26 +110,13 @@ pub(super) fn to_json(config: &ModelConfig) -> Value {
         WindowedLayers::From(first) => first,
         WindowedLayers::AllBut(_) | WindowedLayers::Listed(_) => 0,
     });
-    let mut json = json!({
-        "architectures": [architecture],
-        "model_type": config.family.name(),
-        "num_hidden_layers": config.n_layers,
-        "num_attention_heads": config.n_heads,
-        "num_key_value_heads": config.n_kv_heads(),
-        "hidden_size": config.d_model,
-        "head_dim": config.d_head(),
-        "intermediate_size": config.d_mlp,
-        "max_position_embeddings": config.n_ctx,
-        "vocab_size": config.d_vocab,
-        "rms_norm_eps": config.layer_norm_epsilon,
+    let own = json!({
         "hidden_act": config.nonlinearity.name(),
-        "tie_word_embeddings": config.unembedding == Unembedding::Tied,
-        "attention_bias": config.biases.attention,
         "mlp_bias": config.biases.mlp,
-        "sliding_window": config.window.map(|it| it.n_keys),
         "use_sliding_window": config.window.is_some(),
         "max_window_layers": first_in_window.unwrap_or(config.n_layers),
     });
+    let mut json = BlockFields::to_json(config, architecture, own);
     if config.window.is_some() && config.family != Family::Mistral {
         json["layer_types"] = json!(layer_types(config));
     }

@@ -57,12 +57,8 @@ pub(super) fn from_json(json: Value) -> Result<ModelConfig, String> {
         ("max_position_embeddings", it.max_position_embeddings),
         ("vocab_size", it.vocab_size),
     ])?;
-    if !it.hidden_size.is_multiple_of(it.num_attention_heads) {
-        return Err(format!(
-            "`hidden_size` ({}) is not a multiple of `num_attention_heads` ({})",
-            it.hidden_size, it.num_attention_heads
-        ));
-    }
+    let heads = ("num_attention_heads", it.num_attention_heads);
+    ModelConfig::check_multiple(("hidden_size", it.hidden_size), heads)?;
     let d_head = it.hidden_size / it.num_attention_heads;
     let share = it.rotary.partial_rotary_factor()?.or(it.rotary_pct).unwrap_or(0.25);
     let width = (d_head as f64 * share) as usize;
