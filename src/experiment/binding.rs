@@ -15,8 +15,8 @@ use serde_json::Value;
 use super::meant::{Library, Written, subject_tokens};
 use super::tree::Tree;
 use super::{Experiment, ExperimentError, FactSource, Question, RecordFact, first_tokens};
-use crate::analysis::Needs;
 use crate::analysis::trace_average::FactDraws;
+use crate::analysis::{AnalysisError, AnalysisSpec, Needs};
 use crate::facts::{Dataset, Direction, Fact, Record};
 use crate::tokens::{Bos, TokenizedPrompt};
 
@@ -198,6 +198,25 @@ impl<'a> Binding<'a> {
     /// Whether BOS is put before each prompt.
     pub fn bos(&self) -> Bos {
         self.outline.bos
+    }
+
+    /// Refuses a layer at which no fact can be asked.
+    pub fn check_layer(
+        &self,
+        spec: &AnalysisSpec,
+        layer: usize,
+        n_layers: usize,
+    ) -> Result<(), AnalysisError> {
+        if layer >= n_layers {
+            return Err(AnalysisError::OutOfRange { what: "layer", index: layer, n: n_layers });
+        }
+        let own = &self.own.prompt;
+        let ends_with_subject = own.subject.as_ref().is_some_and(|it| it.end == own.n_pos());
+        let is_last = layer + 1 == n_layers && matches!(spec, AnalysisSpec::RankOneEdit(_));
+        if is_last && !ends_with_subject {
+            return Err(AnalysisError::NotRead { layer });
+        }
+        Ok(())
     }
 
     /// Refuses a foil that only the fact of the spec has.

@@ -164,11 +164,10 @@ impl Plan {
         let draws = if self.settings.shared_draws { FactDraws::Shared } else { FactDraws::Anew };
         let mut binding = Binding::new(&self.written, &library, draws)?;
         binding.tell_of(&dataset);
-        let spec = &self.written.outline.spec;
-        if let Some(&layer) = self.settings.layers.first()
-            && at_layer(spec, layer).is_none()
-        {
-            return Err(PlanError::NoLayer(layer));
+        for &layer in &self.settings.layers {
+            let spec = at_layer(&self.written.outline.spec, layer);
+            let spec = spec.ok_or(PlanError::NoLayer(layer))?;
+            binding.check_layer(&spec, layer, engine.info.config.n_layers)?;
         }
         let tasks = self.selection.check(&dataset, &self.facts)?;
         let sweep = Sweep {
