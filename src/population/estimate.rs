@@ -88,6 +88,12 @@ impl Estimate {
             _ = write!(text, "; with --shard on {n} such machines, about an hour");
         }
         text.push('\n');
+        if self.n_left_out == self.n_tried {
+            text.push_str(
+                "none of the facts that were tried is asked, so this is what it takes to find that out; \
+                 those that are asked take longer\n",
+            );
+        }
         if self.n_left_out > 0 {
             let n = self.n_tried;
             _ = writeln!(
