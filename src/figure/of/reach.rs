@@ -1,7 +1,7 @@
 //! What a change of the model reaches, by kind of prompt: the fact, other words, facts nearby, the inverse.
 
 use super::Look;
-use crate::analysis::reach::{Belief, PromptKind, Told};
+use crate::analysis::reach::{Answers, Belief, PromptKind, Told};
 use crate::figure::{Cell, Chart, Row, Table};
 
 /// How the prompts of a kind are called.
@@ -50,6 +50,10 @@ pub(super) fn each_prompt(told: &[Told], look: &Look<'_>) -> Table {
 /// What is told of an answer, of a prompt before and after.
 type Number = fn(Option<Belief>) -> Option<f32>;
 
+/// The two answers that a prompt may have.
+const ANSWERS: [(&str, fn(&Answers) -> Option<Belief>); 2] =
+    [("new", |it| it.new), ("old", |it| it.old)];
+
 /// A table for each kind of prompt, with means over its prompts, so that the numbers of many facts can be laid
 /// over each other, each kind over the facts that have such a prompt.
 pub(super) fn each_kind(told: &[Told]) -> Vec<Chart> {
@@ -80,15 +84,21 @@ fn means(name: String, told: &[&Told]) -> Table {
         cells.push(Cell::Number(value));
     };
     for (name, number) in numbers {
-        add(format!("{name}(new) before"), mean(&|it| number(it.before.new)));
-        add(format!("{name}(new) after"), mean(&|it| number(it.after.new)));
-        add(format!("{name}(old) before"), mean(&|it| number(it.before.old)));
-        add(format!("{name}(old) after"), mean(&|it| number(it.after.old)));
+        for (answer, of) in ANSWERS {
+            add(format!("{name}({answer}) before"), mean(&|it| number(of(&it.before))));
+            add(format!("{name}({answer}) after"), mean(&|it| number(of(&it.after))));
+        }
     }
     let is_new =
         |new: Option<Belief>, old: Option<Belief>| Some(f32::from(u8::from(new?.prob > old?.prob)));
     let share = "Share where new is likelier";
     add(format!("{share} before"), mean(&|it| is_new(it.before.new, it.before.old)));
     add(format!("{share} after"), mean(&|it| is_new(it.after.new, it.after.old)));
+    for (name, number) in numbers {
+        for (answer, of) in ANSWERS {
+            let change = |it: &Told| Some(number(of(&it.after))? - number(of(&it.before))?);
+            add(format!("change of {name}({answer})"), mean(&change));
+        }
+    }
     Table::new(name, columns, [Row::new(cells)])
 }
