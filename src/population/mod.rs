@@ -33,7 +33,7 @@ pub use part::{Asked, FactNote, to_bytes};
 pub use plan::{FigureSettings, Plan, PlanError, Ready, SweepSettings};
 pub use planner::{Choice, Goal, N_PILOT, N_TIMED, NoGoal, Pilot};
 pub use planning::Chosen;
-pub use read::{Cell, Fact, Numbers, Population, Wanted, is_sweep, sweep_bytes};
+pub use read::{Cell, Fact, Numbers, Population, Wanted, cases_of, is_sweep, sweep_bytes};
 pub use recall::{Choices, Known, KnownBy, Recall, Recalled, RelationAnswers, UnknownWay};
 pub use selection::{KnownWay, Selection, SelectionError, Task, Ways, Wording};
 pub use shard::{Shard, UnknownShard};

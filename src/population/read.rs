@@ -1,6 +1,6 @@
 //! Reads the folders of a sweep: the numbers of every fact, by what they are about.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use parquet::column::reader::get_typed_column_reader;
@@ -10,7 +10,7 @@ use parquet::file::reader::{FileReader as _, RowGroupReader};
 
 use serde::Serialize;
 
-use super::folder::{FolderError, Manifest, parts};
+use super::folder::{FolderError, Manifest, notes, parts};
 use super::part::reading;
 use crate::analysis::Role;
 
@@ -231,6 +231,18 @@ pub fn sweep_bytes(dir: &Path) -> Result<u64, FolderError> {
         }
     }
     Ok(n_bytes)
+}
+
+/// The dataset that a sweep asks, and the ids of its facts that have a result, whichever way they were asked.
+pub fn cases_of(dir: &Path) -> Result<(PathBuf, BTreeSet<String>), FolderError> {
+    let mut cases = BTreeSet::new();
+    for folder in folders(dir)? {
+        for part in parts(&folder)? {
+            let asked = notes(&part)?.into_iter().filter(|it| it.left_out.is_none());
+            cases.extend(asked.map(|it| it.case));
+        }
+    }
+    Ok((Manifest::of_any(dir)?.facts, cases))
 }
 
 /// Whether a folder is that of a sweep, or holds those of its shards.

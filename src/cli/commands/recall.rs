@@ -32,7 +32,7 @@ impl Recall {
         let inquiry = self.model.open(self.model.source(), machine)?;
         let facts = &self.chosen.dataset.facts;
         let dataset = machine.datasets.get(facts, None)?;
-        let selection = Selection { ways: Ways::Both, ..self.chosen.selection() };
+        let selection = Selection { ways: Ways::Both, ..self.chosen.selection()? };
         selection.check(&dataset, facts)?;
         let wordings = if self.own_words { Wordings::Own } else { Wordings::All };
         let survey = machine.watched("Asking", |task| {

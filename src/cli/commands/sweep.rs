@@ -110,7 +110,7 @@ impl Sweep {
             Plan::new(
                 read_spec(&self.spec)?,
                 self.chosen.dataset.facts.clone(),
-                self.selection(),
+                self.selection()?,
                 settings,
             )?
         };
@@ -138,7 +138,7 @@ impl Sweep {
         if !self.spec.is_dir() {
             return Ok(None);
         }
-        let is_usual = self.selection() == Selection::default()
+        let is_usual = self.selection()? == Selection::default()
             && self.settings() == SweepSettings::default()
             && self.chosen.dataset.facts == Path::new(Dataset::BUNDLED)
             && self.shard.is_none()
@@ -211,16 +211,16 @@ impl Sweep {
         Ok(())
     }
 
-    fn selection(&self) -> Selection {
-        Selection {
+    fn selection(&self) -> anyhow::Result<Selection> {
+        Ok(Selection {
             ways: match (self.both_ways, self.inverse) {
                 (true, _) => Ways::Both,
                 (false, true) => Ways::Inverse,
                 (false, false) => Ways::Forward,
             },
             wording: self.wording,
-            ..self.chosen.selection()
-        }
+            ..self.chosen.selection()?
+        })
     }
 
     fn settings(&self) -> SweepSettings {

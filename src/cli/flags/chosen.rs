@@ -1,11 +1,13 @@
 //! Which facts of a dataset are asked, and what a model must know of them, as flags.
 
+use std::path::PathBuf;
+
 use anyhow::ensure;
 use clap::Args;
 
 use super::choice;
 use super::dataset::DatasetArgs;
-use crate::population::{KnownBy, KnownWay, Selection};
+use crate::population::{KnownBy, KnownWay, Selection, cases_of};
 
 /// Facts of a dataset.
 #[derive(Args)]
@@ -20,6 +22,11 @@ pub struct ChosenArgs {
     /// Only the fact with this id; may be given again
     #[arg(long, value_name = "ID")]
     case: Vec<String>,
+
+    /// Only the facts that have a result in the folder of another sweep of the same dataset, whichever way
+    /// they were asked there
+    #[arg(long, value_name = "DIR", conflicts_with = "case")]
+    facts_of: Option<PathBuf>,
 
     /// Only facts that the model knows `forward`, as an `inverse`, or `both` ways; the others are
     /// counted [default: all, known or not]
@@ -41,15 +48,28 @@ impl ChosenArgs {
     }
 
     /// The facts that are chosen, asked forward in their own words.
-    pub fn selection(&self) -> Selection {
-        Selection {
+    pub fn selection(&self) -> anyhow::Result<Selection> {
+        let cases = match &self.facts_of {
+            Some(dir) => {
+                let (facts, cases) = cases_of(dir)?;
+                ensure!(
+                    facts == self.dataset.facts,
+                    "that sweep is of other facts; give them with --facts {}: {}",
+                    facts.display(),
+                    dir.display()
+                );
+                Some(cases)
+            }
+            None => (!self.case.is_empty()).then(|| self.case.iter().cloned().collect()),
+        };
+        Ok(Selection {
             n: self.n,
             seed: self.dataset.facts_seed,
             relation: self.dataset.relation(),
-            cases: (!self.case.is_empty()).then(|| self.case.iter().cloned().collect()),
+            cases,
             known: self.known,
             known_by: self.known_by,
             ..Selection::default()
-        }
+        })
     }
 }
