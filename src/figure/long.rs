@@ -196,7 +196,16 @@ impl List<'_> {
     fn table(&mut self, table: &Table) {
         let columns: Vec<Arc<str>> = table.columns.iter().map(|it| self.of_any_fact(it)).collect();
         for row in &table.rows {
-            let texts: Vec<String> = row.cells.iter().filter_map(Cell::text).collect();
+            let mut texts: Vec<String> = row.cells.iter().filter_map(Cell::text).collect();
+            // Of several rows of numbers alone, such as steps, each is called by its first number.
+            if texts.is_empty()
+                && row.pick == Pick::default()
+                && table.rows.len() > 1
+                && let (Some(column), Some(cell)) = (columns.first(), row.cells.first())
+                && let Some(number) = cell.number()
+            {
+                texts.push(format!("{column} {number}"));
+            }
             let at = self.named(row.pick, &texts.join(" · "));
             for (column, cell) in columns.iter().zip(&row.cells) {
                 if let Some(value) = cell.number() {

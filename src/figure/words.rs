@@ -240,6 +240,17 @@ pub fn is_relative(quantity: &str) -> bool {
     quantity.ends_with("(%)") || quantity.to_lowercase().starts_with("recovery of ")
 }
 
+/// Whether a quantity can lie on both sides of zero, so that a mean of zero would be no effect:
+/// probabilities, their logarithms, shares and ranks cannot.
+pub fn has_sign(quantity: &str) -> bool {
+    let unsigned = ["p(", "ln p(", "probability", "rank", "share", "kl ", "step", "length"];
+    let quantity = quantity.to_lowercase();
+    !unsigned.iter().any(|it| quantity.starts_with(it))
+}
+
+/// The chart of how an edit found its value, which says nothing of the model.
+pub const DESCENT: &str = "Finding the value";
+
 /// Whether a metric rises as the answer is lost.
 pub fn rises(metric: Metric) -> bool {
     matches!(metric, Metric::Rank | Metric::Kl)

@@ -18,6 +18,9 @@ pub(super) const LEVEL: f64 = 0.05;
 pub(super) struct Found {
     pub name: String,
     pub cells: Vec<Inference>,
+
+    /// Whether the cells are tested against zero, which what is never below it is not.
+    pub is_tested: bool,
 }
 
 /// How the cells of a chart are laid out.
@@ -106,8 +109,8 @@ pub(super) fn maps(
         for (cell, place) in it.cells.iter().zip(places) {
             let nth = nth(*place);
             values[nth] = cell.mean as f32;
-            details[nth] = detail(cell);
-            set_back[nth] = cell.n > 0 && !is_set_apart(cell);
+            details[nth] = detail(it, cell);
+            set_back[nth] = it.is_tested && cell.n > 0 && !is_set_apart(cell);
         }
         let quantity = format!("Mean of {}", title.rsplit_once(", ").map_or(title, |it| it.1));
         let name = format!("{title}: {}", it.name);
@@ -124,15 +127,15 @@ pub(super) fn maps(
     maps.into_iter().map(Chart::Map).collect()
 }
 
-fn detail(cell: &Inference) -> String {
+fn detail(found: &Found, cell: &Inference) -> String {
     let number = |it: f64| significant(it as f32, 3);
+    let p = if found.is_tested { format!("p {} of ", number(cell.p)) } else { String::new() };
     format!(
-        "±1.96 SE {} to {}\nbootstrap {} to {}\np {} of {}",
+        "±1.96 SE {} to {}\nbootstrap {} to {}\n{p}{}",
         number(cell.mean - Z * cell.error),
         number(cell.mean + Z * cell.error),
         number(cell.low),
         number(cell.high),
-        number(cell.p),
         counted(cell.n, "fact"),
     )
 }
@@ -184,7 +187,7 @@ pub(super) fn listing(
                 it.mean + Z * it.error,
                 it.low,
                 it.high,
-                it.p,
+                if group.is_tested { it.p } else { f64::NAN },
                 it.n as f64,
             ];
             let values = values.map(|it| crate::figure::Cell::Number(it as f32));

@@ -11,7 +11,7 @@ use super::selection::KnownWay;
 use super::sweep::RECALL;
 use crate::analysis::Resampling;
 use crate::facts::Direction;
-use crate::figure::words::{capitalized, counted, is_relative};
+use crate::figure::words::{DESCENT, capitalized, counted, has_sign, is_relative};
 use crate::figure::{Chart, Figure, Row, Table};
 
 /// What is shown of a population.
@@ -28,8 +28,8 @@ pub struct Shown {
     /// Only facts that are asked this way. `None` shows both.
     pub direction: Option<Direction>,
 
-    /// The names of the charts that are shown, whichever they are. Empty shows all but the recall and
-    /// those whose means over facts mislead: lists of only the largest parts of each fact, and relative
+    /// The names of the charts that are shown, whichever they are. Empty shows all but the recall, how an
+    /// edit found its value and those whose means over facts mislead: lists of only the largest parts of each fact, and relative
     /// changes, which have no bound.
     pub charts: Vec<String>,
 
@@ -116,7 +116,7 @@ impl Population {
         let mut charts = Vec::new();
         let is_named = |it: &Numbers| shown.charts.contains(&it.chart);
         let is_meant =
-            |it: &Numbers| is_named(it) || (shown.charts.is_empty() && it.chart != RECALL);
+            |it: &Numbers| is_named(it) || (shown.charts.is_empty() && is_usual(&it.chart));
         let meant = self.charts.iter().enumerate().filter(|(_, it)| is_meant(it));
         let (relative, rest): (Vec<_>, Vec<_>) =
             meant.partition(|(_, it)| !is_named(it) && is_relative(&it.quantity));
@@ -149,7 +149,8 @@ impl Population {
     /// The names by which [`Shown::place`] tells places apart, of one chart or of all.
     pub fn places(&self, chart: Option<&str>) -> BTreeSet<String> {
         let charts = self.charts.iter();
-        let shown = charts.filter(|it| chart.map_or(it.chart != RECALL, |chart| it.chart == chart));
+        let shown =
+            charts.filter(|it| chart.map_or(is_usual(&it.chart), |chart| it.chart == chart));
         shown.flat_map(|it| it.cells.iter().map(Cell::name_over_layers)).collect()
     }
 
@@ -183,6 +184,7 @@ impl Population {
             .map(|group| Found {
                 name: group.name.clone(),
                 cells: resampling.means(&of(&group.facts)),
+                is_tested: has_sign(&numbers.quantity),
             })
             .collect();
         if let [first, second] = groups[..] {
@@ -193,7 +195,7 @@ impl Population {
                     resampling.differences([&of(&second.facts), &of(&first.facts)])
                 }
             };
-            found.push(Found { name, cells });
+            found.push(Found { name, cells, is_tested: true });
         }
         let title = self.title(numbers);
         let about = |place: Option<[usize; 2]>| {
@@ -296,6 +298,12 @@ impl Population {
         let columns = ["Alike are", "Own inverse", "Another's of the relation", "p", "Facts"];
         Some(Table::new(format!("{title}: the same parts"), columns, rows.map(row)))
     }
+}
+
+/// Whether a chart is shown unasked: what the model recalls, and how an edit found its value, are no
+/// findings of the method.
+fn is_usual(chart: &str) -> bool {
+    chart != RECALL && chart != DESCENT
 }
 
 /// Whether a chart lists only some places of each fact, such as the largest: a place that has no

@@ -85,7 +85,7 @@ impl Population {
             format!(
                 "p: {n_permutations} {} with the largest |mean ÷ standard error| of all places as the \
                  measure, so that it holds for all of them together; ° and a line across mark what is not \
-                 below {LEVEL}",
+                 below {LEVEL}. What cannot lie on both sides of 0, such as a probability or a rank, is not tested",
                 match shown.by {
                     GroupBy::Way => "sign flips of facts",
                     _ => "sign flips of facts, or relabellings of them for a difference,",

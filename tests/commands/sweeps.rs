@@ -1,5 +1,6 @@
 //! Many facts: `sweep`, `population` and `merge` as a script calls them.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use tempfile::TempDir;
@@ -26,6 +27,17 @@ fn many_facts_are_asked_and_told_of() {
     assert!(again.contains("12 of them were there already"), "{again}");
     let other = complaint(&[&base[..], &["--out", &out, "--known", "forward"]].concat());
     assert!(other.contains("not the same: selection"), "{other}");
+    // Another sweep may ask the facts that have a result here.
+    let few = ["--draws", "9", "--permutations", "9", "--json"];
+    let facts = json(&[&["population", &out][..], &few].concat())["facts"].clone();
+    let with_result = facts.as_array().unwrap().iter().filter(|it| it["left_out"].is_null());
+    let cases: BTreeSet<&str> = with_result.map(|it| it["case"].as_str().unwrap()).collect();
+    assert!(!cases.is_empty());
+    let same = ["sweep", &spec, "--facts-of", &out, "--out", &path("same")];
+    let n = cases.len();
+    assert!(stdout(&same).starts_with(&format!("{n} of {n} facts asked")));
+    let other = ["--facts", "other.json"];
+    assert!(complaint(&[&same[..], &other].concat()).contains("give them with --facts builtin"));
     // The folder says itself what is asked.
     let again = stdout(&["sweep", &out]);
     assert!(again.contains("12 of them were there already"), "{again}");
@@ -124,13 +136,20 @@ fn what_a_change_reaches_is_told_by_layer() {
     };
     let edit = ["edit", "--layer", "1", "--steps", "2"];
     let edited = told("edits", &edit, &["--layers", "1,3"]);
+    let edited = edited.split_whitespace().collect::<Vec<_>>().join(" ");
     let rank = "What the change reaches: the fact, rank(old) after: fact";
     assert!(edited.contains(rank), "{edited}");
     for kind in ["the fact", "the inverse, from the old answer", "the inverse, from the new answer"]
     {
-        let chart = format!("What the change reaches: {kind}, p(old) after");
-        assert!(edited.contains(&chart), "{chart} is not in {edited}");
+        for quantity in ["p(old) after", "change of ln p(old)", "change of rank(old)"] {
+            let chart = format!("What the change reaches: {kind}, {quantity}");
+            assert!(edited.contains(&chart), "{chart} is not in {edited}");
+        }
     }
+    let descent = "Finding the value";
+    assert!(!edited.contains(descent), "{edited}");
+    let named = stdout(&[&["population", &path("edits"), "--chart", descent][..], &few].concat());
+    assert!(named.contains("Step 0") && named.contains("Step 1"), "{named}");
     let steer = ["steer", "--plus-token", "Rome", "--layer", "2", "--reach", "--scale", "2"];
     let steered = told("steered", &steer, &[]);
     assert!(steered.contains("the inverse, from the old answer, p(old) after"), "{steered}");
@@ -140,6 +159,40 @@ fn what_a_change_reaches_is_told_by_layer() {
     let refused =
         complaint(&["sweep", &spec, "--n", "2", "--layers", "1", "--out", &path("refused")]);
     assert!(refused.contains("the spec names no layer"), "{refused}");
+    // Nothing is computed for layers that no fact can take.
+    stdout(&[&edit[..], &fact].concat());
+    for (layers, says) in [("1,5", "layer 5 is the last"), ("1,6", "there is no layer 6")] {
+        let out = path("refused");
+        let refused = complaint(&["sweep", &spec, "--n", "2", "--layers", layers, "--out", &out]);
+        assert!(refused.contains(says), "{refused}");
+        assert!(!fs::exists(&out).unwrap(), "{layers}");
+    }
+}
+
+/// What an edit changes is the reading after it less that before, of each fact; and what lies on one side of
+/// zero is not tested against it.
+#[test]
+fn a_change_is_paired_within_each_fact() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (spec, out) = (path("spec.json"), path("out"));
+    let fact = ["--facts", "builtin", "--case", "2", "--save-spec", &spec];
+    stdout(&[&["edit", "--layer", "1", "--steps", "2"][..], &fact].concat());
+    stdout(&["sweep", &spec, "--n", "7", "--out", &out]);
+    let few = ["--draws", "50", "--permutations", "19", "--json"];
+    let found = json(&[&["population", &out][..], &few].concat());
+    let row = |quantity: &str| {
+        let name = format!("What the change reaches: the fact, {quantity}: largest means");
+        let charts = found["figure"]["charts"].as_array().unwrap().iter();
+        let table = charts.map(|it| &it["Table"]).find(|it| it["name"] == *name);
+        let cells = table.unwrap_or_else(|| panic!("{name}"))["rows"][0]["cells"].clone();
+        [2, 7, 8].map(|nth| cells[nth]["Number"].as_f64())
+    };
+    let ([before, p, n], [after, ..]) = (row("ln p(old) before"), row("ln p(old) after"));
+    let [change, tested, _] = row("change of ln p(old)");
+    assert!((after.unwrap() - before.unwrap() - change.unwrap()).abs() < 1e-5);
+    assert_eq!((p, n), (None, Some(7.0)));
+    assert!(tested.unwrap() > 0.0);
 }
 
 /// A plan chooses facts and draws by a pilot, says why, and is kept by a second start.
@@ -229,22 +282,24 @@ fn an_average_of_traces_is_what_their_sweep_has_in_common() {
     }
     assert_eq!(average["n_facts"].as_u64().unwrap(), 5);
 
-    let charts = found["figure"]["charts"].as_array().unwrap().iter();
-    let totals = charts
-        .map(|it| &it["Table"])
-        .find(|it| it["name"].as_str().is_some_and(|it| it.starts_with("Total effect, p(answer)")));
-    let rows = totals.expect("the sweep has the total effect")["rows"].as_array().unwrap();
-    for (place, key) in [
-        ("Clean", "clean"),
-        ("Corrupted", "corrupted"),
-        ("Total effect (clean − corrupted)", "total"),
+    let row = |title: &str, place: &str| {
+        let charts = found["figure"]["charts"].as_array().unwrap().iter();
+        let name = format!("{title}: largest means");
+        let table = charts.map(|it| &it["Table"]).find(|it| it["name"] == *name);
+        let rows = table.unwrap_or_else(|| panic!("{name}"))["rows"].as_array().unwrap();
+        let cells = &rows.iter().find(|it| it["cells"][1]["Text"] == place).unwrap()["cells"];
+        [2, 3, 8].map(|nth| cells[nth]["Number"].as_f64().unwrap())
+    };
+    let total = "Total effect, clean − corrupted p(answer)";
+    for (title, place, key) in [
+        ("Readings, p(answer)", "clean", "clean"),
+        ("Readings, p(answer)", "corrupted", "corrupted"),
+        (total, "all", "total"),
     ] {
-        let row = rows.iter().find(|it| it["cells"][1]["Text"] == place).unwrap();
-        let cell = |nth: usize| row["cells"][nth]["Number"].as_f64().unwrap();
-        let (mean, low, n) = (cell(2), cell(3), cell(8));
         let estimate = |of: &str| averaged[key][of].as_f64().unwrap();
-        assert!((mean - estimate("mean")).abs() < 1e-6, "{place}: {mean}");
-        assert!((low - estimate("low")).abs() < 1e-6, "{place}: {low}");
-        assert_eq!(n, estimate("n"), "{place}");
+        let [mean, low, n] = row(title, place);
+        assert!((mean - estimate("mean")).abs() < 1e-6, "{key}: {mean}");
+        assert!((low - estimate("low")).abs() < 1e-6, "{key}: {low}");
+        assert_eq!(n, estimate("n"), "{key}");
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn figure(trace: &CausalTrace, look: &Look<'_>) -> Figure {
     Figure {
         title: format!("{} — {quantity}", patched(trace)),
         charts,
-        undrawn: shown.total().map(Chart::Table).into_iter().collect(),
+        undrawn: shown.lost().into_iter().flatten().map(Chart::Table).collect(),
         notes: notes(&shown, look),
         warnings: warnings(trace, metric),
         ..Figure::default()
@@ -96,18 +96,18 @@ impl<'a> Shown<'a> {
 
     /// What the corruption takes away, which of one fact a note says. `None` before the corrupted runs are
     /// there.
-    fn total(&self) -> Option<Table> {
+    fn lost(&self) -> Option<[Table; 2]> {
         let &Effects { clean, corrupted, total, .. } = self.effects.as_ref()?;
-        let rows = [
-            ("Clean", told(self.metric, clean)),
-            ("Corrupted", told(self.metric, corrupted)),
-            ("Total effect (clean − corrupted)", total),
-        ];
-        let row = |(name, value): (&str, f32)| {
-            Row::new([Cell::Text(name.to_owned()), Cell::Number(value)])
+        let name = metric_name(self.metric, &self.trace.prompt);
+        let row = |(run, value): (&str, f32)| {
+            Row::new([Cell::Text(run.to_owned()), Cell::Number(told(self.metric, value))])
         };
-        let columns = ["Of", &*metric_name(self.metric, &self.trace.prompt)];
-        Some(Table::new("Total effect", columns, rows.map(row)))
+        let runs = [("clean", clean), ("corrupted", corrupted)].map(row);
+        let total = Row::new([Cell::Number(total)]);
+        Some([
+            Table::new("Readings", ["Run", &*name], runs),
+            Table::new("Total effect", [format!("clean − corrupted {name}")], [total]),
+        ])
     }
 
     /// The number that a colour stands for. Dark is what matters, whichever run is changed and

@@ -6,7 +6,7 @@ use super::Look;
 use super::reach::{each_kind, each_prompt};
 use crate::analysis::rank_one_edit::{Covariance, PromptKind, RankOneEdit, Step, Told};
 use crate::figure::number::significant;
-use crate::figure::words::{counted, listed_as};
+use crate::figure::words::{DESCENT, counted, listed_as};
 use crate::figure::{Cell, Chart, Figure, Row, Table};
 use crate::tokens::visible;
 
@@ -18,11 +18,7 @@ pub(super) fn figure(it: &RankOneEdit, look: &Look<'_>) -> Figure {
     }
     let columns =
         ["Step", "Loss", "−ln p(new)", "Divergence", "Decay", "p(new)", "Length of the change"];
-    charts.push(Chart::Table(Table::new(
-        "Finding the value",
-        columns,
-        it.steps.iter().enumerate().map(step),
-    )));
+    charts.push(Chart::Table(Table::new(DESCENT, columns, it.steps.iter().enumerate().map(step))));
     Figure {
         title: match verdict(it, look) {
             Some(verdict) => format!("{verdict} — rank-one edit of layer {}'s MLP", it.spec.layer),
