@@ -144,7 +144,7 @@ mod tests {
             assert_eq!(fs::read_to_string(&file).unwrap(), whole, "cut at {cut}");
             assert!(complaint().unwrap().contains("cut short"));
         }
-        // Whoever deletes the settings wants others.
+        // A person who deletes the settings wants none back.
         fs::remove_file(&file).unwrap();
         mend(&file);
         assert!(!file.exists());

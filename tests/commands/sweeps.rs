@@ -159,7 +159,7 @@ fn what_a_change_reaches_is_told_by_layer() {
     let refused =
         complaint(&["sweep", &spec, "--n", "2", "--layers", "1", "--out", &path("refused")]);
     assert!(refused.contains("the spec names no layer"), "{refused}");
-    // Nothing is computed for layers that no fact can take.
+    // Layers that no fact can take are refused before any fact is asked.
     stdout(&[&edit[..], &fact].concat());
     for (layers, says) in [("1,5", "layer 5 is the last"), ("1,6", "there is no layer 6")] {
         let out = path("refused");

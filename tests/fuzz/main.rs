@@ -44,7 +44,7 @@ fn what_was_found_stays_mended() {
     }
 }
 
-/// The same inputs each time: a seed draws them.
+/// A seed draws the inputs, so that each run has the same.
 fn broken_inputs_are_errors() {
     const SEED: u64 = 20;
     for target in TARGETS {

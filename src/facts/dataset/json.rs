@@ -304,7 +304,7 @@ fn holds_records(value: View<'_>) -> bool {
     holds_records_within(value, N_DEEP)
 }
 
-/// The same of so many brackets around the records, one within the other.
+/// Whether there are records within at most `n_deep` brackets of a value.
 fn holds_records_within(value: View<'_>, n_deep: usize) -> bool {
     const N_LOOKED_AT: usize = 8;
     let Some(n_deep) = n_deep.checked_sub(1) else { return false };

@@ -41,7 +41,7 @@ pub struct AttentionView<'a> {
 const LEAST_HEIGHT: f32 = 220.0;
 
 /// The room for the small print, in lines.
-const CAPTION_LINES: f32 = 4.0;
+const CAPTION_LINES: f32 = 5.0;
 
 /// The least width in points of the small print beside the map of one head.
 const CAPTION_WIDTH: f32 = 220.0;
