@@ -149,8 +149,8 @@ impl Population {
     /// The names by which [`Shown::place`] tells places apart, of one chart or of all.
     pub fn places(&self, chart: Option<&str>) -> BTreeSet<String> {
         let charts = self.charts.iter();
-        let shown =
-            charts.filter(|it| chart.map_or(is_usual(&it.chart), |chart| it.chart == chart));
+        let shown = charts
+            .filter(|it| chart.map_or_else(|| is_usual(&it.chart), |chart| it.chart == chart));
         shown.flat_map(|it| it.cells.iter().map(Cell::name_over_layers)).collect()
     }
 

@@ -124,7 +124,7 @@ mod tests {
     fn a_clock_that_was_set_back_leaves_no_age_and_loses_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let all = [(); 3].map(|()| Unsaved::begin(dir.path()).unwrap());
-        let day = Duration::from_secs(24 * 3600);
+        let day = Duration::from_hours(24);
         for (it, days) in all.iter().zip([1, 400, 0]) {
             fs::write(it.path(), "found").unwrap();
             let file = File::options().write(true).open(it.path()).unwrap();

@@ -1,8 +1,8 @@
-//! What LLVM's SanitizerCoverage tells of a run: which edges of the program it took, and which numbers
+//! What LLVM's `SanitizerCoverage` tells of a run: which edges of the program it took, and which numbers
 //! it compared.
 //!
 //! `instrument.sh` has the compiler put calls to these functions into the program. Reference: Clang's
-//! SanitizerCoverage.
+//! `SanitizerCoverage`.
 
 #![expect(unsafe_code, reason = "the compiler hands over pointers to its counters")]
 

@@ -1,6 +1,7 @@
 //! The forms that inputs are put into before they are read: files whose checksums and lengths are right.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use factscope::session::VERSION;
 use flate2::write::{DeflateEncoder, ZlibEncoder};
@@ -38,7 +39,7 @@ pub fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     for (name, bytes) in files {
         let mut crc = Crc::new();
         crc.update(bytes);
-        let (method, stored) = if name.ends_with(".npy") {
+        let (method, stored) = if Path::new(name).extension().is_some_and(|it| it == "npy") {
             let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
             encoder.write_all(bytes).unwrap();
             (8_u16, encoder.finish().unwrap())

@@ -91,7 +91,7 @@ fn fuzz(target: &Target, seed: u64, n_runs: u64, time: Duration, dir: &Path) {
             corpus.push(input);
         }
         let is_over = n >= n_runs || start.elapsed() >= time;
-        if is_over || said.elapsed() > Duration::from_secs(60) {
+        if is_over || said.elapsed() > Duration::from_mins(1) {
             said = Instant::now();
             println!(
                 "{}: {n} executions, {} s, {} edges, {} inputs, {n_new} of them new, {} kinds of findings",

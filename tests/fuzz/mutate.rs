@@ -294,16 +294,14 @@ impl Mutator {
         }
         let from = self.rng.random_range(0..=input.len());
         let found = |range: &[u8]| range.windows(n_bytes).position(|it| it == old);
-        match found(&input[from..]).map(|it| from + it).or_else(|| found(input)) {
-            Some(at) => input[at..at + n_bytes].copy_from_slice(new),
-            // It may stand there as a text.
-            None => {
-                let (old, new) = (there.to_string(), wanted.to_string());
-                let at = input.windows(old.len()).position(|it| it == old.as_bytes());
-                if let Some(at) = at {
-                    input.splice(at..at + old.len(), new.bytes());
-                }
-            }
+        if let Some(at) = found(&input[from..]).map(|it| from + it).or_else(|| found(input)) {
+            input[at..at + n_bytes].copy_from_slice(new);
+            return;
+        }
+        // It may stand there as a text.
+        let (old, new) = (there.to_string(), wanted.to_string());
+        if let Some(at) = input.windows(old.len()).position(|it| it == old.as_bytes()) {
+            input.splice(at..at + old.len(), new.bytes());
         }
     }
 }

@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, Rect, TouchPhase,
-    vec2,
+    Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, TouchPhase, vec2,
 };
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::analysis::Metric;
@@ -192,7 +191,7 @@ impl Soak {
     }
 
     fn place(&mut self) -> Pos2 {
-        let area: Rect = self.window.harness.ctx.content_rect();
+        let area = self.window.harness.ctx.content_rect();
         let mut within = |low: f32, high: f32| self.rng.random_range(low..high);
         Pos2::new(within(area.left(), area.right()), within(area.top(), area.bottom()))
     }
@@ -435,6 +434,7 @@ fn resident() -> usize {
 }
 
 /// Does so many things. The slow frames, and the bytes that the program held at each rest.
+#[expect(clippy::print_stdout, reason = "a long run tells how far it is, and its seed")]
 fn soak(seed: u64, n: usize) -> (Vec<String>, Vec<usize>) {
     println!("seed {seed}, {n} actions");
     let mut soak = Soak::new(seed);

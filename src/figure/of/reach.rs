@@ -50,9 +50,11 @@ pub(super) fn each_prompt(told: &[Told], look: &Look<'_>) -> Table {
 /// What is told of an answer, of a prompt before and after.
 type Number = fn(Option<Belief>) -> Option<f32>;
 
+/// One of a prompt's answers, of which the model may not have been asked.
+type Answer = fn(&Answers) -> Option<Belief>;
+
 /// The two answers that a prompt may have.
-const ANSWERS: [(&str, fn(&Answers) -> Option<Belief>); 2] =
-    [("new", |it| it.new), ("old", |it| it.old)];
+const ANSWERS: [(&str, Answer); 2] = [("new", |it| it.new), ("old", |it| it.old)];
 
 /// A table for each kind of prompt, with means over its prompts, so that the numbers of many facts can be laid
 /// over each other, each kind over the facts that have such a prompt.

@@ -86,22 +86,7 @@ pub fn attention_ui(
         selection.layer = Some(index_ui(ui, "Layer", layer, n_layers - 1));
         selection.head = Some(index_ui(ui, "Head", head, attention.n_heads - 1));
     });
-    ui.horizontal_wrapped(|ui| {
-        ui.label("Show");
-        for weighting in Weighting::OF_HEADS {
-            let command = Command::WeighAttention(weighting);
-            let is_chosen = view.settings.weighting == weighting;
-            command_choice_ui(ui, is_chosen, command, commands);
-        }
-        ui.label("as");
-        let choices = [
-            (Drawing::Map, "Map", "Queries down, keys across"),
-            (Drawing::Lines, "Lines", "From token to token, as BertViz draws it"),
-        ];
-        for (drawing, text, tooltip) in choices {
-            ui.selectable_value(&mut view.settings.drawing, drawing, text).on_hover_text(tooltip);
-        }
-    });
+    choices_ui(ui, view.settings, commands);
 
     let mut caption = caption(attention, layer, head, n_layers, ctx);
     if n_sharing > 1 {
@@ -182,6 +167,26 @@ pub fn attention_ui(
     }
     // To look at the head that is shown at first is not to pick it.
     (selection != before).then_some(ViewAction::Select(selection)).or(hovered)
+}
+
+/// What is shown of a query and a key, and how it is drawn.
+fn choices_ui(ui: &mut Ui, settings: &mut AttentionSettings, commands: &mut Vec<Command>) {
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Show");
+        for weighting in Weighting::OF_HEADS {
+            let command = Command::WeighAttention(weighting);
+            let is_chosen = settings.weighting == weighting;
+            command_choice_ui(ui, is_chosen, command, commands);
+        }
+        ui.label("as");
+        let choices = [
+            (Drawing::Map, "Map", "Queries down, keys across"),
+            (Drawing::Lines, "Lines", "From token to token, as BertViz draws it"),
+        ];
+        for (drawing, text, tooltip) in choices {
+            ui.selectable_value(&mut settings.drawing, drawing, text).on_hover_text(tooltip);
+        }
+    });
 }
 
 /// How one head and all heads share the room.
