@@ -24,6 +24,17 @@ pub fn fixtures(folder: &str, ending: &str) -> Vec<Vec<u8>> {
     files.iter().map(|it| fs::read(it).unwrap()).collect()
 }
 
+/// The folders of fixtures in another.
+pub fn folders(parent: &str) -> Vec<String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(parent);
+    let entries = fs::read_dir(dir).unwrap().map(|it| it.unwrap());
+    let entries = entries.filter(|it| it.path().is_dir()).map(|it| it.file_name());
+    let mut names: Vec<String> =
+        entries.map(|it| format!("{parent}/{}", it.to_str().unwrap())).collect();
+    names.sort();
+    names
+}
+
 pub fn texts(all: &[&str]) -> Vec<Vec<u8>> {
     all.iter().map(|it| it.as_bytes().to_vec()).collect()
 }

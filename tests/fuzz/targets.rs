@@ -78,20 +78,7 @@ pub static TARGETS: &[Target] = &[
     Target {
         name: "config",
         seeds: || {
-            let families = [
-                "gemma2",
-                "gemma3",
-                "gpt2-by-layer",
-                "gptj",
-                "llama-3",
-                "llama-dynamic",
-                "mistral",
-                "neox-sequential",
-                "olmo2",
-                "qwen2-yarn",
-                "qwen3",
-            ];
-            let families = families.map(|it| format!("families/{it}"));
+            let families = seeds::folders("families");
             let formats = ["formats/safetensors".to_owned()];
             let all = formats.iter().chain(&families);
             all.flat_map(|it| seeds::fixtures(it, "config.json")).collect()
@@ -182,24 +169,7 @@ pub static TARGETS: &[Target] = &[
     },
     Target {
         name: "tokenizer",
-        seeds: || {
-            let all = [
-                "gemma",
-                "gpt2-flags",
-                "gpt2-start",
-                "llama",
-                "llama-first",
-                "llama3",
-                "neox",
-                "neox-bos",
-                "qwen2",
-                "gpt2-added",
-                "gpt2-bare",
-                "gpt2-bos",
-                "gpt2-space",
-            ];
-            all.map(|it| seeds::folder(&format!("tokenizers/{it}"))).to_vec()
-        },
+        seeds: || seeds::folders("tokenizers").iter().map(|it| seeds::folder(it)).collect(),
         words: words::TOKENIZER,
         beside: |_| (),
         place: folder,
