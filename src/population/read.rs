@@ -233,8 +233,8 @@ pub fn sweep_bytes(dir: &Path) -> Result<u64, FolderError> {
     Ok(n_bytes)
 }
 
-/// The dataset that a sweep asks, and the ids of its facts that have a result, whichever way they were asked.
-pub fn cases_of(dir: &Path) -> Result<(PathBuf, BTreeSet<String>), FolderError> {
+/// What a sweep asks, and the ids of its facts that have a result, whichever way they were asked.
+pub fn cases_of(dir: &Path) -> Result<(Manifest, BTreeSet<String>), FolderError> {
     let mut cases = BTreeSet::new();
     for folder in folders(dir)? {
         for part in parts(&folder)? {
@@ -242,7 +242,7 @@ pub fn cases_of(dir: &Path) -> Result<(PathBuf, BTreeSet<String>), FolderError> 
             cases.extend(asked.map(|it| it.case));
         }
     }
-    Ok((Manifest::of_any(dir)?.facts, cases))
+    Ok((Manifest::of_any(dir)?, cases))
 }
 
 /// Whether a folder is that of a sweep, or holds those of its shards.

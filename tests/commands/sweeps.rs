@@ -36,8 +36,15 @@ fn many_facts_are_asked_and_told_of() {
     let same = ["sweep", &spec, "--facts-of", &out, "--out", &path("same")];
     let n = cases.len();
     assert!(stdout(&same).starts_with(&format!("{n} of {n} facts asked")));
-    let other = ["--facts", "other.json"];
-    assert!(complaint(&[&same[..], &other].concat()).contains("give them with --facts builtin"));
+    // The dataset is known by what is in it, wherever it lies.
+    let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/data/facts.json");
+    fs::copy(builtin, path("copy.json")).unwrap();
+    let copied = ["sweep", &spec, "--facts", &path("copy.json"), "--facts-of", &out, "--estimate"];
+    assert!(stdout(&copied).starts_with(&format!("{n} facts")));
+    fs::write(path("other.json"), fs::read_to_string(path("copy.json")).unwrap() + "\n").unwrap();
+    let other = ["--facts", &path("other.json")];
+    let complaint_of_other = complaint(&[&same[..], &other].concat());
+    assert!(complaint_of_other.contains("of builtin with --facts"), "{complaint_of_other}");
     // The folder says itself what is asked.
     let again = stdout(&["sweep", &out]);
     assert!(again.contains("12 of them were there already"), "{again}");

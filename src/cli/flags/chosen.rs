@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
 use super::choice;
 use super::dataset::DatasetArgs;
+use crate::facts::Dataset;
 use crate::population::{KnownBy, KnownWay, Selection, cases_of};
 
 /// Facts of a dataset.
@@ -51,11 +52,16 @@ impl ChosenArgs {
     pub fn selection(&self) -> anyhow::Result<Selection> {
         let cases = match &self.facts_of {
             Some(dir) => {
-                let (facts, cases) = cases_of(dir)?;
+                let (sweep, cases) = cases_of(dir)?;
+                // The same facts may lie elsewhere, and other facts under the same name.
+                let facts = &self.dataset.facts;
+                let hash = Dataset::sha256(facts).with_context(|| facts.display().to_string())?;
                 ensure!(
-                    facts == self.dataset.facts,
-                    "that sweep is of other facts; give them with --facts {}: {}",
+                    hash == sweep.facts_sha256,
+                    "that sweep is of other facts than {}; give those of {} with --facts, as they were \
+                     then: {}",
                     facts.display(),
+                    sweep.facts.display(),
                     dir.display()
                 );
                 Some(cases)
