@@ -89,9 +89,10 @@ struct FigureFile {
     #[arg(long, value_name = "WIDTH", default_value = "free", requires = "figure", value_parser = choice::<PageWidth>())]
     figure_width: PageWidth,
 
-    /// Write only the chart of this name, as text and files name it, instead of all
+    /// Write only the chart of this name, as text and files name it, instead of all; may be given again,
+    /// and charts come in the order given
     #[arg(long, value_name = "NAME", requires = "figure")]
-    figure_chart: Option<String>,
+    figure_chart: Vec<String>,
 
     /// How tokens are written: `by-format`, marked in pictures and plain in data; `plain` (`Paris`); or
     /// `marked` (`·Paris`: a dot stands for the space before it)
@@ -156,7 +157,7 @@ impl FigureFile {
     fn export(&self) -> Export {
         let caption = if self.no_caption { Caption::Hidden } else { Caption::Shown };
         Export {
-            chart: self.figure_chart.clone(),
+            charts: self.figure_chart.clone(),
             tokens: self.figure_tokens,
             page: Page { width: self.figure_width, caption },
             scale: self.figure_scale,

@@ -11,8 +11,8 @@ use crate::tokens::TokenizedPrompt;
 /// What of a figure goes to a file, and in which form.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Export {
-    /// The name of the only chart that is written; `None` for all.
-    pub chart: Option<String>,
+    /// The names of the charts that are written; empty for all.
+    pub charts: Vec<String>,
     pub tokens: Tokens,
     pub page: Page,
 
@@ -125,21 +125,28 @@ impl Tokens {
 }
 
 impl Figure {
-    /// The charts that are exported. A chart is named as it is in the figure, whatever the case.
+    /// The charts that are exported, in the order in which they are named; all where none is. A chart is named
+    /// as it is in the figure, whatever the case.
     ///
     /// # Errors
     ///
     /// If there is no chart of that name.
-    pub fn only(&self, chart: Option<&str>) -> Result<Self, NoSuchChart> {
-        let Some(wanted) = chart else { return Ok(self.clone()) };
-        let is_wanted = |it: &&Chart| it.name().to_lowercase() == wanted.trim().to_lowercase();
-        match self.charts.iter().find(is_wanted) {
-            Some(chart) => Ok(Self { charts: vec![chart.clone().large()], ..self.clone() }),
-            None => Err(NoSuchChart {
-                wanted: wanted.to_owned(),
-                charts: self.charts.iter().map(|it| it.name().to_owned()).collect(),
-            }),
+    pub fn only(&self, charts: &[String]) -> Result<Self, NoSuchChart> {
+        if charts.is_empty() {
+            return Ok(self.clone());
         }
+        let named = |wanted: &String| {
+            let is_wanted = |it: &&Chart| it.name().to_lowercase() == wanted.trim().to_lowercase();
+            self.charts.iter().find(is_wanted).cloned().ok_or_else(|| NoSuchChart {
+                wanted: wanted.clone(),
+                charts: self.charts.iter().map(|it| it.name().to_owned()).collect(),
+            })
+        };
+        let mut found = charts.iter().map(named).collect::<Result<Vec<Chart>, _>>()?;
+        if let [_] = &found[..] {
+            found = found.into_iter().map(Chart::large).collect();
+        }
+        Ok(Self { charts: found, ..self.clone() })
     }
 
     /// This figure with its tokens as they are read, without marks for spaces.

@@ -67,8 +67,8 @@ impl FileFormat {
     ///
     /// Never: a figure is numbers and text, which JSON can hold.
     pub fn bytes(self, figure: &Figure, export: &Export) -> Result<Vec<u8>, NoSuchChart> {
-        let Export { chart, tokens, page, scale, record } = export;
-        let mut figure = figure.only(chart.as_deref())?;
+        let Export { charts, tokens, page, scale, record } = export;
+        let mut figure = figure.only(charts)?;
         let record = record.as_ref().map(|it| it.of(&figure));
         if tokens.are_plain(self.has_numbers()) {
             figure = figure.with_plain_tokens();

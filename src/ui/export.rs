@@ -173,7 +173,7 @@ impl ExportDialog {
             });
         if self.rows != before {
             // Charts have other names on a common page.
-            self.export.chart = None;
+            self.export.charts.clear();
             let nth = if let Rows::One(nth) = self.rows { nth } else { 0 };
             let name = proposed_name(&self.figures[nth].1);
             if self.file.typed() == self.proposed {
@@ -189,7 +189,8 @@ impl ExportDialog {
         let names = self.charts().into_iter().map(Some);
         let choices: Vec<Option<String>> = [None].into_iter().chain(names).collect();
         let choice = Choice::new("exported chart", WIDTH);
-        choice.show(ui, &mut self.export.chart, &choices, |it| {
+        let mut chart = self.export.charts.first().cloned();
+        choice.show(ui, &mut chart, &choices, |it| {
             (it.clone().unwrap_or_else(|| "all".to_owned()).into(), "")
         })
     }

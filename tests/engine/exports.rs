@@ -303,7 +303,7 @@ fn a_chart_alone_fills_a_page_of_a_column() {
     for (width, points) in [(PageWidth::OneColumn, 243.8), (PageWidth::TwoColumns, 504.6)] {
         for name in ["Trace of MLPs", "Lens", "Parts"] {
             let page = Page { width, caption: Caption::Hidden };
-            let export = Export { chart: Some(name.to_owned()), page, ..Export::default() };
+            let export = Export { charts: vec![name.to_owned()], page, ..Export::default() };
             let svg = FileFormat::Svg.bytes(&figure, &export).unwrap();
             let svg = String::from_utf8(svg).unwrap();
             assert!((size(&svg, "width") - points).abs() < 0.11, "{}", size(&svg, "width"));
@@ -316,7 +316,10 @@ fn a_chart_alone_fills_a_page_of_a_column() {
             assert!(size(&whole, "height") > size(&svg, "height"));
         }
     }
-    let export = Export { chart: Some("Lense".to_owned()), ..Export::default() };
+    // Several come in the order in which they are named.
+    let two = figure.only(&["parts".to_owned(), "Lens".to_owned()]).unwrap();
+    assert_eq!(two.charts.iter().map(Chart::name).collect::<Vec<_>>(), ["Parts", "Lens"]);
+    let export = Export { charts: vec!["Lense".to_owned()], ..Export::default() };
     let error = FileFormat::Svg.bytes(&figure, &export).unwrap_err().to_string();
     assert!(error.contains("Lense") && error.contains("“Trace of MLPs”, “Lens”"), "{error}");
 }
