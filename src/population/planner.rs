@@ -2,7 +2,9 @@
 //!
 //! The variance of a mean over `n` facts with `s` draws each is `(between + within / s) / n`, and a fact takes
 //! `fixed + s · each` seconds. The best `s` does not depend on `n`: √(fixed · within / (each · between)), as in
-//! sampling in two stages (Cochran 1977, section 10.6).
+//! sampling in two stages (Cochran 1977, section 10.6). Facts that are drawn and then left out, such as those
+//! that the model does not know, take `passed` seconds and are of no use for the interval: they are part of what
+//! a fact that counts takes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +12,7 @@ use std::time::Instant;
 
 use super::left_out::reasons;
 use super::part::Asked;
-use super::selection::Task;
+use super::selection::{Task, evenly_spaced};
 use super::sweep::RECALL;
 use crate::analysis::AnalysisError;
 use crate::figure::number::significant;
@@ -70,6 +72,9 @@ pub struct Pilot {
     /// How many facts were asked.
     pub n_facts: usize,
 
+    /// Of the facts that were tried, how many have a result, from 0 to 1.
+    pub share: f64,
+
     /// The place whose mean is the largest, by which the spread is measured.
     pub place: String,
 
@@ -80,6 +85,9 @@ pub struct Pilot {
     /// Seconds that a fact takes however often is drawn, and for each draw.
     pub fixed: f64,
     pub each: f64,
+
+    /// Seconds that a fact takes that is left out.
+    pub passed: f64,
 }
 
 /// How many facts and draws are chosen.
@@ -87,6 +95,8 @@ pub struct Pilot {
 pub struct Choice {
     /// Draws of each fact. `None` where the method draws nothing.
     pub n_samples: Option<usize>,
+
+    /// Facts to draw, with those that will be left out.
     pub n_facts: usize,
 
     /// What that takes, in seconds, and how wide the interval gets.
@@ -96,6 +106,9 @@ pub struct Choice {
 
 /// How many facts a pilot asks.
 pub const N_PILOT: usize = 12;
+
+/// How many facts a pilot tries at most until [`N_PILOT`] of them have a result.
+const N_TRIED: usize = 10 * N_PILOT;
 
 /// How many draws a pilot times beside a single one.
 pub const N_TIMED: usize = 4;
@@ -107,7 +120,8 @@ const MOST: usize = 100;
 const ENDS: f64 = 2.0 * 1.96;
 
 impl Pilot {
-    /// Asks a few facts, evenly spaced, each with one draw, with another one, and with [`N_TIMED`].
+    /// Asks facts, evenly spaced, until [`N_PILOT`] of them have a result: each with one draw, with another one,
+    /// and with [`N_TIMED`].
     /// `ask`: a fact with so many draws, by the seed that so much is added to; `is_drawn`: whether the
     /// method draws anything. The inner error says why too few facts have a result.
     pub fn of(
@@ -115,34 +129,43 @@ impl Pilot {
         is_drawn: bool,
         ask: &dyn Fn(Task, usize, u64) -> Result<Asked, AnalysisError>,
     ) -> Result<Result<Self, String>, AnalysisError> {
-        let n = (N_PILOT + 1).min(tasks.len());
         let mut found: Vec<[Asked; 2]> = Vec::new();
-        let (mut singles, mut severals, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
-        for nth in 0..n {
-            let task = tasks[nth * tasks.len() / n];
+        let (mut singles, mut severals, mut passed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut left_out = Vec::new();
+        let mut n_tried = 0;
+        for nth in evenly_spaced(tasks.len()).take(N_TRIED) {
+            let task = tasks[nth];
             let timed = |n_samples, seed| {
                 let start = Instant::now();
                 let asked = ask(task, n_samples, seed)?;
                 Ok::<_, AnalysisError>((asked, start.elapsed().as_secs_f64()))
             };
+            // The very first fact waits for the weights to be checked.
+            let is_timed = n_tried > 0 || tasks.len() == 1;
+            n_tried += 1;
             let (first, secs) = timed(1, 0)?;
             if let Some(reason) = &first.note.left_out {
+                if is_timed {
+                    passed.push(secs);
+                }
                 left_out.push((first.note.case.clone(), reason.clone()));
                 continue;
             }
             let second = if is_drawn { timed(1, 1)?.0 } else { first.clone() };
-            // The very first fact waits for the weights to be checked.
-            if nth > 0 || n == 1 {
+            if is_timed {
                 singles.push(secs);
                 severals.push(if is_drawn { timed(N_TIMED, 0)?.1 } else { secs });
             }
             found.push([first, second]);
+            if found.len() > N_PILOT {
+                break;
+            }
         }
         if found.len() < 3 || singles.is_empty() {
             let facts = left_out.iter().map(|(case, reason)| (&**case, &**reason));
             let why = reasons(facts).join("; ");
             return Ok(Err(format!(
-                "{} of {n} facts of the pilot have a result, too few to tell a spread: {why}",
+                "{} of {n_tried} facts of the pilot have a result, too few to tell a spread: {why}",
                 found.len()
             )));
         }
@@ -161,34 +184,39 @@ impl Pilot {
         let of_means = means.iter().map(|it| (it - center).powi(2)).sum::<f64>() / (n - 1.0);
         Ok(Ok(Self {
             n_facts: found.len(),
+            share: found.len() as f64 / n_tried as f64,
             place,
             between: (of_means - within / 2.0).max(0.0),
             within,
             fixed: (single - each).max(0.0),
             each,
+            passed: if passed.is_empty() { 0.0 } else { mean(&passed) },
         }))
     }
 
     /// The best choice. `n_available`: how many facts there are; `n_usual`: how many draws the spec asks
     /// for, `None` if it draws nothing.
     pub fn choose(&self, goal: Goal, n_available: usize, n_usual: Option<usize>) -> Choice {
-        let best = (self.fixed * self.within / (self.each * self.between)).sqrt();
+        // A fact that has a result, with its part of those that were drawn before it and left out.
+        let fixed = self.fixed + (1.0 - self.share) / self.share * self.passed;
+        let best = (fixed * self.within / (self.each * self.between)).sqrt();
         let best = if best.is_nan() { 1.0 } else { best };
         let mut samples = n_usual.map_or(1.0, |_| best.round().clamp(1.0, MOST as f64));
         let variance = |samples: f64| self.between + self.within / samples;
         let wanted = match goal {
-            Goal::Budget(secs) => secs / (self.fixed + samples * self.each),
+            Goal::Budget(secs) => secs / (fixed + samples * self.each),
             Goal::Width(width) => (ENDS / width).powi(2) * variance(samples),
-        };
+        } / self.share;
         let wanted = match goal {
             Goal::Budget(_) => wanted.floor(),
             Goal::Width(_) => wanted.ceil(),
         };
-        let n = wanted.clamp(1.0, n_available as f64);
-        if wanted > n && n_usual.is_some() {
+        let n_drawn = wanted.clamp(1.0, n_available as f64);
+        let n = n_drawn * self.share;
+        if wanted > n_drawn && n_usual.is_some() {
             // There are no more facts: more draws of each are the next best.
             let more = match goal {
-                Goal::Budget(secs) => (secs / n - self.fixed) / self.each,
+                Goal::Budget(secs) => (secs / n - fixed) / self.each,
                 Goal::Width(width) => {
                     let left = n * (width / ENDS).powi(2) - self.between;
                     if left > 0.0 { self.within / left } else { MOST as f64 }
@@ -198,8 +226,8 @@ impl Pilot {
         }
         Choice {
             n_samples: n_usual.map(|_| samples as usize),
-            n_facts: n as usize,
-            secs: n * (self.fixed + samples * self.each),
+            n_facts: n_drawn as usize,
+            secs: n * (fixed + samples * self.each),
             width: ENDS * (variance(samples) / n).sqrt(),
         }
     }
@@ -208,6 +236,16 @@ impl Pilot {
     pub fn told(&self, choice: &Choice) -> Vec<String> {
         let number = |it: f64| significant(it as f32, 3);
         let draws = choice.n_samples.map_or_else(String::new, |n| format!(" with {n} draws each"));
+        let (of_tried, counted) = if self.share < 1.0 {
+            let n = (choice.n_facts as f64 * self.share).round();
+            let n_tried = (self.n_facts as f64 / self.share).round();
+            (
+                format!(" of {n_tried} that were tried"),
+                format!(", of which about {n} have a result,"),
+            )
+        } else {
+            (String::new(), String::new())
+        };
         let per_fact = match choice.n_samples {
             None => format!("a fact takes {} s", number(self.fixed)),
             Some(_) => format!(
@@ -218,7 +256,7 @@ impl Pilot {
         };
         vec![
             format!(
-                "a pilot of {} facts: where the mean is largest, at {}, the standard deviation is {} \
+                "a pilot of {} facts{of_tried}: where the mean is largest, at {}, the standard deviation is {} \
                  between facts and {} within them from draw to draw; {per_fact}",
                 self.n_facts,
                 self.place,
@@ -226,7 +264,7 @@ impl Pilot {
                 number(self.within.sqrt()),
             ),
             format!(
-                "chosen: {} facts{draws}, about {} s, for a 95 % interval there about {} wide",
+                "chosen: {} facts{counted}{draws}, about {} s, for a 95 % interval there about {} wide",
                 choice.n_facts,
                 number(choice.secs),
                 number(choice.width),

@@ -81,6 +81,7 @@ impl Plan {
         let mut pilot = found.map_err(PlanError::Pilot)?;
         pilot.fixed *= directions.len() as f64;
         pilot.each *= directions.len() as f64;
+        pilot.passed *= directions.len() as f64;
         let n_usual = (n_usual > 0).then_some(n_usual);
         let choice = pilot.choose(goal, tasks.len(), n_usual);
         Ok(Chosen {

@@ -198,3 +198,18 @@ impl Selection {
         records.into_iter().flat_map(task).collect()
     }
 }
+
+/// The places of a list of so many, in an order whose beginnings are spread evenly over it: steps of the golden
+/// ratio, and each place once.
+pub(super) fn evenly_spaced(n: usize) -> impl Iterator<Item = usize> {
+    let gcd = |mut a: usize, mut b: usize| {
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    let golden = (n as f64 * 0.618_034).round() as usize;
+    // A step that shares no divisor with the length comes to every place.
+    let step = (golden.max(1)..).find(|step| gcd(*step, n) == 1).unwrap_or(1);
+    (0..n).map(move |nth| nth * step % n)
+}

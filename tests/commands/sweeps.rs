@@ -225,6 +225,13 @@ fn a_plan_is_told_and_kept() {
     assert!(manifest["spec"].to_string().contains(&format!("\"n_samples\":{n_samples}")));
     let again = stdout(&planned);
     assert!(again.contains("of them were there already"), "{again}");
+    // The unknown facts that will be drawn and left out are planned for.
+    let known_out = path("known");
+    let known = ["sweep", &spec, "--width", "0.6", "--out", &known_out, "--known", "both"];
+    let output = factscope(&known);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("a pilot of 13 facts of "), "{told}");
+    assert!(told.contains(" that were tried: ") && told.contains("of which about "), "{told}");
     let other = complaint(&["sweep", &spec, "--budget", "2 weeks", "--out", &out]);
     assert!(other.contains("a time is a number above 0"), "{other}");
 }

@@ -182,6 +182,8 @@ fn a_plan_is_the_best_of_all() {
             within: log(1e-4, 1e-1),
             fixed: log(0.1, 10.0),
             each: log(0.1, 10.0),
+            share: 1.0,
+            passed: log(0.1, 10.0),
         };
         let cost = |n: f64, s: f64| n * (pilot.fixed + s * pilot.each);
         let width = |n: f64, s: f64| 2.0 * 1.96 * ((pilot.between + pilot.within / s) / n).sqrt();
@@ -210,6 +212,18 @@ fn a_plan_is_the_best_of_all() {
         let few = pilot.choose(Goal::Budget(budget), 10, Some(10));
         assert_eq!(few.n_facts, 10);
         assert!(few.n_samples.unwrap() >= 2 && few.secs <= budget * 1.000_001, "{few:?}");
+        // Where a part of the facts is left out, so many more are drawn that as many count.
+        let known = Pilot { share: 0.25, ..pilot.clone() };
+        let of_known = known.choose(Goal::Width(goal), 100_000, Some(10));
+        let counted = (of_known.n_facts as f64 * 0.25).floor();
+        let s = of_known.n_samples.unwrap() as f64;
+        assert!(width(counted + 1.0, s) <= goal && of_known.width <= goal, "{of_known:?}");
+        assert!(width(counted - 1.0, s) > 0.99 * goal, "more than are needed: {of_known:?}");
+        let passed = 0.75 * of_known.n_facts as f64 * pilot.passed;
+        let secs = cost(0.25 * of_known.n_facts as f64, s) + passed;
+        assert!((secs - of_known.secs).abs() < 1e-6 * secs, "{secs} {of_known:?}");
+        let of_known = known.choose(Goal::Budget(budget), 100_000, Some(10));
+        assert!(of_known.secs <= budget * 1.000_001, "{of_known:?}");
         // What draws nothing has only facts to choose.
         let fixed = Pilot { within: 0.0, each: 0.0, ..pilot.clone() };
         let found = fixed.choose(Goal::Budget(100.5 * fixed.fixed), 100_000, None);
