@@ -6,11 +6,15 @@ use std::time::Instant;
 use super::left_out::reasons_of;
 use super::part::to_bytes;
 use super::plan::Ready;
+use super::selection::evenly_spaced;
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::figure::number::with_thousands;
 
-/// How many facts are asked, after one that is not counted.
-const N_TRIED: usize = 4;
+/// How many facts with a result are timed, after one that is not counted.
+const N_TIMED: usize = 4;
+
+/// How many facts are tried at most until so many have a result.
+const N_TRIED: usize = 10 * N_TIMED;
 
 /// What a fact takes, of a few that were asked.
 #[derive(Clone, Debug)]
@@ -32,21 +36,27 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Asks a few facts, evenly spaced.
+    /// Asks facts, evenly spaced, until a few have a result. Those that are left out on the way are timed too,
+    /// as they will take their time among all.
     pub fn of(ready: &Ready<'_>, ctx: &AnalysisCtx<'_>) -> Result<Self, AnalysisError> {
         let tasks = &ready.tasks;
-        let n = (N_TRIED + 1).min(tasks.len());
         let mut start = Instant::now();
-        let (mut found, mut secs) = (Vec::new(), 0.0);
-        for nth in 0..n {
-            found.push(ready.sweep.try_out(tasks[nth * tasks.len() / n], ctx)?);
+        let (mut found, mut secs, mut n_with_result) = (Vec::new(), 0.0, 0);
+        for nth in evenly_spaced(tasks.len()).take(N_TRIED) {
+            let asked = ready.sweep.try_out(tasks[nth], ctx)?;
+            n_with_result += usize::from(asked.note.left_out.is_none());
+            found.push(asked);
             secs = start.elapsed().as_secs_f64();
-            if nth == 0 && n > 1 {
+            if found.len() == 1 && tasks.len() > 1 {
                 // The first waits for the weights to be checked.
                 start = Instant::now();
             }
+            if n_with_result > N_TIMED {
+                break;
+            }
         }
-        let n_timed = (n - 1).max(1);
+        let n = found.len();
+        let n_timed = n.saturating_sub(1).max(1);
         let bytes = to_bytes(&found, "", "").map_or(0, |it| it.len());
         let numbers: usize = found.iter().map(|it| it.numbers.len()).sum();
         Ok(Self {
@@ -55,7 +65,7 @@ impl Estimate {
             secs: secs / n_timed as f64,
             bytes: bytes as f64 / n as f64,
             numbers: numbers as f64 / n as f64,
-            n_left_out: found.iter().filter(|it| it.note.left_out.is_some()).count(),
+            n_left_out: n - n_with_result,
             reasons: reasons_of(found.iter().map(|it| &it.note)),
             memory: peak_memory(),
         })

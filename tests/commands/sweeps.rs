@@ -236,6 +236,34 @@ fn a_plan_is_told_and_kept() {
     assert!(other.contains("a time is a number above 0"), "{other}");
 }
 
+/// An estimate whose facts are all left out says that it is too little, and why they are.
+#[test]
+fn an_estimate_without_a_known_fact_says_so() {
+    let dir = TempDir::new().unwrap();
+    let spec = dir.path().join("spec.json");
+    let spec = spec.to_str().unwrap();
+    stdout(&["knockout", "--facts", "builtin", "--case", "2", "--save-spec", spec]);
+    let recall = json(&["recall", "--n", "60", "--own-words", "--json"]);
+    let of = |known: bool| -> BTreeSet<String> {
+        let facts = recall["facts"].as_array().unwrap().iter();
+        let them = facts.filter(|it| (it["recall"]["rank"] == 0) == known);
+        them.map(|it| it["case"].as_str().unwrap().to_owned()).collect()
+    };
+    let unknown: Vec<String> = of(false).difference(&of(true)).cloned().collect();
+    let known = of(true).difference(&of(false)).next().unwrap().clone();
+    assert!(unknown.len() > 1, "{recall}");
+    let estimate = |cases: &[String]| {
+        let cases = cases.iter().flat_map(|it| ["--case", it]);
+        let asked = ["sweep", spec, "--known", "both", "--estimate"];
+        stdout(&asked.into_iter().chain(cases).collect::<Vec<_>>())
+    };
+    let none = estimate(&unknown);
+    assert!(none.contains("none of the facts that were tried is asked"), "{none}");
+    assert!(none.contains("does not know"), "{none}");
+    let one = estimate(&[&unknown[..], &[known]].concat());
+    assert!(!one.contains("none of the facts") && one.contains("would be left out"), "{one}");
+}
+
 #[test]
 fn what_cannot_be_asked_of_many_facts_is_refused() {
     let dir = TempDir::new().unwrap();
