@@ -17,7 +17,9 @@ use tokenizers::{
 };
 
 use super::Bos;
-use super::tokenizer::{END_OF_TEXT, Ends, Tokenizer, TokenizerError, byte_level};
+use super::tokenizer::{
+    END_OF_TEXT, Ends, Tokenizer, TokenizerError, byte_level, check_added, from_json,
+};
 use crate::text_file;
 
 /// How Qwen 2 cuts text into words.
@@ -101,8 +103,7 @@ pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
     let (mut inner, blamed) = if json.is_file() {
         let text = text(&json)?;
         let text = text_file::json(&text).map_err(|error| unreadable(&json, &error))?;
-        let inner = HfTokenizer::from_bytes(&*text);
-        (inner.map_err(|error| unreadable(&json, &error))?, &json)
+        (from_json(&text).map_err(|error| unreadable(&json, &error))?, &json)
     } else if vocab.is_file() && merges.is_file() {
         let entries =
             text_file::from_json(&text(&vocab)?).map_err(|error| unreadable(&vocab, &error))?;
@@ -201,6 +202,7 @@ fn add_tokens(
         }
     }
     let known = inner.get_added_tokens_decoder();
+    let ids: Vec<(u32, String)> = by_id.iter().map(|(&id, it)| (id, it.content.clone())).collect();
     let mut new: Vec<AddedToken> =
         by_id.into_values().filter(|it| known.values().all(|known| known != it)).collect();
     for it in &mut new {
@@ -212,6 +214,7 @@ fn add_tokens(
         }
     }
     inner.add_tokens(new).map_err(|error| unreadable(dir, &error))?;
+    check_added(inner, ids).map_err(|reason| unreadable(dir, &reason))?;
     Ok(special)
 }
 

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::bpe::{BPE, Vocab};
-use tokenizers::{AddedToken, ModelWrapper, PostProcessorWrapper, Tokenizer as HfTokenizer};
+use tokenizers::{
+    AddedToken, Model as _, ModelWrapper, PostProcessorWrapper, Tokenizer as HfTokenizer,
+};
 
 use super::pieces::{Spelling, any_step, byte_characters, text_of_bytes, visible};
 use super::{Bos, folder, gguf};
@@ -153,7 +155,7 @@ impl Tokenizer {
     fn of_json(text: &str) -> Result<Self, String> {
         let stored = serde_json::from_str::<Stored>(text).ok();
         let json = stored.as_ref().map_or(text, |it| &it.tokenizer);
-        let inner = HfTokenizer::from_bytes(json).map_err(|error| error.to_string())?;
+        let inner = from_json(json)?;
         let ends = stored.map_or_else(|| Ends::gpt2(&inner), |it| it.ends);
         Self::new(inner, ends)
     }
@@ -178,7 +180,7 @@ impl Tokenizer {
         // A file may ask for padding or truncation, which would change the prompt.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| error.to_string())?;
-        check_ids(inner.get_model())?;
+        check_ids(&inner)?;
         // Merges that are left out at random are for training.
         if let ModelWrapper::BPE(bpe) = inner.get_model()
             && bpe.dropout.is_some()
@@ -356,15 +358,64 @@ impl Tokenizer {
     }
 }
 
+/// The tokenizer in the text of a `tokenizer.json`, whose added tokens have the ids that the text says.
+pub(super) fn from_json(text: &str) -> Result<HfTokenizer, String> {
+    #[derive(Deserialize)]
+    struct Listed {
+        #[serde(default)]
+        added_tokens: Vec<Added>,
+    }
+
+    #[derive(Deserialize)]
+    struct Added {
+        id: u32,
+        content: String,
+    }
+
+    let inner = HfTokenizer::from_bytes(text).map_err(|error| error.to_string())?;
+    let listed: Listed = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    check_added(&inner, listed.added_tokens.into_iter().map(|it| (it.id, it.content)))?;
+    Ok(inner)
+}
+
+/// Refuses added tokens whose ids would go to nobody. The library numbers them anew, by how many tokens
+/// there are, so that they would be taken for others where the vocabulary has a gap. Python, which stands
+/// on the same library, does not tell.
+///
+/// A token whose id another has by now is one that its file forgot to take away.
+pub(super) fn check_added(
+    inner: &HfTokenizer,
+    listed: impl IntoIterator<Item = (u32, String)>,
+) -> Result<(), String> {
+    for (id, content) in listed.into_iter().filter(|it| !it.1.is_empty()) {
+        let given = inner.token_to_id(&content);
+        if let Some(given) = given.filter(|given| *given != id && inner.id_to_token(id).is_none()) {
+            return Err(format!(
+                "the added token “{content}” is listed with the id {id}, but is read with the id {given}, \
+                 in Python too, since there are ids below {id} without a token; give each a token"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses two tokens with one id: which of them a merge or a prompt means could not be told, nor kept.
-fn check_ids(model: &ModelWrapper) -> Result<(), String> {
-    let ModelWrapper::BPE(bpe) = model else { return Ok(()) };
+fn check_ids(inner: &HfTokenizer) -> Result<(), String> {
+    let same = |first: &str, token: &str, id: u32| {
+        Err(format!(
+            "the tokens “{first}” and “{token}” have the same id, {id}; get the vocabulary again"
+        ))
+    };
+    for (id, added) in inner.get_added_tokens_decoder() {
+        if let Some(first) = inner.get_model().id_to_token(id).filter(|it| *it != added.content) {
+            return same(&first, &added.content, id);
+        }
+    }
+    let ModelWrapper::BPE(bpe) = inner.get_model() else { return Ok(()) };
     let mut tokens = BTreeMap::new();
     for (token, id) in bpe.get_vocab().into_iter().collect::<BTreeMap<_, _>>() {
         if let Some(first) = tokens.insert(id, token.clone()) {
-            return Err(format!(
-                "the tokens “{first}” and “{token}” have the same id, {id}; get the vocabulary again"
-            ));
+            return same(&first, &token, id);
         }
     }
     Ok(())

@@ -307,6 +307,39 @@ fn a_tokenizer_that_is_not_understood_says_so() {
     assert!(error.contains("`tokenizer.model`") && error.contains("AutoTokenizer"), "{error}");
 }
 
+/// The library gives added tokens ids by how many tokens there are, which are those of others where ids
+/// are left out.
+#[test]
+fn an_added_token_has_the_id_that_it_is_listed_with() {
+    let says = "is listed with the id 423, but is read with the id 422";
+    let text = fs::read_to_string(folder("gpt2-added").join("vocab.json")).unwrap();
+    let vocabulary: Value = serde_json::from_str(&text).unwrap();
+    let n_plain = vocabulary.as_object().unwrap().len() as u64;
+    assert_eq!(n_plain, 421);
+    let listed = json!({ "<|user|>": n_plain, "<|bot|>": n_plain + 2 }).to_string();
+    let dir = with_files("gpt2-added", &[("added_tokens.json", listed)]);
+    let error = Tokenizer::from_dir(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("“<|bot|>”") && error.contains(says), "{error}");
+
+    // Within a vocabulary.
+    let mut gap = vocabulary.clone();
+    gap["zz"] = json!(n_plain + 1);
+    let dir = with_files("gpt2-added", &[("vocab.json", gap.to_string())]);
+    let error = Tokenizer::from_dir(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("“<|user|>” is listed with the id 421"), "{error}");
+    let files = [("vocab.json", gap.to_string()), ("added_tokens.json", "{}".to_owned())];
+    let error =
+        Tokenizer::from_dir(with_files("gpt2-added", &files).path()).unwrap_err().to_string();
+    assert!(error.contains("“zz” and “<|user|>” have the same id, 422"), "{error}");
+
+    // In a session.
+    let kept = open("gpt2-added").to_json();
+    let moved = kept.replace("\"id\":422", "\"id\":423");
+    assert_ne!(moved, kept);
+    assert!(Tokenizer::from_json(&kept).is_ok());
+    assert!(Tokenizer::from_json(&moved).unwrap_err().contains(says));
+}
+
 /// The library that reads tokenizers panics at some of these.
 #[test]
 fn a_tokenizer_that_the_library_gives_up_on_is_an_error() {

@@ -353,7 +353,10 @@ fn tokenizer(path: &Path) {
                 assert!(!tokenizer.shown(token.id).is_empty());
             }
         }
-        say(Tokenizer::from_json(&tokenizer.to_json()));
+        // What a session keeps is the same tokenizer.
+        let again = Tokenizer::from_json(&tokenizer.to_json()).unwrap();
+        assert_eq!(again.text_ids(), tokenizer.text_ids());
+        assert_eq!(again.n_vocab(), tokenizer.n_vocab());
     }
     say(read);
 }
