@@ -20,7 +20,7 @@ pub struct Export {
     pub scale: Scale,
 
     /// What a picture carries, so that it can be verified: the record of what was asked, to which its
-    /// numbers are added. `None` if no single result is behind the figure.
+    /// numbers are added. `None` if there is no result behind the figure that can be asked for again.
     pub record: Option<Arc<Record>>,
 }
 

@@ -28,8 +28,7 @@ impl Figure {
         };
         let charts = figures.iter().flat_map(|(name, figure)| {
             figure.charts.iter().cloned().map(move |mut chart| {
-                let name = format!("{name}: {}", chart.name());
-                *chart.name_mut() = name;
+                *chart.name_mut() = behind(name, chart.name());
                 chart
             })
         });
@@ -48,6 +47,11 @@ impl Figure {
             made_with: lines(|it| &it.made_with),
         }
     }
+}
+
+/// What a chart is called on a page where it stands behind the name of its row.
+pub(super) fn behind(row: &str, chart: &str) -> String {
+    format!("{row}: {chart}")
 }
 
 impl Chart {

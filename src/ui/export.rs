@@ -71,15 +71,26 @@ impl ExportDialog {
     /// Whether a file must wait for the records of its figures.
     pub fn must_wait(&mut self, path: &Path) -> bool {
         let is_picture = FileFormat::of(path).is_ok_and(|it| !it.has_numbers());
-        let waits = is_picture && self.records.is_none() && self.rows != Rows::OnOnePage;
+        let waits = is_picture && self.records.is_none();
         self.waiting = waits.then(|| path.to_owned());
         waits
     }
 
-    /// What is exported of one of the figures. A page with two carries no record: it shows two results.
+    /// What is exported of one of the figures.
     fn export_of(&self, nth: usize) -> Export {
-        let record = self.records.as_ref().and_then(|it| it.get(nth)?.clone());
-        Export { record, ..self.export.clone() }
+        Export { record: self.record_of(nth), ..self.export.clone() }
+    }
+
+    fn record_of(&self, nth: usize) -> Option<Arc<Record>> {
+        self.records.as_ref().and_then(|it| it.get(nth)?.clone())
+    }
+
+    /// What is exported of all figures on one page, which carries what each was made of.
+    fn export_of_page(&self) -> Export {
+        let names = self.figures.iter().enumerate();
+        let records = names.map(|(nth, (name, _))| (name.clone(), self.record_of(nth)));
+        let record = Record::together(&records.collect::<Vec<_>>());
+        Export { record: record.map(Arc::new), ..self.export.clone() }
     }
 
     /// The figure that goes to one file, and how.
@@ -90,7 +101,7 @@ impl ExportDialog {
     pub fn one_figure(&self) -> Result<(Figure, Export), String> {
         match self.rows {
             Rows::One(nth) => Ok((self.figures[nth].1.clone(), self.export_of(nth))),
-            Rows::OnOnePage => Ok((Figure::together(&self.figures), self.export.clone())),
+            Rows::OnOnePage => Ok((Figure::together(&self.figures), self.export_of_page())),
             Rows::InFilesOfTheirOwn => {
                 Err("Two files cannot be copied; choose one, or both on one page".to_owned())
             }

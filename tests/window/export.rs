@@ -185,3 +185,35 @@ fn an_exported_picture_carries_what_it_was_made_of() {
     assert_eq!(changed.experiment["edits"].as_array().unwrap().len(), 1);
     assert_ne!(changed.charts, record.charts);
 }
+
+/// In every format, with the charts that each has where it is alone.
+#[test]
+fn a_page_of_two_results_carries_both() {
+    let mut window = Window::open();
+    window.click("Trace");
+    window.trace_ends();
+    let dir = window.dir.path().to_owned();
+    let export = |window: &mut Window, of: &str, name: &str| {
+        window.does(Command::ExportOf(Pane::Trace));
+        window.harness.get_by_role_and_label(Role::ComboBox, "Of").click();
+        window.harness.run_steps(3);
+        window.harness.query_all_by_label(of).last().unwrap().click();
+        window.harness.run_steps(3);
+        window.does(Command::SaveFigureTo(dir.join(name)));
+        window.wait("the picture", |_| dir.join(name).exists());
+        let (record, drawing) = carried(&std::fs::read(dir.join(name)).unwrap()).unwrap();
+        assert!(record.is_of(&drawing));
+        record
+    };
+    let [fact, inverse] =
+        ["Fact", "Inverse"].map(|of| export(&mut window, of, &format!("{of}.svg")));
+    assert_ne!(fact.experiment, inverse.experiment);
+    for name in ["both.svg", "both.pdf", "both.png"] {
+        let both = export(&mut window, "both on one page", name);
+        assert_eq!(both.others.len(), 1, "{name}");
+        for (alone, on_page) in [(&fact, &both), (&inverse, &both.others[0])] {
+            assert_eq!(on_page.experiment, alone.experiment, "{name}");
+            assert_eq!(on_page.charts, alone.charts, "{name}");
+        }
+    }
+}

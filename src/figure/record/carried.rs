@@ -18,7 +18,7 @@ pub enum NoRecord {
 
     #[error(
         "this picture carries no record of what it was made of: another program has written or saved \
-         it, or it was exported without one result behind it"
+         it, or its numbers are not those of single results"
     )]
     Missing,
 

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::tidy::{Block, Values};
+use super::together::behind;
 use super::{Figure, Looked, program};
 
 mod carried;
@@ -44,6 +46,15 @@ pub struct Record {
     /// SHA-256 of the file without this record, so that a picture that was retouched is told.
     #[serde(default)]
     pub drawing_sha256: String,
+
+    /// On a page with several results, the name that the charts of this one stand behind. Empty on a page
+    /// of its own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub row: String,
+
+    /// The other results on the page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Self>,
 }
 
 /// The numbers of a chart, a line for each, or for each row of a table.
@@ -78,13 +89,39 @@ impl Record {
             look,
             charts: Vec::new(),
             drawing_sha256: String::new(),
+            row: String::new(),
+            others: Vec::new(),
         }
+    }
+
+    /// The record of the figures of several results, as [`Figure::together`] puts them on one page: the
+    /// first result's, which holds the others'. `None` where one of the figures has no record.
+    pub fn together(records: &[(String, Option<Arc<Self>>)]) -> Option<Self> {
+        let named = |(row, record): &(String, Option<Arc<Self>>)| {
+            Some(Self { row: row.clone(), ..Self::clone(record.as_ref()?) })
+        };
+        let mut all = records.iter().map(named).collect::<Option<Vec<_>>>()?.into_iter();
+        let first = all.next()?;
+        Some(Self { others: all.collect(), ..first })
     }
 
     /// This record with the numbers that a figure shows.
     #[must_use]
     pub(super) fn of(&self, figure: &Figure) -> Self {
-        Self { charts: numbers_of(figure), ..self.clone() }
+        let mut charts = numbers_of(figure);
+        if !self.row.is_empty() {
+            // The figure of one result does not name its row.
+            let before = behind(&self.row, "");
+            charts.retain_mut(|it| {
+                let own = it.chart.strip_prefix(&before).map(str::to_owned);
+                it.chart = own.clone().unwrap_or_default();
+                own.is_some()
+            });
+        }
+        // One chart alone may be taken from the page.
+        let others = self.others.iter().map(|it| it.of(figure)).filter(|it| !it.charts.is_empty());
+        let others = others.collect();
+        Self { charts, others, ..self.clone() }
     }
 
     /// This record as JSON, to be put into the file of a drawing.
