@@ -29,6 +29,9 @@ pub static RELATIONS: PackedText = LazyLock::new(|| text(packed!("relations")));
 /// `tests/golden/make_kept.py` has written from pictures that this program drew on a CPU.
 pub static KEPT_NUMBERS: PackedText = LazyLock::new(|| text(packed!("kept_numbers")));
 
+/// `data/published.json`: numbers that others have published of models that are no part of the program.
+pub static PUBLISHED: PackedText = LazyLock::new(|| text(packed!("published")));
+
 /// `assets/gpt2-bpe/merges.txt`: the first line, then the merges of GPT-2's tokenizer, a line each.
 pub static GPT2_MERGES: PackedText = LazyLock::new(|| text(packed!("gpt2_merges")));
 
@@ -96,6 +99,7 @@ mod tests {
             (FACTS.as_bytes(), "data/facts.json"),
             (RELATIONS.as_bytes(), "data/relations.json"),
             (KEPT_NUMBERS.as_bytes(), "data/kept_numbers.json"),
+            (PUBLISHED.as_bytes(), "data/published.json"),
             (GPT2_MERGES.as_bytes(), "assets/gpt2-bpe/merges.txt"),
             (VOCAB.as_bytes(), "assets/builtin/vocab.json"),
             (VOCAB.as_bytes(), "assets/builtin-planted/vocab.json"),

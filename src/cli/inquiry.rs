@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use serde_json::Value;
 
 use super::flags::fact::AskedArgs;
 use super::json::{self, weights_sha256};
@@ -129,9 +130,23 @@ impl Inquiry {
         edits: Vec<ModelEdit>,
         machine: &Machine,
     ) -> anyhow::Result<Self> {
-        let question = source.question(&machine.datasets)?;
+        // A fact that is not there is told before a model is opened for it.
+        source.question(&machine.datasets)?;
         let engine = opened(model, &edits, machine)?;
         let bos = bos.unwrap_or_else(|| engine.info.tokenizer.default_bos());
+        Self::of(engine, model, bos, source, edits, machine)
+    }
+
+    /// Asks a model that is open, with these edits made.
+    pub fn of(
+        engine: Engine,
+        model: &Path,
+        bos: Bos,
+        source: FactSource,
+        edits: Vec<ModelEdit>,
+        machine: &Machine,
+    ) -> anyhow::Result<Self> {
+        let question = source.question(&machine.datasets)?;
         let prompt = match source {
             FactSource::NoFact => TokenizedPrompt::empty(),
             _ => TokenizedPrompt::new(&engine.info.tokenizer, &question.fact, bos)?,
@@ -181,6 +196,11 @@ impl Inquiry {
         let json = || json::document(&result, spec, self);
         let record = |look| self.record(spec, look);
         output.write((spec, &result), &self.engine, json, record)
+    }
+
+    /// The JSON of what the model says to what is asked.
+    pub fn document(&self, spec: &AnalysisSpec) -> anyhow::Result<Value> {
+        json::document(&self.result(spec)?, spec, self)
     }
 
     /// What the model says to what is asked.

@@ -69,6 +69,11 @@ impl Machine {
         Ok(done)
     }
 
+    /// The same machine, for work whose progress is shown by somebody else.
+    pub fn quietly(&self) -> Self {
+        Self { quiet: true, ..self.clone() }
+    }
+
     pub fn ctx<'a>(&self, task: TaskCtx<'a>) -> AnalysisCtx<'a> {
         let reuse = if self.exact_naive { Reuse::Off } else { Reuse::Exact };
         AnalysisCtx { task, reuse, ..AnalysisCtx::unwatched() }

@@ -41,6 +41,16 @@ impl Bar {
         self.0.set_position(progress.done);
     }
 
+    /// Says which of several pieces of work is being done; the time that is left stays.
+    pub fn now(&self, what: &str) {
+        self.0.set_message(terminal::shown(what.to_owned()));
+    }
+
+    /// Prints something between two pictures of the bar.
+    pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.0.suspend(print)
+    }
+
     pub fn finish(&self) {
         self.0.finish_and_clear();
     }

@@ -19,8 +19,8 @@ use crate::noise_file;
 use crate::task::{Cancelled, TaskCtx};
 use crate::tokens::{TokenizedPrompt, Tokenizer, TokenizerError};
 
-/// A model on a device, ready to run methods.
-#[derive(Debug)]
+/// A model on a device, ready to run methods. Copies share its tensors.
+#[derive(Clone, Debug)]
 pub struct Engine {
     pub info: Arc<ModelInfo>,
 

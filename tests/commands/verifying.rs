@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{TINY, complaint, factscope, stdout};
@@ -120,6 +120,62 @@ fn numbers_that_are_kept_in_the_program_are_computed() {
     assert!(n_kept > 25);
     assert_eq!(text.matches("agrees ").count(), n_kept, "{text}");
     assert!(text.contains("trace --facts builtin"), "{text}");
+}
+
+/// The small model stands in for one that numbers are published of.
+#[test]
+fn published_numbers_are_compared_and_found_different() {
+    let dir = TempDir::new().unwrap();
+    let file = path(&dir, "published.json");
+    let asked = ["predict", "--model", TINY, "--prompt", "Paris is in", "--answer", "the", "--bos"];
+    let found: Value = serde_json::from_str(&stdout(&[&asked[..], &["--json"]].concat())).unwrap();
+    let number = |place: &str| found.pointer(place).unwrap().as_f64().unwrap();
+    let (prob, logit) = (number("/answer/prob"), number("/top/0/logit"));
+    let published = |prob: f64| {
+        let fact = json!({ "text": { "prompt": "Paris is in", "answer": "the" } });
+        let numbers =
+            json!([["probability", "/answer/prob", prob], ["logit", "/top/0/logit", logit]]);
+        let check = json!({ "what": "a test", "source": "a book", "licence": "none", "tolerance": 1e-5,
+            "why": "the CPU is the same", "bos": "on", "spec": { "Prediction": { "n_top": 1 } },
+            "asked": [{ "fact": fact, "numbers": numbers }],
+            "means": [["the mean", "/answer/prob", prob]] });
+        let left =
+            json!({ "what": "an average", "source": "another book", "why": "it takes days" });
+        let shape = json!({ "n_layers": 4, "n_heads": 4, "d_model": 32, "d_vocab": 657 });
+        json!([{ "model": "Tiny", "name": "tiny", "shape": shape, "checks": [check],
+            "not_checked": [left] }])
+        .to_string()
+    };
+    let asked = ["--model", TINY, "--published", &file];
+    fs::write(&file, published(prob)).unwrap();
+    let (text, is_confirmed) = verified(&asked);
+    assert!(is_confirmed && text.contains("agrees   a test: 3 numbers"), "{text}");
+    assert!(text.contains("not checked: an average (another book): it takes days"), "{text}");
+
+    fs::write(&file, published(prob + 0.01)).unwrap();
+    let (text, is_confirmed) = verified(&asked);
+    assert!(!is_confirmed && text.contains("DIFFERS  a test: 2 of 3 numbers"), "{text}");
+    let (json, is_confirmed) = verified(&[&asked[..], &["--json"]].concat());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert!(!is_confirmed);
+    assert_eq!(json["checks"][0]["numbers"][1]["published"].as_f64().unwrap(), logit);
+
+    // A model of which nothing is published, and the file that is part of the program.
+    let told = complaint(&["verify", "--device", "cpu", "--model", TINY]);
+    assert!(
+        told.contains("GPT-2 XL (48 layers of 25 heads") && told.contains("657 tokens"),
+        "{told}"
+    );
+}
+
+#[test]
+fn some_of_the_numbers_that_are_kept_can_be_computed_alone() {
+    let (text, is_confirmed) = verified(&["--only", "lens,norms"]);
+    assert!(is_confirmed && text.matches("agrees ").count() == 2, "{text}");
+    // Those of others are told, with what would check them.
+    assert!(text.contains("factscope verify --model gpt2\n"), "{text}");
+    assert!(text.contains("GPT-2 XL: is not computed") && text.contains("18.6 %"), "{text}");
+    assert!(complaint(&["verify", "--only", "heart"]).contains("no numbers of `heart` are kept"));
 }
 
 #[test]

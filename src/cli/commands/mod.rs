@@ -51,6 +51,7 @@ mod get;
 #[cfg(feature = "training")]
 mod train;
 mod devices;
+mod published;
 #[cfg(not(all(feature = "gui", feature = "hub", feature = "parquet", feature = "training")))]
 mod without;
 

@@ -1,41 +1,51 @@
-//! `factscope verify`: numbers computed anew, those of exported pictures or those that are kept in the
-//! program.
+//! `factscope verify`: numbers computed anew, those of exported pictures, those that are kept in the
+//! program, or those that others have published.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::published;
 use crate::cli::inquiry::Inquiry;
 use crate::cli::json::weights_sha256;
 use crate::cli::machine::Machine;
 use crate::cli::output::{print_data, print_text};
+use crate::cli::progress::Bar;
 use crate::experiment::{Experiment, Written};
 use crate::figure::number::exact;
 use crate::figure::words::counted;
 use crate::figure::{Compared, Figure, Record, carried, program};
 use crate::packed;
+use crate::task::Progress;
 
 /// How many numbers that differ are told of each chart.
 const N_TOLD: usize = 10;
 
-const NOT_CHECKED: &str = "not checked: what is published of models that are no part of the program, such \
-                           as ROME's averages of GPT-2 XL\n";
-
 #[derive(Args)]
 pub struct Verify {
     /// Pictures that this program has exported: SVG, PDF or PNG. Without any, the numbers of the built-in
-    /// model that are kept in the program are computed, by every method on this device
+    /// model that are kept in the program are computed, by every method on this device; with a model, those
+    /// that are published of it
     #[arg(value_name = "FIGURE")]
     figures: Vec<PathBuf>,
 
-    /// The model to ask in place of the one that a picture names, such as a folder that has moved
-    #[arg(long, value_name = "DIR", requires = "figures")]
+    /// A model of which numbers are published, such as `gpt2`; or the model to ask in place of the one that
+    /// a picture names, such as a folder that has moved
+    #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+
+    /// Published numbers in place of those in the program, in a file like `data/published.json`
+    #[arg(long, value_name = "FILE", requires = "model", conflicts_with = "figures")]
+    published: Option<PathBuf>,
+
+    /// Of the numbers that are kept in the program, compute only those of commands with these names
+    #[arg(long, value_name = "METHOD,…", value_delimiter = ',', conflicts_with_all = ["figures", "model"])]
+    only: Vec<String>,
 
     /// Print JSON instead of text
     #[arg(long)]
@@ -48,6 +58,13 @@ struct Kept {
     /// The command without its `factscope`.
     command: String,
     record: Record,
+}
+
+impl Kept {
+    /// The first word of the command.
+    fn method(&self) -> &str {
+        self.command.split(' ').next().unwrap_or_default()
+    }
 }
 
 /// What was found of a record.
@@ -70,6 +87,14 @@ struct Verified {
 
 impl Verify {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        if let (Some(model), true) = (&self.model, self.figures.is_empty()) {
+            let say = |text: &str| self.say(|| text.to_owned());
+            let found = published::check(model, self.published.as_deref(), machine, say)?;
+            if self.json {
+                print_data(&format!("{}\n", serde_json::to_string(&found)?))?;
+            }
+            return found.confirm();
+        }
         let verified =
             if self.figures.is_empty() { self.kept(machine)? } else { self.pictures(machine)? };
         if self.json {
@@ -84,22 +109,38 @@ impl Verify {
     fn pictures(&self, machine: &Machine) -> anyhow::Result<Vec<Verified>> {
         let mut all = Vec::new();
         for path in &self.figures {
-            let verified = self.picture(path, machine)?;
-            self.say(|| verified.to_text())?;
-            all.push(verified);
+            for verified in self.picture(path, machine)? {
+                self.say(|| verified.to_text())?;
+                all.push(verified);
+            }
         }
         Ok(all)
     }
 
     /// The numbers that are kept in the program.
     fn kept(&self, machine: &Machine) -> anyhow::Result<Vec<Verified>> {
+        let mut kept: Vec<Kept> = serde_json::from_str(&packed::KEPT_NUMBERS)?;
+        let methods: BTreeSet<String> = kept.iter().map(|it| it.method().to_owned()).collect();
+        if let Some(other) = self.only.iter().find(|it| !methods.contains(*it)) {
+            let methods = methods.into_iter().collect::<Vec<_>>().join(", ");
+            bail!("no numbers of `{other}` are kept; they are of {methods}");
+        }
+        kept.retain(|it| self.only.is_empty() || self.only.iter().any(|only| only == it.method()));
+        // A software adapter looks for the fastest way to multiply matrices of each new shape, for seconds.
+        let bar = Bar::new(machine, "Verifying");
+        let quiet = machine.quietly();
+        let n = kept.len() as u64;
         let mut all = Vec::new();
-        for Kept { command, record } in serde_json::from_str::<Vec<Kept>>(&packed::KEPT_NUMBERS)? {
-            let verified = verified(command, &record, None, machine)?;
-            self.say(|| verified.to_line())?;
+        for Kept { command, record } in kept {
+            bar.set(Progress { done: all.len() as u64, total: n });
+            bar.now(&command);
+            let verified = verified(command, &record, None, &quiet)?;
+            bar.aside(|| self.say(|| verified.to_line()))?;
             all.push(verified);
         }
-        self.say(|| NOT_CHECKED.to_owned())?;
+        bar.finish();
+        let text = published::without_a_model()?;
+        self.say(|| text)?;
         Ok(all)
     }
 
@@ -108,13 +149,19 @@ impl Verify {
         if self.json { Ok(()) } else { print_text(&text()) }
     }
 
-    fn picture(&self, path: &Path, machine: &Machine) -> anyhow::Result<Verified> {
+    /// Each of the results that a picture shows: mostly one.
+    fn picture(&self, path: &Path, machine: &Machine) -> anyhow::Result<Vec<Verified>> {
         let named = || path.display().to_string();
         let file = fs::read(path).with_context(|| format!("cannot read {}", named()))?;
         let (record, drawing) = carried(&file).with_context(named)?;
-        let verified = verified(named(), &record, self.model.as_deref(), machine)
-            .with_context(|| format!("what {} was made of cannot be asked again", named()))?;
-        Ok(Verified { is_drawing_as_written: Some(record.is_of(&drawing)), ..verified })
+        let is_as_written = Some(record.is_of(&drawing));
+        let each = [&record].into_iter().chain(&record.others).map(|it| {
+            let row = if it.row.is_empty() { String::new() } else { format!(", {}", it.row) };
+            let verified = verified(named() + &row, it, self.model.as_deref(), machine)
+                .with_context(|| format!("what {} was made of cannot be asked again", named()))?;
+            Ok(Verified { is_drawing_as_written: is_as_written, ..verified })
+        });
+        each.collect()
     }
 }
 
