@@ -128,10 +128,13 @@ pub(super) fn maps(
 }
 
 fn detail(found: &Found, cell: &Inference) -> String {
+    if cell.n == 0 {
+        return "no fact was counted here".to_owned();
+    }
     let number = |it: f64| significant(it as f32, 3);
     let p = if found.is_tested { format!("p {} of ", number(cell.p)) } else { String::new() };
     format!(
-        "±1.96 SE {} to {}\nbootstrap {} to {}\n{p}{}",
+        "95 %: {} to {} (±1.96 SE)\n95 %: {} to {} (bootstrap)\n{p}{}",
         number(cell.mean - Z * cell.error),
         number(cell.mean + Z * cell.error),
         number(cell.low),
@@ -201,10 +204,10 @@ pub(super) fn listing(
         "Group",
         "Place",
         "Mean",
-        "SE low",
-        "SE high",
-        "Bootstrap low",
-        "Bootstrap high",
+        "95 % low by SE",
+        "95 % high by SE",
+        "95 % low by bootstrap",
+        "95 % high by bootstrap",
         "p",
         "Facts",
     ];

@@ -11,7 +11,7 @@ use super::selection::KnownWay;
 use super::sweep::RECALL;
 use crate::analysis::Resampling;
 use crate::facts::Direction;
-use crate::figure::words::{DESCENT, capitalized, counted, has_sign, is_relative};
+use crate::figure::words::{DESCENT, capitalized, has_sign, is_relative};
 use crate::figure::{Chart, Figure, Row, Table};
 
 /// What is shown of a population.
@@ -136,7 +136,7 @@ impl Population {
             title: format!(
                 "{} over {}",
                 capitalized(&self.manifest.method),
-                counted(self.n_with_result(&kept), "fact"),
+                self.counted_with_result(&kept),
             ),
             charts,
             warnings: self.warnings(&kept, &whole),

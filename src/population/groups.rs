@@ -1,11 +1,13 @@
 //! The groups of facts that a population's figure tells apart, and the facts behind each of its numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::figure::{Behind, GroupBy, Shown};
 use super::part::direction_name;
 use super::read::{Fact, Numbers, Population};
 use super::selection::KnownWay;
+use crate::facts::Direction;
+use crate::figure::words::counted;
 
 /// A fact behind a number.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +29,24 @@ impl Population {
         (0..self.facts.len()).filter(|&nth| shown.keeps(&self.facts[nth])).collect()
     }
 
-    pub(super) fn n_with_result(&self, kept: &[usize]) -> usize {
-        kept.iter().filter(|&&nth| self.facts[nth].left_out.is_none()).count()
+    /// How many facts have a result, and which ways they are asked: a fact that is asked both ways is one.
+    pub(super) fn counted_with_result(&self, kept: &[usize]) -> String {
+        let with_result = kept.iter().map(|&nth| &self.facts[nth]);
+        let mut ways: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+        for fact in with_result.filter(|it| it.left_out.is_none()) {
+            ways.entry(fact.record).or_default().insert(&fact.direction);
+        }
+        let facts = counted(ways.len(), "fact");
+        let n_both = ways.values().filter(|it| it.len() > 1).count();
+        let inverse = direction_name(Direction::Inverse);
+        match n_both {
+            0 if !ways.is_empty() && ways.values().all(|it| it.contains(inverse)) => {
+                format!("{facts}, asked as inverses")
+            }
+            0 => facts,
+            n if n == ways.len() => format!("{facts}, both ways"),
+            n => format!("{facts}, {n} of them both ways"),
+        }
     }
 
     /// The facts behind a mean or a difference, the largest value first.

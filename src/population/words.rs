@@ -79,8 +79,9 @@ impl Population {
              that have such a token; a fact that lacks one is not filled in"
                 .to_owned(),
             format!(
-                "95 % intervals over facts: ±1.96 standard errors, and the percentile bootstrap of \
-                 {n_draws} draws, seed {seed}"
+                "95 % intervals over facts: ±1.96 standard errors, which lie evenly about the mean and may \
+                 go past what can be, such as 1 for a probability; and the percentile bootstrap of \
+                 {n_draws} draws, seed {seed}, which cannot"
             ),
             format!(
                 "p: {n_permutations} {} with the largest |mean ÷ standard error| of all places as the \

@@ -316,7 +316,7 @@ fn an_average_of_traces_is_what_their_sweep_has_in_common() {
             assert!((value - mean).abs() < 1e-6, "{name} {layer}: {value} {mean}");
             let error = number(&averaged["standard_error"]);
             let told = map["details"][nth].as_str().unwrap();
-            let low = told.strip_prefix("±1.96 SE ").unwrap().split(' ').next().unwrap();
+            let low = told.strip_prefix("95 %: ").unwrap().split(' ').next().unwrap();
             let low: f64 = low.replace('−', "-").parse().unwrap();
             // The detail has three digits.
             assert!((low - (mean - 1.96 * error)).abs() < 6e-3 * low.abs() + 1e-6, "{told}");
