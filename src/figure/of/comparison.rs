@@ -205,7 +205,17 @@ fn peaks(it: &Comparison) -> Table {
         .about(Pick::layer(fact.layer))
     });
     let [fact, other] = it.spec.second.titles();
-    let columns = ["Peak of", fact, "Value", other, "Value", "Layers apart", "Depth", "Pearson"];
+    let [fact_value, other_value] = [fact, other].map(|it| format!("{it}: value"));
+    let columns = [
+        "Peak of",
+        fact,
+        fact_value.as_str(),
+        other,
+        other_value.as_str(),
+        "Layers apart",
+        "Depth",
+        "Pearson",
+    ];
     Table::new("Peaks", columns, rows)
 }
 

@@ -62,8 +62,14 @@ pub(super) fn table_ui(
     });
     for (nth_row, row) in table.rows.iter().enumerate() {
         let cells = row.cells.iter().zip(&form.columns);
-        let galleys: Vec<_> =
-            cells.map(|(cell, column)| galley(ui, cell, column.width - column.around)).collect();
+        let cells = cells.enumerate().map(|(nth, (cell, column))| {
+            let room = column.width - column.around;
+            match form.below {
+                Some(below) if below == nth => galley(ui, &named(table, nth, cell), room),
+                _ => galley(ui, cell, room),
+            }
+        });
+        let galleys: Vec<_> = cells.collect();
         let is_of_answer = is_of_answer(row);
         let fill = if is_of_answer {
             colors.accent_fill.gamma_multiply(0.6)
@@ -89,7 +95,7 @@ pub(super) fn table_ui(
                 _ => place.text_ui(ui, text),
             };
             // The whole text, if it is written shorter.
-            if response.hovered() && cell_text(cell) != galleys[nth].text() {
+            if response.hovered() && !galleys[nth].text().ends_with(&cell_text(cell)) {
                 response.on_hover_text(cell_text(cell));
             }
         });
@@ -238,8 +244,10 @@ impl Form {
         (widths.sum::<f32>() - self.gap).max(0.0)
     }
 
+    /// What stands above a column. What stands below each row has its name there.
     fn head(&self, ui: &Ui, table: &Table, nth: usize) -> Arc<Galley> {
-        let text = without_lone_signs(&table.columns[nth]);
+        let is_below = self.below == Some(nth);
+        let text = if is_below { String::new() } else { without_lone_signs(&table.columns[nth]) };
         ui.painter().layout(text, axis_font(), palette(ui).weak_text, self.columns[nth].width)
     }
 
@@ -255,7 +263,9 @@ impl Form {
         let beside = (0..self.columns.len()).filter(|nth| Some(*nth) != self.below);
         let line = beside.clone().map(height).fold(0.0, f32::max) + 2.0 * self.row_space;
         let line = line.max(self.least_height);
-        let below = self.below.map_or(0.0, |nth| height(nth) + self.row_space);
+        let has_below = |nth: &usize| galleys.get(*nth).is_some_and(|it| !it.is_empty());
+        let below = self.below.filter(has_below);
+        let below = below.map_or(0.0, |nth| height(nth) + self.row_space);
         let below_width = self.below.map_or(0.0, |nth| self.columns[nth].width);
         let size = vec2(self.width.max(below_width), line + below);
         let (place, Response { id, .. }) = ui.allocate_exact_size(size, Sense::hover());
@@ -382,6 +392,20 @@ impl Column {
 /// A head in which no sign can begin a line.
 fn without_lone_signs(head: &str) -> String {
     head.replace(" +", "\u{a0}+").replace(" −", "\u{a0}−")
+}
+
+/// A cell that stands below its row, after the name of its column.
+fn named(table: &Table, nth: usize, cell: &Cell) -> Cell {
+    let name = table.columns.get(nth).map_or("", String::as_str);
+    if name.is_empty() {
+        return cell.clone();
+    }
+    let text = format!("{name}: {}", cell_text(cell));
+    match cell {
+        Cell::Token(_) => Cell::Token(text),
+        Cell::Answer(_) => Cell::Answer(text),
+        Cell::Text(_) | Cell::Number(_) | Cell::Share(_) => Cell::Text(text),
+    }
 }
 
 /// A cell as it is written in a column of some width: a sentence in several lines, a token without its
