@@ -5,8 +5,10 @@ use std::path::Path;
 
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
+use factscope::analysis::causal_trace::Component;
 use factscope::tokens::Bos;
 use factscope::ui::Options;
+use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use serde_json::json;
 
@@ -16,6 +18,9 @@ use super::support::Window;
 fn a_preset_sets_every_convention_and_can_be_undone() {
     let mut window = Window::open();
     window.show(Pane::Trust);
+    // A single hidden state has no window that could be another.
+    window.sees("The settings match ROME");
+    window.does(Command::ShowKind(Component::Mlp));
     window.sees("The settings are your own");
     window.sees("Not ROME: Window");
     let before = window.app().state.settings.clone();

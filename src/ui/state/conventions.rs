@@ -2,7 +2,7 @@
 
 use super::settings::{NoiseSetting, Settings, TraceSettings};
 use crate::analysis::Metric;
-use crate::analysis::causal_trace::Direction;
+use crate::analysis::causal_trace::{Component, Direction};
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
 
@@ -70,7 +70,8 @@ impl Convention {
         settings.trace_metric = self.metric();
     }
 
-    /// The settings that differ from the convention's. `has_foil`: else no logits are compared, and the metric of
+    /// The settings that differ from the convention's, of those that have a meaning for the trace that is
+    /// set. `has_foil`: else no logits are compared, and the metric of
     /// TransformerLens' demos cannot be had.
     pub fn differences(
         self,
@@ -100,22 +101,27 @@ impl Convention {
         let sever =
             |it: &TraceSettings| if it.sever.is_some() { "severed" } else { "none severed" };
         let n_wanted = self.window().to_string();
+        // Single hidden states have no window, and noise of a file is not drawn.
+        let has_window = trace.component != Component::Hidden;
+        let is_drawn = !matches!(trace.noise, NoiseSetting::File(_));
         let rows = [
-            ("BOS", bos(settings.bos).to_owned(), bos(self.bos()).to_owned()),
-            ("Window", trace.window(n_layers).to_string(), n_wanted),
-            ("Noise", noise(trace), noise(&rome)),
-            ("Random numbers", rng(trace.rng).to_owned(), rng(rome.rng).to_owned()),
-            ("Seed", trace.seed.to_string(), rome.seed.to_string()),
-            ("Samples", trace.n_samples.to_string(), rome.n_samples.to_string()),
-            (
+            Some(("BOS", bos(settings.bos).to_owned(), bos(self.bos()).to_owned())),
+            has_window.then(|| ("Window", trace.window(n_layers).to_string(), n_wanted)),
+            Some(("Noise", noise(trace), noise(&rome))),
+            is_drawn
+                .then(|| ("Random numbers", rng(trace.rng).to_owned(), rng(rome.rng).to_owned())),
+            is_drawn.then(|| ("Seed", trace.seed.to_string(), rome.seed.to_string())),
+            Some(("Samples", trace.n_samples.to_string(), rome.n_samples.to_string())),
+            Some((
                 "Direction",
                 direction(trace.direction).to_owned(),
                 direction(rome.direction).to_owned(),
-            ),
-            ("Paths", sever(trace).to_owned(), sever(&rome).to_owned()),
+            )),
+            Some(("Paths", sever(trace).to_owned(), sever(&rome).to_owned())),
         ];
         let mut differences: Vec<Difference> = rows
             .into_iter()
+            .flatten()
             .filter(|(_, is, wanted)| is != wanted)
             .map(|(what, is, wanted)| Difference { what, is, wanted })
             .collect();
@@ -135,6 +141,19 @@ impl Convention {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_has_a_meaning_for_the_trace_is_compared() {
+        let window_of = |component| {
+            let mut settings = Settings::default();
+            Convention::Rome.apply(&mut settings);
+            settings.trace.component = component;
+            settings.trace.own_window = Some(2);
+            Convention::Rome.differences(&settings, 12, true)
+        };
+        assert_eq!(window_of(Component::Hidden), [], "a single state has no window");
+        assert_eq!(window_of(Component::Mlp)[0].what, "Window");
+    }
 
     #[test]
     fn settings_match_the_convention_that_was_applied_and_no_other() {
