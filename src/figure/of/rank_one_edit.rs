@@ -16,8 +16,15 @@ pub(super) fn figure(it: &RankOneEdit, look: &Look<'_>) -> Figure {
     if !it.told.is_empty() {
         charts.push(Chart::Table(each_prompt(&it.told, look)));
     }
-    let columns =
-        ["Step", "Loss", "−ln p(new)", "Divergence", "Decay", "p(new)", "Length of the change"];
+    let columns = [
+        "Step",
+        "Loss",
+        "Mean −ln p of new's tokens",
+        "Divergence",
+        "Decay",
+        "Mean p of new's tokens",
+        "Length of the change",
+    ];
     charts.push(Chart::Table(Table::new(DESCENT, columns, it.steps.iter().enumerate().map(step))));
     Figure {
         title: match verdict(it, look) {
@@ -101,6 +108,11 @@ fn notes(it: &RankOneEdit, look: &Look<'_>) -> Vec<String> {
     if !spec.asked.is_empty() {
         notes.push(format!("Asked before and after: {}", listed_as(&spec.asked, "prompt")));
     }
+    notes.push(
+        "p(new), p(old): of the answer's first token  ·  mean p of new's tokens: the geometric mean over \
+         all tokens of the new answer, which the descent raises"
+            .to_owned(),
+    );
     if let Some(update) = &it.update {
         let number = |it: f64| significant(it as f32, 4);
         notes.push(format!(

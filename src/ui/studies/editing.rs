@@ -88,9 +88,10 @@ impl Study for Settings {
             number_ui(ui, "Steps", text, number_field(&mut self.n_steps).range(1..=1000));
             let value = number_field(&mut self.learning_rate).range(0.001..=10.0).speed(0.01);
             number_ui(ui, "Learning rate", "Of Adam. ROME: 0.5", value);
-            let text = "The largest change, as a multiple of the value's own length. ROME: 4";
+            let text = "The largest change of the MLP's output at the subject, as a multiple of its own \
+                        length. ROME: 4";
             let value = number_field(&mut self.clamp).range(0.1..=100.0).speed(0.1);
-            number_ui(ui, "At most", text, value);
+            number_ui(ui, "Change at most × the value", text, value);
         });
     }
 }
