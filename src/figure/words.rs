@@ -365,14 +365,12 @@ pub fn no_effect(name: &str, metric: Metric, total: f32, clean: Option<f32>) -> 
     let least = least_effect(metric, clean);
     if lost <= 0.0 {
         Some(format!(
-            "The corruption does not {does} {name}: the total effect (clean − corrupted) is {}, so \
-             there is nothing to restore",
+            "Nothing to restore: the corruption does not {does} {name} (clean − corrupted is {})",
             significant(total, 3)
         ))
     } else if lost < least {
         Some(format!(
-            "The corruption hardly {does}s {name}, by {}: next to nothing to restore (the total effect, \
-             clean − corrupted, is less than {})",
+            "Next to nothing to restore: the corruption hardly {does}s {name}, by {}, less than {}",
             significant(lost, 3),
             significant(least, 2)
         ))

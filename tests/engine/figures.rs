@@ -246,7 +246,7 @@ fn a_trace_whose_corruption_takes_nothing_away_says_so_and_shows_all_its_numbers
         let clean = found.clean;
         found.corrupted.iter_mut().for_each(|it| it.prob = clean.prob + rise);
         let figure = Figure::of(&AnalysisResult::CausalTrace(found.clone()), &look);
-        let says = "The corruption does not lower p(·it)";
+        let says = "Nothing to restore: the corruption does not lower p(·it)";
         assert!(figure.warnings.iter().any(|it| it.starts_with(says)), "{:?}", figure.warnings);
         let Chart::Map(map) = &figure.charts[0] else { panic!("{:?}", figure.charts) };
         assert!(map.values.iter().all(|it| (map.range.0..=map.range.1).contains(it)));
@@ -288,8 +288,8 @@ fn a_trace_with_next_to_nothing_to_restore_says_so_and_is_pale() {
         let found = set(corrupted, clean);
         for effect in [Effect::Score, Effect::Indirect] {
             let (darkest, warnings) = darkest(&found, effect);
-            assert!(warnings.contains("The corruption hardly lowers p("), "{warnings}");
-            assert!(warnings.contains("next to nothing to restore"), "{warnings}");
+            assert!(warnings.contains("the corruption hardly lowers p("), "{warnings}");
+            assert!(warnings.contains("Next to nothing to restore"), "{warnings}");
             // Zero is in the middle of the colours of effects.
             let most = if effect == Effect::Score { 0.15 } else { 0.55 };
             assert!(darkest < most, "{darkest}");

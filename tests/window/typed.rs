@@ -1,6 +1,7 @@
 //! Facts of one's own: changed in their places, given an inverse, removed, and kept.
 
 use eframe::egui::Key;
+use egui_kittest::kittest::Queryable as _;
 use factscope::facts::{Direction, Fact};
 use factscope::session::Session;
 use factscope::ui::Options;
@@ -168,4 +169,17 @@ fn a_typed_fact_survives_a_crash() {
     again.wait("what was found", |app| app.state.left_over.is_empty());
     assert_eq!(again.listed(), ["The sea is"]);
     assert!(again.app().state.has_unsaved());
+}
+
+#[test]
+fn a_typed_fact_that_the_search_hides_says_so() {
+    let mut window = Window::open();
+    window.does(Command::SearchFacts("capital".to_owned()));
+    window.does(typed("The sea is", "sea"));
+    window.wait_for_predictions();
+    assert_eq!((window.prompt().as_str(), window.listed().len()), ("The sea is", 0));
+    window.click("Chosen one hidden: show");
+    assert_eq!(window.listed(), ["The sea is"]);
+    assert!(window.app().state.facts.query().is_empty());
+    assert!(window.harness.query_by_label("Chosen one hidden: show").is_none());
 }

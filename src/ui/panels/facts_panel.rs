@@ -118,6 +118,20 @@ fn search_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             format!("{} of {}", grouped(n_found), grouped(n_facts))
         };
         ui.weak(count);
+        // A typed fact, or one that was chosen elsewhere, may not be among what is searched for.
+        let is_unlisted = |id: &FactId| !state.facts.found().contains(id);
+        if state.selected.is_some_and(|id| is_unlisted(&id)) {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let about = "The chosen fact does not pass the search or the filter, so the list \
+                             leaves it out. Clears both";
+                if ui.small_button("Chosen one hidden: show").on_hover_text(about).clicked() {
+                    commands.push(Command::SearchFacts(String::new()));
+                    let Filter { order, known_by, .. } = *state.facts.filter();
+                    let filter = Filter { order, known_by, ..Filter::default() };
+                    commands.push(Command::FilterFacts(Box::new(filter)));
+                }
+            });
+        }
         label
     });
     let edit = TextEdit::singleline(&mut query)

@@ -1,5 +1,6 @@
 //! How long a trace takes, told from how long runs took: what is quick is traced unasked.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{FactKey, State};
@@ -20,11 +21,12 @@ const REMEMBERED: f64 = 0.8;
 /// The first answers of a model say little of the time that others take.
 const LEAST_ANSWERS: u32 = 4;
 
-/// How much of the time that a question takes the latest one makes up.
-const LATEST: f64 = 0.1;
+/// Of how many of the latest questions the time is the median: a machine that is busy for a moment makes
+/// some of them slow.
+const N_LATEST: usize = 31;
 
 /// How fast the open models are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Pace {
     /// What takes less is traced without being asked for. In seconds.
     pub quick_secs: f64,
@@ -32,10 +34,10 @@ pub struct Pace {
     /// The dataset's facts are all asked without being asked for where that takes less. In seconds.
     pub recall_secs: f64,
 
-    /// How long the main model takes for one of them, smoothed. In seconds.
-    question_secs: Option<f64>,
+    /// How long the main model took for the latest of them, in seconds.
+    question_secs: VecDeque<f64>,
 
-    /// How many of its answers that time is of.
+    /// How many answers it has given.
     n_answers: u32,
     of: [Option<Measured>; 2],
 }
@@ -54,7 +56,7 @@ impl Default for Pace {
         Self {
             quick_secs: 1.0,
             recall_secs: 60.0,
-            question_secs: None,
+            question_secs: VecDeque::new(),
             n_answers: 0,
             of: [None; 2],
         }
@@ -66,7 +68,7 @@ impl Pace {
     pub fn forget(&mut self, which: Which) {
         self.of[which as usize] = None;
         if which == Which::Main {
-            self.question_secs = None;
+            self.question_secs.clear();
             self.n_answers = 0;
         }
     }
@@ -106,8 +108,12 @@ impl State {
             self.pace.n_answers += 1;
             let question_secs = &mut self.pace.question_secs;
             // The first answers of a model take longer than those to come.
-            let smooth = |old: f64| (old + LATEST * (secs - old)).min(2.0 * secs);
-            *question_secs = Some(question_secs.map_or(secs, smooth));
+            if self.pace.n_answers >= LEAST_ANSWERS {
+                question_secs.push_back(secs);
+            }
+            if question_secs.len() > N_LATEST {
+                question_secs.pop_front();
+            }
         }
         self.learn_pace_of_pass(which, n_pos, took);
     }
@@ -137,8 +143,10 @@ impl State {
         if self.pace.n_answers < LEAST_ANSWERS {
             return None;
         }
-        let secs = self.pace.question_secs? * self.facts.recall().n_open() as f64;
-        Duration::try_from_secs_f64(secs).ok()
+        let mut secs: Vec<f64> = self.pace.question_secs.iter().copied().collect();
+        secs.sort_by(f64::total_cmp);
+        let median = secs.get(secs.len() / 2)?;
+        Duration::try_from_secs_f64(median * self.facts.recall().n_open() as f64).ok()
     }
 
     /// Whether all facts are asked without being asked for, since that takes little.
