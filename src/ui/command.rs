@@ -309,6 +309,10 @@ commands! {
     DropEdits: "Back to the model as it is",
         "Takes all edits back. What was found in the edited model is kept with it";
     /// Whether the dataset's facts are asked in the background.
+    /// As `ApplyEdit`, of an edit that did not do what it was made for.
+    ApplyAnyway(Pane): "Use it all the same",
+        "The first guess is not the new answer; all views then show the model with what was changed";
+    LeaveEdit: "Leave the model as it is";
     SetMeasuresRecall(bool): "Measure recall in the background",
         "While nothing else is to be done, asks the model the facts that are seen, both ways, for the \
          list to show which it knows; and all of the dataset, if that takes less than a minute";

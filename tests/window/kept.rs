@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use factscope::analysis::AnalysisResult;
 use factscope::session::Session;
 use factscope::ui::Options;
 use factscope::ui::command::{ClosingAnswer, Command};
@@ -36,6 +37,45 @@ impl Window {
         self.trace_ends();
         self.traced().unwrap()
     }
+}
+
+/// One step of almost no length.
+fn set_an_edit_that_does_nothing(window: &mut Window) {
+    let settings = &mut window.harness.state_mut().state.settings;
+    let mut json = serde_json::to_value(&*settings).unwrap();
+    json["studies"]["editing"]["n_steps"] = 1.into();
+    json["studies"]["editing"]["learning_rate"] = 0.001.into();
+    *settings = serde_json::from_value(json).unwrap();
+    window.harness.run_steps(2);
+}
+
+#[test]
+fn an_edit_that_did_not_work_is_used_only_when_asked_twice_and_stays_in_sight() {
+    let mut window = Window::open();
+    set_an_edit_that_does_nothing(&mut window);
+    window.changes(Command::Study(Pane::Editing));
+    window.sees("The edit did not work");
+    let n_edits = |window: &Window| window.app().state.edits.len();
+
+    window.click("Use the changed model");
+    assert_eq!(n_edits(&window), 0);
+    window.sees("Use the changed model all the same?");
+    window.click("Leave the model as it is");
+    assert!(window.harness.query_by_label_contains("all the same?").is_none());
+
+    window.click("Use the changed model");
+    window.click("Use it all the same");
+    window.rests();
+    assert_eq!(n_edits(&window), 1);
+    // The numbers of what was tried out are those of the model before.
+    let tried = window.app().state.change_tried(Pane::Editing).unwrap();
+    assert!(matches!(tried.result.as_deref(), Some(AnalysisResult::RankOneEdit(_))));
+    window.sees("The change that is made: what it does, tried out before");
+    window.sees("p(new) before");
+    window.does(Command::DropEdits);
+    window.rests();
+    assert!(window.app().state.change_tried(Pane::Editing).is_none());
+    window.sees("The edit did not work");
 }
 
 #[test]

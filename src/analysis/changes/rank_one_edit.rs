@@ -194,6 +194,15 @@ impl Method for Spec {
     }
 }
 
+impl RankOneEdit {
+    /// Whether the model's first guess after the edit is the new answer's first token. `None` where the
+    /// fact was not asked.
+    pub fn works(&self) -> Option<bool> {
+        let fact = self.told.iter().find(|it| it.kind == PromptKind::Prompt)?;
+        Some(fact.after.top.id == self.spec.target.first())
+    }
+}
+
 impl Update {
     pub fn apply(&self, model: &Transformer) -> Transformer {
         model.with_rank_one(self.layer, &self.left, &self.right)

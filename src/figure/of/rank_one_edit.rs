@@ -54,7 +54,7 @@ fn verdict(it: &RankOneEdit, look: &Look<'_>) -> Option<String> {
     let (before, after) = (fact.before.new?.prob, fact.after.new?.prob);
     let [was, is] = [before, after].map(|prob| significant(prob, 2));
     let new = look.token(target);
-    let mut text = match (says(&fact), after > before) {
+    let mut text = match (it.works()?, after > before) {
         (true, _) => format!("The edit worked: {new} is now the first guess, p {was} → {is}"),
         (false, rises) => {
             let first = look.token(fact.after.top.id);

@@ -167,7 +167,9 @@ impl App {
             Command::Stop(pane) => {
                 self.state.jobs.cancel(|kind| kind.is_asked() && kind.pane() == Some(pane));
             }
-            Command::ApplyEdit(pane) => self.apply_edit(pane),
+            Command::ApplyEdit(pane) => self.apply_edit_that_works(pane),
+            Command::ApplyAnyway(pane) => self.apply_edit(pane),
+            Command::LeaveEdit => self.state.doubted = None,
             Command::DropEdits => self.edit(Vec::new()),
             Command::ShowBefore(is_on) => self.state.preferences.trace_pair.shows_before = is_on,
             Command::ShowDifference(is_on) => {

@@ -4,7 +4,7 @@ use super::App;
 use super::handle::SMALL;
 use crate::analysis::attribution_patching::{BasePoint, Windows};
 use crate::analysis::causal_trace::Component;
-use crate::analysis::{AnalysisSpec, Metric, ModelEdit, attribution_patching};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit, attribution_patching};
 use crate::session::Origin;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
@@ -165,8 +165,25 @@ impl App {
             }
             Ok(None) => {}
             Err(error) => self.state.complain_of_fact(capitalized(&error)),
+    /// As [`App::apply_edit`], once a person has been asked where the edit is known not to do what it was
+    /// made for.
+    pub(super) fn apply_edit_that_works(&mut self, pane: Pane) {
+        let row = self.state.row;
+        let result = self.state.run(pane, row).and_then(|run| run.result.as_deref());
+        let is_failed =
+            matches!(result, Some(AnalysisResult::RankOneEdit(it)) if it.works() == Some(false));
+        let edit = self.state.spec_of(pane, row).ok().and_then(|spec| spec.edit());
+        if is_failed && edit.is_some() {
+            self.state.doubted = edit;
+            self.views.workspace.show(pane);
+        } else {
+            self.apply_edit(pane);
         }
     }
+
+        }
+    }
+        self.state.doubted = None;
 
     pub(super) fn edit(&mut self, edits: Vec<ModelEdit>) {
         if self.state.info().is_none() || edits == self.state.edits || self.refuses() {

@@ -5,6 +5,7 @@ use eframe::egui::{Align, Button, Id, Layout, RichText, Ui, vec2};
 use super::Views;
 use super::pane::asked_by;
 use super::run_row::{outcome_ui, progress_ui, run_button_ui, stop_button_ui};
+use crate::figure::{AskedModel, Look};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
@@ -30,12 +31,14 @@ pub fn study_panel_ui(
         commands.push(Command::Set(Box::new(Setting::Study(edited))));
     }
     let asked = state.rows_of(pane).next().unwrap_or(state.row);
-    if let Err(error) = state.spec_of(pane, asked) {
-        ui.label(RichText::new(capitalized(&error)).color(theme::palette(ui).warning));
+    let spec = state.spec_of(pane, asked);
+    if let Err(error) = &spec {
+        ui.label(RichText::new(capitalized(error)).color(theme::palette(ui).warning));
         // What is cut is painted there.
         if pane == Pane::Cut && ui.button("Open Pattern").clicked() {
             commands.push(Command::ShowPane(Pane::Attention));
         }
+        change_tried_ui(ui, pane, state, views, commands);
         return;
     }
     ui.scope(|ui| {
@@ -43,7 +46,9 @@ pub fn study_panel_ui(
         run_ui(ui, state, pane, has_metric, commands);
     });
     if matches!(pane, Pane::Editing | Pane::Steering) {
-        command_button_ui(ui, Command::ApplyEdit(pane), commands);
+        let edit = spec.ok().and_then(|spec| spec.edit());
+        let is_doubted = edit.is_some() && edit == state.doubted;
+        apply_ui(ui, pane, is_doubted, commands);
     }
     ui.add_space(4.0);
     let rows: Vec<Row> = state.rows_of(pane).collect();
@@ -82,9 +87,55 @@ pub fn study_panel_ui(
             ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), row_ui);
         });
     }
-    if n_shown == 0 {
+    let is_tried = change_tried_ui(ui, pane, state, views, commands);
+    if n_shown == 0 && !is_tried {
         ui.weak(pane.tooltip());
     }
+}
+
+/// The button that makes an edit to the open model; or the question whether to make one that did not do
+/// what it was made for.
+fn apply_ui(ui: &mut Ui, pane: Pane, is_doubted: bool, commands: &mut Vec<Command>) {
+    if !is_doubted {
+        command_button_ui(ui, Command::ApplyEdit(pane), commands);
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        let text = "The edit did not work. Use the changed model all the same?";
+        ui.label(RichText::new(text).color(theme::palette(ui).warning));
+        command_button_ui(ui, Command::ApplyAnyway(pane), commands);
+        command_button_ui(ui, Command::LeaveEdit, commands);
+    });
+}
+
+/// What the change that the model has now was found to do before it was made. Returns whether there is
+/// such a result.
+fn change_tried_ui(
+    ui: &mut Ui,
+    pane: Pane,
+    state: &State,
+    views: &mut Views,
+    commands: &mut Vec<Command>,
+) -> bool {
+    let Some(result) = state.change_tried(pane).and_then(|run| run.result.clone()) else {
+        return false;
+    };
+    let Some(ctx) = ViewCtx::of(state, pane, state.row) else { return false };
+    let Some(look) = views.look(pane, state.row, state) else { return false };
+    let edits = state.edits.split_last().map_or(&[][..], |it| it.1);
+    let model = look.model.map(|it| AskedModel { edits, ..it });
+    let look = Look { model, ..look };
+    let figure = views.figures.get(
+        Id::unique((pane, "tried")),
+        &result,
+        None,
+        &look,
+        &state.settings.ranges,
+    );
+    ui.add_space(ROW_GAP);
+    ui.strong("The change that is made: what it does, tried out before");
+    ui.push_id("tried", |ui| figure_ui(ui, &figure, &ctx, commands));
+    true
 }
 
 /// A figure of more charts is scrolled.

@@ -79,8 +79,9 @@ fn model_ui(ui: &mut Ui, info: &ModelInfo) {
     match &info.verdict {
         None => badge_ui(
             ui,
-            "reference",
-            "The CPU computes the numbers that graphics adapters are compared with",
+            "reference device",
+            "The CPU computes the numbers that graphics adapters are compared with. This says nothing \
+             of the model, which may have been changed",
         ),
         Some(verdict) => badge_ui(ui, "verified", &checks(verdict)),
     }

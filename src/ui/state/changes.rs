@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{AskedExperiment, FactId, FactKey, Findings, Recall, Run, State, is_of_main};
 use crate::analysis::{AnalysisSpec, ModelEdit};
 use crate::tokens::Bos;
+use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 
 /// All that is known of the main model with some changes, while it has others.
@@ -51,6 +52,19 @@ impl State {
         let key = self.key_of(row).filter(|key| is_of_main(*key))?;
         let spec = AnalysisSpec::CausalTrace(self.trace_spec(row)?);
         self.aside.iter().find(|it| it.edits == before)?.findings.get(&key)?.run(&spec)
+    }
+
+    /// What the last change of the model was found to do when a view tried it out, before it was made.
+    pub fn change_tried(&self, pane: Pane) -> Option<&Run> {
+        let (last, before) = self.edits.split_last()?;
+        let is_of_pane = match last {
+            ModelEdit::RankOne(_) => pane == Pane::Editing,
+            ModelEdit::Steering(_) => pane == Pane::Steering,
+            ModelEdit::Processing(_) => false,
+        };
+        let aside = self.aside.iter().find(|it| is_of_pane && it.edits == before)?;
+        let mut runs = aside.findings.values().flat_map(|it| &it.runs);
+        runs.find(|run| run.result.is_some() && run.spec.edit().as_ref() == Some(last))
     }
 
     /// The place for what was found in the main model with these changes.

@@ -111,6 +111,9 @@ pub struct State {
 
     findings: BTreeMap<FactKey, Findings>,
 
+    /// An edit that is known not to do what it was made for, and is about to be made all the same.
+    pub doubted: Option<ModelEdit>,
+
     /// What was found in the main model as it was changed otherwise.
     aside: Vec<Aside>,
 
@@ -200,6 +203,7 @@ impl State {
             others: Others::default(),
             session: None,
             reading_session: None,
+            doubted: None,
             stored: None,
             left_over: Vec::new(),
             memory: Memory::default(),
