@@ -67,6 +67,10 @@ struct Roles {
     /// The fact asked the other way, if it can be.
     converse: Option<(Fact, TokenizedPrompt)>,
 
+    /// The right answer of the fact asked the other way that the model finds likeliest, where that is
+    /// known.
+    likeliest_converse: Option<String>,
+
     /// The first tokens of all right answers, asked this way and the other.
     right: [Vec<u32>; 2],
 }
@@ -89,7 +93,8 @@ impl Roles {
             record.map_or(Ok(Vec::new()), |it| first_tokens(tokenizer, it.answers(direction)))
         };
         let right = [right(this)?, right(other).unwrap_or_default()];
-        Ok(Self { prompt, record: record.cloned(), converse, right, question })
+        let (record, likeliest_converse) = (record.cloned(), None);
+        Ok(Self { prompt, record, converse, likeliest_converse, right, question })
     }
 
     /// The answers that the fact has, by their roles: each is found again in the same place.
@@ -102,6 +107,23 @@ impl Roles {
             converse.and_then(|it| it.answer.as_ref()),
             converse.and_then(|it| it.foil.as_ref()),
         ]
+    }
+
+    /// The answer of another fact that has the role which a text has for this one. `None` if the text is
+    /// no answer of this fact; the error says that the other has none.
+    fn answer_of(&self, other: &Self, text: &str) -> Option<Result<String, String>> {
+        let lacks = || "the fact has no such answer".to_owned();
+        for (own, new) in self.answers().into_iter().zip(other.answers()) {
+            if own.is_some_and(|it| it == text) {
+                return Some(new.cloned().ok_or_else(lacks));
+            }
+        }
+        // Of several right answers one that is not the fact's own was asked for as the likeliest.
+        let converse = self.question.direction.other();
+        let right = self.record.as_ref().map_or(&[][..], |it| it.answers(converse));
+        let own = || other.converse.as_ref().and_then(|it| it.0.answer.as_ref());
+        let is_right = right.iter().any(|it| it == text);
+        is_right.then(|| other.likeliest_converse.as_ref().or_else(own).cloned().ok_or_else(lacks))
     }
 }
 
@@ -141,18 +163,20 @@ impl<'a> Binding<'a> {
     }
 
     /// What is asked of a fact. `answer`: the answer that is measured; `None` stands for the model's
-    /// first guess. The error says what the fact lacks.
+    /// first guess. `converse`: the likeliest right answer of the fact asked the other way; `None` stands
+    /// for the dataset's. The error says what the fact lacks.
     pub fn to(
         &self,
         dataset: &Arc<Dataset>,
         record: &Record,
         direction: Direction,
-        answer: Option<String>,
+        [answer, converse]: [Option<String>; 2],
     ) -> Result<(Experiment, TokenizedPrompt), String> {
         let fact = record.fact(direction).ok_or("the fact has no inverse")?;
         let question = Question {
             fact: Fact { answer: answer.clone(), ..fact.clone() },
             expected: fact.answer.clone(),
+            right: record.answers(direction).to_vec(),
             subjects: Vec::new(),
             relation: record.relation.clone(),
             dataset: Some(Arc::clone(dataset)),
@@ -160,6 +184,7 @@ impl<'a> Binding<'a> {
         };
         let roles = Roles::new(self.library, question, Some(record), self.outline.bos);
         let roles = roles.map_err(|error| error.to_string())?;
+        let roles = Roles { likeliest_converse: converse, ..roles };
         let (spec, foil) = self.bind(&roles, &RefCell::default())?;
         let facts = dataset.path.clone();
         let sha256 = self.library.datasets.hash(&facts);

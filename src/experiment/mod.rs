@@ -137,8 +137,11 @@ pub struct RecordFact {
 pub struct Question {
     pub fact: Fact,
 
-    /// The right answer according to the dataset.
+    /// The fact's own answer according to the dataset.
     pub expected: Option<String>,
+
+    /// All right answers according to the dataset: an inverse may have others than the fact's own.
+    pub right: Vec<String>,
 
     /// The subject of every record of the dataset, in file order. Empty without a dataset.
     pub subjects: Vec<String>,
@@ -159,6 +162,7 @@ impl From<Fact> for Question {
         Self {
             fact,
             expected: None,
+            right: Vec::new(),
             subjects: Vec::new(),
             relation: None,
             dataset: None,
@@ -298,6 +302,7 @@ impl FactSource {
                         ..fact
                     },
                     expected,
+                    right: record.answers(it.direction).to_vec(),
                     subjects: dataset.subjects().map(str::to_owned).collect(),
                     relation: record.relation.clone(),
                     direction: it.direction,

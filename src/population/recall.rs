@@ -114,6 +114,10 @@ pub struct Recall {
     /// How many first tokens of the relation's answers are likelier. `None` without a relation.
     pub choice: Option<usize>,
 
+    /// How many tokens are likelier than the first one of the fact's own answer, which may be another
+    /// than the likeliest. `None` without one in the model's vocabulary.
+    pub own_rank: Option<usize>,
+
     /// The text of the model's first guess.
     pub guess: String,
 }
@@ -318,12 +322,15 @@ impl Recall {
         let choice = |all: &RelationAnswers| {
             next.rank_among(best.id, all.first_tokens(tokenizer).iter().copied())
         };
+        let own = fact.answer.as_deref().and_then(|it| TokenizedPrompt::answer(tokenizer, it).ok());
+        let own = own.and_then(|it| next.likeliest_of([it.first()]));
         Ok(Ok(Self {
             template: fact.template(),
             answer: right.iter().find(is_it).cloned().unwrap_or_default(),
             rank: next.rank(best.id),
             prob: best.prob,
             choice: choices.map(choice),
+            own_rank: own.map(|it| next.rank(it.id)),
             guess: tokenizer.readable(next.top(1)[0].id),
         }))
     }

@@ -268,6 +268,7 @@ mod tests {
             rank: 0,
             prob: 0.5,
             choice: Some(0),
+            own_rank: Some(0),
             guess: " ".to_owned(),
         };
         Entry {

@@ -181,7 +181,9 @@ impl Sweep<'_> {
             AnswerOf::Guess => None,
         };
         let worded = recalled.worded(self.record(task));
-        self.binding.to(self.dataset, &worded, task.direction, answer)
+        let converse = recalled.way(task.direction.other()).as_ref().ok();
+        let converse = converse.map(|it| it.answer.clone());
+        self.binding.to(self.dataset, &worded, task.direction, [answer, converse])
     }
 
     /// Asks a fact.

@@ -211,6 +211,9 @@ commands! {
         "In the inverse's place: traces, difference, comparison and patching then are of these two \
          facts";
     DropBeside: "Back to the inverse", "The chosen fact is shown beside its own inverse again";
+    /// The right answer that a fact is asked for, as its place among all.
+    AskFor((FactId, Direction, usize)): "Ask for this answer",
+        "Everything about this prompt then is of this answer; what was found of the other one is kept";
     NextFact: "Next fact";
     PreviousFact: "Previous fact";
     /// Picks out the layer, head or token beside the one that is picked out.
@@ -306,13 +309,13 @@ commands! {
     ApplyEdit(Pane): "Use the changed model",
         "All views show the model as this leaves it, until you go back: trace the edited fact, or \
          look at others";
-    DropEdits: "Back to the model as it is",
-        "Takes all edits back. What was found in the edited model is kept with it";
-    /// Whether the dataset's facts are asked in the background.
     /// As `ApplyEdit`, of an edit that did not do what it was made for.
     ApplyAnyway(Pane): "Use it all the same",
         "The first guess is not the new answer; all views then show the model with what was changed";
     LeaveEdit: "Leave the model as it is";
+    DropEdits: "Back to the model as it is",
+        "Takes all edits back. What was found in the edited model is kept with it";
+    /// Whether the dataset's facts are asked in the background.
     SetMeasuresRecall(bool): "Measure recall in the background",
         "While nothing else is to be done, asks the model the facts that are seen, both ways, for the \
          list to show which it knows; and all of the dataset, if that takes less than a minute";

@@ -102,6 +102,7 @@ impl Errand {
             Phase::Tracing if !state.trace_waits.is_empty() => Vec::new(),
             Phase::Tracing if is_tracing(state) => Vec::new(),
             Phase::Tracing => self.study(state),
+            Phase::Studying if !state.study_waits.is_empty() => Vec::new(),
             Phase::Studying if state.jobs.asked().next().is_some() => Vec::new(),
             Phase::Studying => self.shown(),
             Phase::Settling(0) => {
@@ -173,5 +174,6 @@ fn is_tracing(state: &State) -> bool {
 }
 
 fn is_looking(state: &State) -> bool {
-    UNASKED.into_iter().any(|pane| state.run(pane, state.row).is_some_and(Run::is_running))
+    state.is_settling()
+        || UNASKED.into_iter().any(|pane| state.run(pane, state.row).is_some_and(Run::is_running))
 }

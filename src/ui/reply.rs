@@ -95,6 +95,10 @@ pub enum Reply {
     FactOfSweep {
         case: String,
         direction: Direction,
+
+        /// The answer that the sweep measures. `None` if that is the model's first guess, or the fact
+        /// cannot be asked.
+        answer: Option<String>,
         text: Result<String, String>,
     },
     Screenshot {

@@ -66,6 +66,7 @@ fn more_specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
     });
     let compared = |map| comparison::Spec {
         second: comparison::Second::Inverse,
+        mapped: comparison::Mapped::Prompts,
         inverse: prompt.clone(),
         right: [vec![5], vec![6, 7]],
         map,

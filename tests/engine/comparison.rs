@@ -1,6 +1,6 @@
 //! Comparisons of a fact with its inverse, on real models and on made-up maps.
 
-use factscope::analysis::comparison::{Comparison, MapSpec, PeakOf, Role, Second, Spec};
+use factscope::analysis::comparison::{Comparison, MapSpec, Mapped, PeakOf, Role, Second, Spec};
 use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Metric, Positions, Reuse, ablation,
     causal_trace,
@@ -39,6 +39,7 @@ fn spec(inverse: TokenizedPrompt, map: MapSpec) -> Spec {
     Spec {
         inverse,
         second: Second::Inverse,
+        mapped: Mapped::Prompts,
         right: [vec![], vec![]],
         map,
         n_top: 5,

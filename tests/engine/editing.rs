@@ -352,6 +352,7 @@ fn an_edit_that_makes_no_sense_is_an_error() {
     let here = edited(&engine, &[ModelEdit::Steering(steer(Positions::Only(1..2), 1.0))]);
     let comparison = AnalysisSpec::Comparison(comparison::Spec {
         second: comparison::Second::Inverse,
+        mapped: comparison::Mapped::Prompts,
         inverse: paris(),
         right: [vec![], vec![]],
         map: comparison::MapSpec::Attribution,

@@ -87,6 +87,7 @@ pub fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
     let compared = |map| {
         AnalysisSpec::Comparison(comparison::Spec {
             second: comparison::Second::Inverse,
+            mapped: comparison::Mapped::Prompts,
             inverse: prompt.clone(),
             right: [vec![], vec![]],
             map,

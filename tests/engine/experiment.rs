@@ -263,6 +263,7 @@ fn specs() -> Vec<AnalysisSpec> {
         }),
         AnalysisSpec::Comparison(comparison::Spec {
             second: comparison::Second::Inverse,
+            mapped: comparison::Mapped::Prompts,
             inverse: crate::support::prompt("Paris is in", "Paris", Some("it")),
             right: [vec![1, 2], vec![]],
             map: comparison::MapSpec::Trace { spec: trace(), metric: Metric::LogProb },

@@ -8,14 +8,14 @@ use std::sync::{Arc, LazyLock};
 
 use factscope::analysis::trace_average::FactDraws;
 use factscope::analysis::{
-    AnalysisCtx, AnalysisResult, AnalysisSpec, causal_trace, edge_cut, logit_attribution,
-    logit_lens, prediction,
+    AnalysisCtx, AnalysisResult, AnalysisSpec, Pair, activation_patching, causal_trace, edge_cut,
+    logit_attribution, logit_lens, prediction,
 };
 use factscope::builtin;
 use factscope::experiment::{
     Binding, BindingError, Experiment, FactSource, Library, RecordFact, Written,
 };
-use factscope::facts::{Dataset, Direction};
+use factscope::facts::{Dataset, Direction, Fact};
 use factscope::figure::{Figure, Look};
 use factscope::population::{
     AnswerOf, Choices, Folder, FolderError, KnownWay, Manifest, MergeError, Outcome, Population,
@@ -57,10 +57,14 @@ fn own() -> (RecordFact, TokenizedPrompt) {
 }
 
 fn written(spec: AnalysisSpec) -> Written {
+    written_of(own().0, spec)
+}
+
+fn written_of(fact: RecordFact, spec: AnalysisSpec) -> Written {
     let experiment = Experiment {
         model: builtin::FACTS.name.into(),
         bos: Bos::Off,
-        fact: FactSource::Record(own().0),
+        fact: FactSource::Record(fact),
         edits: Vec::new(),
         spec,
     };
@@ -268,7 +272,8 @@ fn positions_are_bound_by_their_roles() {
     let mut n_lengths = BTreeSet::new();
     for record in DATASET.records.iter().take(200) {
         for direction in Direction::ALL {
-            let Ok((experiment, prompt)) = binding.to(&DATASET, record, direction, None) else {
+            let Ok((experiment, prompt)) = binding.to(&DATASET, record, direction, [None, None])
+            else {
                 continue;
             };
             let AnalysisSpec::EdgeCut(spec) = experiment.spec else { panic!("another method") };
@@ -294,8 +299,39 @@ fn a_fact_that_lacks_a_token_is_left_out_with_the_reason() {
         let prompt = TokenizedPrompt::new(&ENGINE.info.tokenizer, &record.fact, Bos::Off).unwrap();
         prompt.subject.is_some_and(|it| it.len() == 1)
     });
-    let found = binding.to(&DATASET, short.unwrap(), Direction::Forward, None);
+    let found = binding.to(&DATASET, short.unwrap(), Direction::Forward, [None, None]);
     assert_eq!(found.unwrap_err(), "the prompt has no middle subject token in that place");
+}
+
+/// The inverse of a fact may have several right answers. One that is not the fact's own was asked for as
+/// the likeliest.
+#[test]
+fn the_likeliest_right_answer_of_a_donor_is_bound_to_that_of_each_fact() {
+    let tokenizer = &ENGINE.info.tokenizer;
+    let [einstein, picasso] = ["949", "973"].map(|case| DATASET.find(case).unwrap());
+    let bound = |answer: &str| {
+        let inverse = &einstein.inverse.as_ref().unwrap().fact;
+        let inverse = Fact { answer: Some(answer.to_owned()), ..inverse.clone() };
+        let [donor, prompt] = [&inverse, &einstein.fact]
+            .map(|it| TokenizedPrompt::new(tokenizer, it, Bos::Off).unwrap());
+        let spec = AnalysisSpec::ActivationPatching(activation_patching::Spec {
+            pairs: Pair::by_role(&donor, &prompt),
+            donor: Arc::new(donor),
+            places: activation_patching::Places::Each,
+            part: activation_patching::Part::Hidden,
+            window: 1,
+        });
+        let (facts, case) = (Dataset::BUNDLED.into(), einstein.id.clone());
+        let written = written_of(RecordFact { facts, case, ..RecordFact::default() }, spec);
+        let library = library();
+        let binding = Binding::new(&written, &library, FactDraws::Anew).unwrap();
+        let answers = [None, Some("Lionel Messi".to_owned())];
+        let (found, _) = binding.to(&DATASET, picasso, Direction::Forward, answers).unwrap();
+        let AnalysisSpec::ActivationPatching(spec) = found.spec else { panic!("another method") };
+        spec.donor.answer.as_ref().unwrap().text.trim().to_owned()
+    };
+    assert_eq!(bound("Max Planck"), "Lionel Messi");
+    assert_eq!(bound("Albert Einstein"), "Pablo Picasso");
 }
 
 /// What heads add, and a trace of MLPs, each of one fact.

@@ -56,6 +56,7 @@ fn the_difference_of_two_traces_is_that_of_the_comparison() {
         let found = trace_difference([&a, &b], Metric::Logit).unwrap();
         let compared = AnalysisSpec::Comparison(comparison::Spec {
             second: comparison::Second::Inverse,
+            mapped: comparison::Mapped::Prompts,
             inverse: inverse.clone(),
             right: [vec![], vec![]],
             map: MapSpec::Trace { spec, metric: Metric::Logit },

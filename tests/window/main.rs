@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod accessible;
+mod answers;
 mod app;
 mod at_once;
 mod difference;

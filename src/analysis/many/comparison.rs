@@ -19,11 +19,11 @@ use crate::analysis::error::at_least_one;
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::analysis::prediction::{Candidate, NextTokens};
 use crate::analysis::{
-    AnalysisError, Correlation, Grid, Lab, Measurement, Method, Metric, ablation, causal_trace,
-    logit_attribution,
+    AnalysisCtx, AnalysisError, Correlation, Grid, Lab, Measurement, Method, Metric, ablation,
+    causal_trace, logit_attribution,
 };
 use crate::task::Progress;
-use crate::tokens::TokenizedPrompt;
+use crate::tokens::{Answer, TokenizedPrompt};
 
 mod overlap;
 mod peaks;
@@ -51,6 +51,10 @@ pub struct Spec {
     /// for the prompt's own answer.
     pub right: [Vec<u32>; 2],
 
+    /// The answers that the maps are of.
+    #[serde(default, skip_serializing_if = "Mapped::is_of_prompts")]
+    pub mapped: Mapped,
+
     /// The maps that are compared.
     pub map: MapSpec,
 
@@ -62,6 +66,25 @@ pub struct Spec {
 
     /// The seed of the permutations.
     pub seed: u64,
+}
+
+/// The answer that the map of a prompt is of. The default is that of files which do not say it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mapped {
+    /// The prompt's own answer.
+    #[default]
+    Prompts,
+
+    /// The right answer whose first token the model finds likeliest, which is what recall is judged by.
+    Likeliest,
+}
+
+impl Mapped {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+    fn is_of_prompts(&self) -> bool {
+        *self == Self::Prompts
+    }
 }
 
 /// What a fact is compared with.
@@ -180,8 +203,8 @@ impl Method for Spec {
     fn run(&self, lab: &Lab<'_>) -> Result<Comparison, AnalysisError> {
         let &Lab { prompt, ctx, .. } = lab;
         self.check()?;
-        let prompts = [prompt.clone(), self.inverse.clone()];
-        let of = |nth: usize| {
+        let mut prompts = [prompt.clone(), self.inverse.clone()];
+        let mut of = |nth: usize| {
             // Each prompt is half of the work.
             let report = |it: Progress| {
                 (ctx.task.report)(Progress {
@@ -189,12 +212,16 @@ impl Method for Spec {
                     total: 2 * it.total,
                 });
             };
-            let lab = Lab { prompt: &prompts[nth], ctx: &ctx.quiet(&report), ..*lab };
-            let recall = recalled(&lab, &self.right[nth])?;
+            let ctx = &ctx.quiet(&report);
+            let recall = recalled(&Lab { prompt: &prompts[nth], ctx, ..*lab }, &self.right[nth])?;
+            if self.mapped == Mapped::Likeliest {
+                ask_for(&mut prompts[nth], recall.right.id, ctx);
+            }
+            let lab = Lab { prompt: &prompts[nth], ctx, ..*lab };
             Ok::<_, AnalysisError>((recall, PromptMap::new(&lab, &self.map)?))
         };
         let ((recall, found), (of_inverse, inverse)) = (of(0)?, of(1)?);
-        Ok(compare(self, prompts.clone(), [recall, of_inverse], &[found, inverse]))
+        Ok(compare(self, prompts, [recall, of_inverse], &[found, inverse]))
     }
 
     fn check(&self) -> Result<(), AnalysisError> {
@@ -214,6 +241,15 @@ impl Method for Spec {
     fn measured_prompts(&mut self) -> Vec<&mut TokenizedPrompt> {
         vec![&mut self.inverse]
     }
+}
+
+/// Measures this token instead of the prompt's own answer, unless that begins with it.
+fn ask_for(prompt: &mut TokenizedPrompt, first: u32, ctx: &AnalysisCtx<'_>) {
+    if prompt.answer.as_ref().is_some_and(|it| it.first() == first) {
+        return;
+    }
+    let piece = ctx.tokenizer.map_or_else(String::new, |it| it.readable(first));
+    prompt.answer = Some(Answer { text: piece.clone(), ids: vec![first], pieces: vec![piece] });
 }
 
 fn recalled(lab: &Lab<'_>, right: &[u32]) -> Result<Recall, AnalysisError> {

@@ -86,6 +86,7 @@ impl Asks for Average {
             let Some(fact) = record.fact(sample.direction) else { continue };
             question.fact = fact.clone();
             question.expected.clone_from(&fact.answer);
+            question.right = record.answers(sample.direction).to_vec();
             question.relation.clone_from(&record.relation);
             let mut own = None;
             if draws.is_none() || self.corruption.is_of_subject() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::analysis::comparison::{MapSpec, Second, Spec};
+use crate::analysis::comparison::{MapSpec, Mapped, Second, Spec};
 use crate::analysis::corruption::{Corruption, Draws};
 use crate::analysis::{AnalysisSpec, Metric, causal_trace};
 use crate::cli::flags::any_choice;
@@ -93,6 +93,7 @@ impl Asks for Compare {
             inverse: inquiry.tokenized(&Fact { answer: asked.expected, ..asked.fact })?,
             second: if self.other_case.is_some() { Second::Fact } else { Second::Inverse },
             right,
+            mapped: Mapped::Likeliest,
             map: self.map(inquiry)?,
             n_top: self.top,
             n_permutations: self.permutations,

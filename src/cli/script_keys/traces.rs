@@ -42,9 +42,10 @@ fn trace(
     let (spec, prompt, question) = (&it.spec, &it.prompt, &inquiry.question);
     let tokens = pieces(&prompt.ids, inquiry);
     let answered = prompt.answer.as_ref();
-    let is_expected = question.expected.as_ref().is_none_or(|expected| {
-        answered.is_some_and(|answer| answer.text.trim() == expected.trim())
-    });
+    // An inverse may have others than the fact's own.
+    let mut right = question.right.iter().chain(&question.expected).peekable();
+    let is_expected = right.peek().is_none()
+        || answered.is_some_and(|answer| right.any(|it| it.trim() == answer.text.trim()));
     put(json, "scores", by_column(scores));
     put(json, "low_score", Measurement::mean(&it.corrupted, metric));
     put(json, "high_score", it.clean.get(metric));

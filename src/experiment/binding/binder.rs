@@ -386,11 +386,8 @@ impl Binder<'_> {
     /// An answer of the new fact, by the role that the own fact has for it.
     fn answer(&self, text: Option<&String>, place: &str) -> Result<Option<String>, String> {
         let Some(text) = text else { return Ok(None) };
-        for (own, new) in self.own.answers().into_iter().zip(self.new.answers()) {
-            if own == Some(text) {
-                let new = new.ok_or("the fact has no such answer")?;
-                return Ok(Some(new.clone()));
-            }
+        if let Some(found) = self.own.answer_of(self.new, text) {
+            return found.map(Some);
         }
         Err(format!(
             "{place} has the answer “{text}”, which is neither the fact's answer nor its foil"

@@ -6,7 +6,7 @@ use super::parts::split_logit;
 use super::{Look, by_row, corruption, head_map, size};
 use crate::analysis::causal_trace::Direction;
 use crate::analysis::comparison::{
-    Comparison, MapSpec, Overlap, PValues, Peak, PeakOf, Recall, Second, Spec,
+    Comparison, MapSpec, Mapped, Overlap, PValues, Peak, PeakOf, Recall, Second, Spec,
 };
 use crate::analysis::{Correlation, Grid};
 use crate::figure::number;
@@ -32,7 +32,7 @@ pub(super) fn figure(it: &Comparison, look: &Look<'_>) -> Figure {
         charts,
         measured: measured(it),
         notes: notes(it, look),
-        warnings: warnings(it),
+        warnings: warnings(it, look),
         ..Figure::default()
     }
 }
@@ -220,8 +220,18 @@ fn peaks(it: &Comparison) -> Table {
 }
 
 /// What keeps a map from showing where its answer is recalled.
-fn warnings(it: &Comparison) -> Vec<String> {
+fn warnings(it: &Comparison, look: &Look<'_>) -> Vec<String> {
     let names = it.spec.second.names();
+    let others = names.iter().zip(&it.recall).zip(&it.prompts).filter_map(|((name, recall), prompt)| {
+        let mapped = prompt.answer.as_ref().filter(|it| it.first() != recall.right.id)?;
+        Some(format!(
+            "Of several right answers of the {name} the model finds {} likeliest, which is what recall \
+             is judged by; its map is of {}",
+            look.token(recall.right.id),
+            look.token(mapped.first()),
+        ))
+    });
+    let others: Vec<String> = others.collect();
     let not_known = names.iter().zip(&it.recall).filter(|(_, recall)| !recall.is_right());
     let mut warnings: Vec<String> = not_known
         .map(|(name, _)| {
@@ -231,6 +241,7 @@ fn warnings(it: &Comparison) -> Vec<String> {
             )
         })
         .collect();
+    warnings.extend(others);
     if let (MapSpec::Trace { metric, .. }, Some(totals)) = (&it.spec.map, it.total_effects) {
         let reading = metric_of_answers(*metric);
         let without_effect = names.iter().zip(totals).filter_map(|(name, total)| {
@@ -271,7 +282,11 @@ fn notes(it: &Comparison, look: &Look<'_>) -> Vec<String> {
         ids => format!("{} and others {}", look.token(ids[0]), checksum(ids)),
     });
     let [fact, inverse] = it.spec.second.titles();
-    notes.push(format!("Right answers: {fact} {}  ·  {inverse} {}", right[0], right[1]));
+    let mapped = match it.spec.mapped {
+        Mapped::Likeliest => "each map is of the likeliest right answer",
+        Mapped::Prompts => "each map is of its prompt's answer",
+    };
+    notes.push(format!("Right answers: {fact} {}  ·  {inverse} {}; {mapped}", right[0], right[1]));
     if let Some([fact, inverse]) = it.total_effects {
         let [fact, inverse] = [fact, inverse].map(|it| number::significant(it, 4));
         notes.push(format!(

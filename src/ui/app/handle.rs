@@ -146,6 +146,10 @@ impl App {
                 self.show_beside(Some(Beside { fact, direction: Direction::Forward }));
             }
             Command::DropBeside => self.show_beside(None),
+            Command::AskFor((fact, direction, answer)) => {
+                self.state.ask_for(fact, direction, answer);
+                self.look();
+            }
             Command::NextFact => self.step(1),
             Command::PreviousFact => self.step(-1),
             Command::StepLayer(step) => self.step_selection(step, Axis::Layer),
@@ -294,7 +298,7 @@ impl App {
             self.state.selected = Some(fact);
             self.state.forget_complaint();
             self.state.selection = Selection::default();
-            self.state.trace_waits.clear();
+            self.state.stop_waiting();
         }
         // Not every fact has an inverse, and what is kept beside it is not what was chosen.
         if self.state.fact().is_none() || self.state.beside.is_some() {
@@ -308,7 +312,7 @@ impl App {
         self.state.selected = None;
         self.state.forget_complaint();
         self.state.selection = Selection::default();
-        self.state.trace_waits.clear();
+        self.state.stop_waiting();
         self.state.row = Row::First;
         self.look();
     }
@@ -326,7 +330,7 @@ impl App {
     }
 
     fn look_at(&mut self, row: Row) {
-        if self.state.row != row && self.state.key_of(row).is_some() {
+        if self.state.row != row && self.state.fact_at(row).is_some() {
             self.state.row = row;
             // Positions of one prompt mean nothing in the other.
             self.state.selection.position = None;

@@ -315,6 +315,7 @@ impl App {
         self.state.session = None;
         self.state.forget(|key| matches!(key.fact, FactId::Record(_)));
         self.state.painted.forget();
+        self.state.answers.forget_records();
         self.state.forget_steps();
         self.state.preferences.remember_dataset(&dataset.path);
         let name = panels::file_name(&dataset.path);
@@ -327,7 +328,7 @@ impl App {
         self.state.facts.open(dataset);
         self.state.recall_goes_on = None;
         self.state.dataset = Some(identity);
-        self.state.trace_waits.clear();
+        self.state.stop_waiting();
         self.count_subjects(ctx);
         if matches!(self.state.beside, Some(Beside { fact: FactId::Record(_), .. })) {
             self.state.beside = None;

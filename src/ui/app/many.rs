@@ -64,7 +64,7 @@ impl App {
             return;
         }
         let row = self.state.rows_of(pane).next().unwrap_or(self.state.row);
-        let Some(text) = self.state.experiment_text(pane) else {
+        let Some(text) = self.state.experiment_of_many(pane) else {
             match self.state.spec_of(pane, row) {
                 Err(error) if pane != Pane::Spec => {
                     self.state.complain_of_fact(capitalized(&error));

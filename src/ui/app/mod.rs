@@ -402,6 +402,7 @@ impl eframe::App for App {
         self.take_large_picture(ctx);
         self.do_errand(ctx);
         self.release_jobs();
+        self.settle_answers();
         self.measure_recall();
         self.read_sweep(ctx);
         self.keep_unsaved(ctx);
@@ -452,6 +453,7 @@ impl eframe::App for App {
         self.follow_cut();
         self.follow_to_front();
         // Other facts may be seen now.
+        self.settle_answers();
         self.measure_recall();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.state.remember_step();

@@ -76,7 +76,7 @@ impl App {
             }
             Command::CancelAllJobs => {
                 self.state.jobs.cancel(|kind| !matches!(kind, JobKind::Recall(..)));
-                self.state.trace_waits.clear();
+                self.state.stop_waiting();
             }
             Command::ShowEnded(id) => {
                 self.go_back_to(id);

@@ -33,9 +33,52 @@ impl App {
         }
     }
 
-    /// Stops what is on its way; it is asked again when nothing else is.
+    /// Stops what is on its way, unless what is on screen waits for it; it is asked again when nothing else
+    /// is.
     pub(super) fn pause_recall(&self) {
-        self.state.jobs.cancel(|kind| matches!(kind, JobKind::Recall(..)));
+        let awaited = self.state.unsettled();
+        let is_awaited = |key: &FactKey| awaited.contains(&(key.fact, key.direction));
+        let is_paused = |kind: &JobKind| matches!(kind, JobKind::Recall(it) if !is_awaited(it));
+        self.state.jobs.cancel(is_paused);
+    }
+
+    /// Asks the model which of several right answers it finds likeliest, for what is on screen, and goes
+    /// on with what has waited for that.
+    pub(super) fn settle_answers(&mut self) {
+        if !self.state.is_settling() {
+            return;
+        }
+        let Some(info) = self.state.info().cloned() else { return };
+        let mut is_settled = false;
+        for (fact, direction) in self.state.unsettled() {
+            let recall = self.state.facts.recall_mut();
+            let (is_open, known) = match fact {
+                FactId::Record(nth) => (recall.is_open(nth, direction), recall.get(nth, direction)),
+                FactId::Typed(_) | FactId::Experiment => (false, None),
+            };
+            match fact {
+                FactId::Record(nth) if is_open => {
+                    if recall.take(nth, direction) {
+                        self.ask_fact(nth, direction, &info.tokenizer);
+                    }
+                }
+                _ => {
+                    let likeliest = known.and_then(|it| it.answer).map(|it| it as usize);
+                    // What cannot be asked says so when its own answer is asked for.
+                    let own = || self.state.own_answer(fact, direction);
+                    let answer = likeliest.or_else(own).unwrap_or_default();
+                    self.state.settle_answer(fact, direction, answer);
+                    is_settled = true;
+                }
+            }
+        }
+        if is_settled && self.state.unsettled().is_empty() {
+            self.look();
+            self.trace_waiting();
+            for pane in std::mem::take(&mut self.state.study_waits) {
+                self.study(pane);
+            }
+        }
     }
 
     /// Asks for some of the dataset's facts, while nothing else is to be done.
@@ -86,10 +129,14 @@ impl App {
                 AnalysisError::Cancelled(_) => CallError::Cancelled,
                 error => CallError::Failed(error.to_string()),
             })?;
-            let Recall { rank, prob, choice, .. } = recall.map_err(CallError::Failed)?;
-            let (rank, choice) = (rank as u32, choice.map(|it| it as u32));
+            let Recall { answer, rank, prob, choice, own_rank, .. } =
+                recall.map_err(CallError::Failed)?;
+            let answer = right.iter().position(|it| *it == answer);
+            let [choice, answer, own_rank] =
+                [choice, answer, own_rank].map(|it| it.map(|it| it as u32));
+            let rank = rank as u32;
             // Only this call fills it.
-            let recalled = Recalled { rank, prob, n_answer_tokens, choice };
+            let recalled = Recalled { rank, prob, n_answer_tokens, choice, answer, own_rank };
             _ = slot.set(FactAnswer { recalled, n_pos });
             Ok(())
         };

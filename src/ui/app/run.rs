@@ -52,7 +52,12 @@ impl App {
     }
 
     fn trace_one(&mut self, row: Row, component: Component) {
-        let Some(key) = self.state.key_of(row) else { return };
+        let Some(key) = self.state.key_of(row) else {
+            if self.state.is_settling() && !self.state.trace_waits.contains(&component) {
+                self.state.trace_waits.push(component);
+            }
+            return;
+        };
         let prompt = self.state.findings_at(row).and_then(|it| it.prompt.as_ref().ok());
         if prompt.is_none_or(|prompt| prompt.subject.is_none()) {
             return;
@@ -87,6 +92,11 @@ impl App {
     /// Starts what the controls of a view describe, as [`App::trace`] does.
     pub(super) fn study(&mut self, pane: Pane) {
         self.views.workspace.show(pane);
+        if self.state.is_settling() {
+            self.state.study_waits.retain(|it| *it != pane);
+            self.state.study_waits.push(pane);
+            return;
+        }
         let mut rows: Vec<Row> = self.state.rows_of(pane).collect();
         rows.sort_by_key(|row| *row != self.state.row);
         for row in rows {
@@ -155,16 +165,6 @@ impl App {
         self.study_one(pane, row);
     }
 
-    /// Adds the edit that a view's settings describe to those of the open model.
-    pub(super) fn apply_edit(&mut self, pane: Pane) {
-        let row = self.state.row;
-        match self.state.spec_of(pane, row).map(|spec| spec.edit()) {
-            Ok(Some(edit)) => {
-                let edits = self.state.edits.iter().cloned().chain([edit]).collect();
-                self.edit(edits);
-            }
-            Ok(None) => {}
-            Err(error) => self.state.complain_of_fact(capitalized(&error)),
     /// As [`App::apply_edit`], once a person has been asked where the edit is known not to do what it was
     /// made for.
     pub(super) fn apply_edit_that_works(&mut self, pane: Pane) {
@@ -181,9 +181,19 @@ impl App {
         }
     }
 
+    /// Adds the edit that a view's settings describe to those of the open model.
+    pub(super) fn apply_edit(&mut self, pane: Pane) {
+        self.state.doubted = None;
+        let row = self.state.row;
+        match self.state.spec_of(pane, row).map(|spec| spec.edit()) {
+            Ok(Some(edit)) => {
+                let edits = self.state.edits.iter().cloned().chain([edit]).collect();
+                self.edit(edits);
+            }
+            Ok(None) => {}
+            Err(error) => self.state.complain_of_fact(capitalized(&error)),
         }
     }
-        self.state.doubted = None;
 
     pub(super) fn edit(&mut self, edits: Vec<ModelEdit>) {
         if self.state.info().is_none() || edits == self.state.edits || self.refuses() {
@@ -220,8 +230,8 @@ impl App {
             });
         } else if let Some(job) = any().and_then(|id| self.state.jobs.get(id)) {
             job.cancel.cancel();
-        } else if !self.state.trace_waits.is_empty() {
-            self.state.trace_waits.clear();
+        } else if self.state.has_waiting() {
+            self.state.stop_waiting();
         } else if self.state.selection != Selection::default() {
             self.state.selection = Selection::default();
         } else {

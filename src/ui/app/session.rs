@@ -14,7 +14,7 @@ use crate::ui::panels;
 use crate::ui::reply::{ReadSession, Reply, aside};
 use crate::ui::row::Row;
 use crate::ui::state::{
-    Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized,
+    Answers, Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized,
 };
 use crate::worker::{Job, Which, Work};
 
@@ -244,6 +244,9 @@ impl App {
         if session.dataset.is_some() {
             self.state.subjects = Some(Arc::clone(&session.subjects));
         }
+        let answers = look.as_ref().map_or(&[][..], |it| &it.answers);
+        self.state.answers = Answers::default();
+        self.state.adopt_answers(answers, places);
         for result in self.state.adopt_found(session.found, &session.changes, places) {
             self.weigh(&result);
         }
@@ -330,7 +333,8 @@ impl App {
         self.state.model = ModelState::None;
         self.state.edits = Vec::new();
         self.state.subjects = None;
-        self.state.trace_waits.clear();
+        self.state.answers.settled.clear();
+        self.state.stop_waiting();
         self.state.session = None;
     }
 }

@@ -8,7 +8,7 @@ use eframe::egui;
 
 use super::App;
 use crate::analysis::AnalysisCtx;
-use crate::experiment::{Datasets, Library};
+use crate::experiment::{Datasets, FactSource, Library};
 use crate::facts::Direction;
 use crate::population::{
     FolderError, Manifest, Plan, PlanError, Population, Shard, Task, Wanted, sweep_bytes,
@@ -109,8 +109,10 @@ impl App {
                     ctx.request_repaint_after(open.next.saturating_duration_since(Instant::now()));
                 }
             }
-            Reply::FactOfSweep { case, direction, text } => match text {
-                Ok(text) => self.show_fact_of_sweep(&case, direction, text, ctx),
+            Reply::FactOfSweep { case, direction, answer, text } => match text {
+                Ok(text) => {
+                    self.show_fact_of_sweep((&case, direction), answer.as_ref(), text, ctx);
+                }
                 Err(error) => self.state.error = Some(capitalized(&error)),
             },
             _ => {}
@@ -151,34 +153,38 @@ impl App {
         let replies = self.replies.clone();
         self.call(which, ManyJob::Fact, Class::Usual, |_| {
             move |engine: &Engine, datasets: &Datasets, ctx: &AnalysisCtx<'_>| {
-                let (case, text) = plan.open(engine, datasets, |ready| {
+                let (case, answer, text) = plan.open(engine, datasets, |ready| {
                     let now = ready.manifest(None, &ctx.task)?;
                     let case = ready.sweep.dataset.records.get(task.record).map(|it| it.id.clone());
                     let (Some(case), None) = (case, read.manifest.of_all().difference(&now)) else {
                         let error = "the model or the dataset is not the sweep's any more";
-                        return Ok((String::new(), Err(error.to_owned())));
+                        return Ok((String::new(), None, Err(error.to_owned())));
                     };
                     let library = Library::new(&engine.info.tokenizer).sharing(datasets);
                     let found = ready.sweep.experiment(task, ctx)?;
+                    let answer = found.as_ref().ok().and_then(|it| match &it.fact {
+                        FactSource::Record(record) => record.answer.clone(),
+                        FactSource::Text(_) | FactSource::NoFact => None,
+                    });
                     let text = found.and_then(|it| {
                         it.to_json_as_meant(&library).map_err(|error| error.to_string())
                     });
-                    Ok::<_, PlanError>((case, text))
+                    Ok::<_, PlanError>((case, answer, text))
                 })??;
                 let direction = task.direction;
                 // The window has closed: nobody to tell.
-                _ = replies.send(Reply::FactOfSweep { case, direction, text });
+                _ = replies.send(Reply::FactOfSweep { case, direction, answer, text });
                 Ok(())
             }
         });
     }
 
-    /// Chooses a fact of the sweep, and carries out what was asked of it in the Spec view: its numbers
-    /// are those of the sweep.
+    /// Chooses a fact of the sweep with the answer that the sweep measures, and carries out what was asked
+    /// of it in the Spec view: its numbers are those of the sweep.
     fn show_fact_of_sweep(
         &mut self,
-        case: &str,
-        direction: Direction,
+        (case, direction): (&str, Direction),
+        answer: Option<&String>,
         text: String,
         ctx: &egui::Context,
     ) {
@@ -186,6 +192,11 @@ impl App {
         let facts = facts.map(|it| it.manifest.facts.clone());
         let is_open = facts.as_deref() == self.state.facts.dataset_path();
         if let Some(id) = self.state.facts.find(case).filter(|_| is_open) {
+            let answers = self.state.facts.get(id).map_or(&[][..], |it| it.answers(direction));
+            let place = answers.iter().position(|it| Some(it) == answer);
+            if let Some(place) = place.filter(|_| answers.len() > 1) {
+                self.state.ask_for(id, direction, place);
+            }
             self.handle(Command::Select(id), ctx);
             let row = match direction {
                 Direction::Forward => Row::First,

@@ -15,18 +15,22 @@ pub enum FactId {
     Experiment,
 }
 
-/// A fact, asked of one model in one direction, with or without BOS.
+/// A fact, asked of one model in one direction for one of its right answers, with or without BOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FactKey {
     pub which: Which,
     pub fact: FactId,
     pub direction: Direction,
     pub has_bos: bool,
+
+    /// The answer that is measured, as its place among all right answers.
+    pub answer: usize,
 }
 
 impl FactKey {
+    /// Of a fact that is asked for the first of its right answers.
     pub fn new(which: Which, fact: FactId, direction: Direction, bos: Bos) -> Self {
-        Self { which, fact, direction, has_bos: bos == Bos::On }
+        Self { which, fact, direction, has_bos: bos == Bos::On, answer: 0 }
     }
 
     /// Of an experiment that is typed. It may be about no fact of the list.

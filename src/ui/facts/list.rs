@@ -278,7 +278,10 @@ impl FactList {
     /// Takes over which facts were known before.
     pub fn adopt_recall(&mut self, before: &Recall) {
         let records = self.dataset.as_ref().map_or(&[][..], |it| &it.records);
-        self.recall.adopt(before, |nth| records[nth].relation.is_some());
+        self.recall.adopt(before, |nth, direction, it| {
+            let (record, has_several) = (&records[nth], records[nth].answers(direction).len() > 1);
+            record.relation.is_some() && it.choice.is_none() || has_several && it.answer.is_none()
+        });
         self.recalled();
     }
 

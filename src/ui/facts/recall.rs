@@ -23,16 +23,25 @@ pub struct Recalled {
     /// nobody has asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choice: Option<u32>,
+
+    /// The likeliest right answer, as its place among all right answers. `None` in older sessions, and
+    /// where nobody has asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<u32>,
+
+    /// How many tokens are likelier than the first one of the fact's own answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_rank: Option<u32>,
 }
 
 impl Recalled {
     /// As a prediction says it. `None` for other results, and for a prompt without an answer.
     pub fn of(result: &AnalysisResult) -> Option<Self> {
         let AnalysisResult::Prediction(it) = result else { return None };
-        let answer = it.answer.as_ref()?;
+        let measured = it.answer.as_ref()?;
         let n_answer_tokens = it.prompt.answer.as_ref().map_or(0, |it| it.ids.len());
-        let (rank, prob) = (answer.rank, answer.prob);
-        Some(Self { rank, prob, n_answer_tokens, choice: None })
+        let (rank, prob) = (measured.rank, measured.prob);
+        Some(Self { rank, prob, n_answer_tokens, choice: None, answer: None, own_rank: None })
     }
 
     /// `None` where that cannot be told.
@@ -82,22 +91,28 @@ impl Recall {
     }
 
     /// Takes over what was measured before, if it is of as many facts. What was on its way then is
-    /// asked again, and so are facts with a choice of answers where an older session has not asked for
-    /// that.
-    pub fn adopt(&mut self, before: &Self, has_choice: impl Fn(usize) -> bool) {
+    /// asked again, and so is what `lacks` says that an older session has not asked for.
+    pub fn adopt(&mut self, before: &Self, lacks: impl Fn(usize, Direction, Recalled) -> bool) {
         if before.entries.len() != self.entries.len() {
             return;
         }
         self.entries.clone_from(&before.entries);
         for (nth, entry) in self.entries.iter_mut().enumerate() {
-            let lacks = |it: &Entry| matches!(it, Entry::Measured(it) if it.choice.is_none());
-            if has_choice(nth) {
-                entry.iter_mut().filter(|it| lacks(it)).for_each(|it| *it = Entry::Unmeasured);
+            for direction in Direction::ALL {
+                let entry = &mut entry[direction as usize];
+                if matches!(*entry, Entry::Measured(it) if lacks(nth, direction, it)) {
+                    *entry = Entry::Unmeasured;
+                }
             }
         }
         let answers = self.entries.iter().flatten();
         self.n_measured = answers.filter(|it| **it != Entry::Unmeasured).count();
         self.cursor = 0;
+    }
+
+    /// The question whether a fact is known one way, if it is still to be asked and not on its way.
+    pub fn take(&mut self, nth: usize, direction: Direction) -> bool {
+        self.is_open(nth, direction) && self.on_the_way.insert((nth, direction))
     }
 
     /// Whether a question has no answer yet.
@@ -172,6 +187,11 @@ impl Recall {
 mod tests {
     use super::*;
 
+    fn known() -> Recalled {
+        let (answer, own_rank) = (Some(0), Some(2));
+        Recalled { rank: 2, prob: 0.1, n_answer_tokens: 1, choice: Some(0), answer, own_rank }
+    }
+
     #[test]
     fn every_question_is_asked_once() {
         let mut recall = Recall::default();
@@ -210,13 +230,13 @@ mod tests {
         before.set(0, Direction::Inverse, None);
         let mut recall = Recall::default();
         recall.reset(2);
-        recall.adopt(&before, |_| true);
+        recall.adopt(&before, |_, _, _| true);
         let asked: Vec<_> = std::iter::from_fn(|| recall.take_next()).collect();
         assert_eq!(asked.len(), 3);
         assert!(!asked.contains(&(0, Direction::Inverse)));
         // Of another dataset.
         recall.reset(3);
-        recall.adopt(&before, |_| true);
+        recall.adopt(&before, |_, _, _| true);
         assert_eq!(recall.progress(), (0, 6));
     }
 
@@ -224,13 +244,13 @@ mod tests {
     fn what_an_older_session_has_not_asked_for_is_asked_again() {
         let mut before = Recall::default();
         before.reset(3);
-        let old = Recalled { rank: 2, prob: 0.1, n_answer_tokens: 1, choice: None };
+        let old = Recalled { choice: None, ..known() };
         before.set(0, Direction::Forward, Some(old));
         before.set(1, Direction::Forward, Some(old));
         before.set(2, Direction::Forward, Some(Recalled { choice: Some(0), ..old }));
         let mut recall = Recall::default();
         recall.reset(3);
-        recall.adopt(&before, |nth| nth != 1);
+        recall.adopt(&before, |nth, _, it| nth != 1 && it.choice.is_none());
         let is_open = |nth| recall.is_open(nth, Direction::Forward);
         assert_eq!([0, 1, 2].map(is_open), [true, false, false], "the second has no relation");
         assert_eq!(recall.progress(), (2, 6));
@@ -238,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_fact_is_known_by_first_guess_by_rank_or_by_choice() {
-        let it = Recalled { rank: 2, prob: 0.1, n_answer_tokens: 1, choice: Some(0) };
+        let it = known();
         for (by, is_known) in [
             (KnownBy::FIRST, false),
             (KnownBy::Rank(2), false),
@@ -256,7 +276,7 @@ mod tests {
     fn what_cannot_be_asked_counts_as_done_and_not_as_unknown() {
         let mut recall = Recall::default();
         recall.reset(2);
-        let recalled = Recalled { rank: 0, prob: 0.5, n_answer_tokens: 1, choice: Some(0) };
+        let recalled = Recalled { rank: 0, ..known() };
         recall.set(0, Direction::Forward, Some(recalled));
         recall.set(0, Direction::Inverse, None);
         recall.set(1, Direction::Forward, Some(Recalled { rank: 3, ..recalled }));

@@ -75,10 +75,16 @@ pub(super) fn row_ui(
     painter.galley(pos2(left, inner.top() + 3.0), prompt, palette.text);
     painter.galley(pos2(left, inner.top() + 21.0), second, palette.weak_text);
 
-    for (way, recalled) in ["→", "←"].into_iter().zip(recall) {
-        let Some(recalled) = recalled else { continue };
+    for (nth, way) in ["→", "←"].into_iter().enumerate() {
+        let Some(recalled) = recall[nth] else { continue };
         let gap = if about.is_empty() { "" } else { "\n" };
-        _ = write!(about, "{gap}{way} {}", recalled_text(recalled, marks.known_by));
+        let answers = record.answers(Direction::ALL[nth]);
+        let likeliest = recalled.answer.and_then(|it| answers.get(it as usize));
+        let of = match likeliest.filter(|_| answers.len() > 1) {
+            Some(it) => format!("{it}, the likeliest of {} right answers: ", answers.len()),
+            None => String::new(),
+        };
+        _ = write!(about, "{gap}{way} {of}{}", recalled_text(recalled, marks.known_by));
     }
     if about.is_empty() { response } else { response.on_hover_text(about) }
 }

@@ -1,6 +1,6 @@
 //! Above the trace of a fact: which way it is asked, and what to know before its numbers are read.
 
-use eframe::egui::{Label, Response, RichText, Ui};
+use eframe::egui::{Label, Response, RichText, ScrollArea, Ui};
 
 use crate::analysis::AnalysisResult;
 use crate::facts::{Direction, InverseOrigin};
@@ -9,7 +9,7 @@ use crate::tokens::Flags;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::State;
+use crate::ui::state::{FactKey, State, is_of_main};
 use crate::ui::theme;
 use crate::ui::widgets::gives;
 use crate::ui::widgets::number::significant;
@@ -27,14 +27,19 @@ pub(super) fn heading_ui(
     names: &[Row],
     commands: &mut Vec<Command>,
 ) {
-    let (Some(record), Some(key)) = (state.record_at(row), state.key_of(row)) else {
-        return;
-    };
+    let Some(record) = state.record_at(row) else { return };
     ui.horizontal_wrapped(|ui| {
         for &named in names {
             let chosen = ui.selectable_label(state.row == named, state.name_of(named));
             gives(chosen, Command::LookAt(named), commands);
         }
+        let Some(key) = state.key_of(row) else {
+            if state.is_settling() {
+                let text = "asking which of the right answers is the likeliest";
+                aside_ui(ui, RichText::new(text).weak());
+            }
+            return;
+        };
         model_ui(ui, state, row, commands);
         beside_ui(ui, state, row, commands);
         recall_ui(ui, state, row);
@@ -62,14 +67,7 @@ pub(super) fn heading_ui(
                  which is another question",
             );
         }
-        let answers = state.answers_at(row);
-        if answers.len() > 1 {
-            let text = RichText::new(format!("one of {} right answers", answers.len()));
-            let rest = if answers.len() > N_ANSWERS { ", …" } else { "" };
-            let list = answers.iter().take(N_ANSWERS).map(String::as_str).collect::<Vec<_>>();
-            aside_ui(ui, text.color(theme::palette(ui).warning))
-                .on_hover_text(format!("{}{rest}", list.join(", ")));
-        }
+        answers_ui(ui, state, row, key, commands);
         // Flags are counted in the main model's tokens.
         if key.which == Which::Main
             && let Some(flags) = state.facts.flags(key.fact, key.direction)
@@ -77,6 +75,45 @@ pub(super) fn heading_ui(
             flags_ui(ui, flags);
         }
     });
+}
+
+/// The answer that is asked for, of several right ones, and the others to be asked for instead.
+fn answers_ui(ui: &mut Ui, state: &State, row: Row, key: FactKey, commands: &mut Vec<Command>) {
+    let answers = state.answers_at(row);
+    if answers.len() < 2 {
+        return;
+    }
+    let own = state.own_answer(key.fact, key.direction);
+    let recalled = state.recalled(key.fact, key.direction);
+    let likeliest = recalled.and_then(|it| it.answer).map(|it| it as usize);
+    let text = RichText::new(format!("one of {} right answers", answers.len())).small();
+    let rest = if answers.len() > N_ANSWERS { ", …" } else { "" };
+    let list = answers.iter().take(N_ANSWERS).map(String::as_str).collect::<Vec<_>>();
+    let first = [likeliest, own].into_iter().flatten();
+    let others = (0..answers.len()).filter(|nth| Some(*nth) != likeliest && Some(*nth) != own);
+    let mut places: Vec<usize> = first.chain(others).collect();
+    places.dedup();
+    ui.menu_button(text.color(theme::palette(ui).warning), |ui| {
+        ScrollArea::vertical().show(ui, |ui| {
+            for nth in places {
+                let says = match (Some(nth) == likeliest, Some(nth) == own) {
+                    (true, true) => ": the likeliest, and this fact's own",
+                    (true, false) => ": the likeliest",
+                    (false, true) => ": this fact's own",
+                    (false, false) => "",
+                };
+                let text = format!("{}{says}", answers[nth]);
+                let command = Command::AskFor((key.fact, key.direction, nth));
+                gives(ui.selectable_label(nth == key.answer, text), command, commands);
+            }
+        });
+    })
+    .response
+    .on_hover_text(format!(
+        "Traces and all else of this prompt are of one of them: the likeliest, by which the list says \
+         whether the fact is known, unless another is chosen here. {}{rest}",
+        list.join(", ")
+    ));
 }
 
 /// A remark, which stands in the next line where it does not fit in this one.
@@ -142,18 +179,47 @@ fn flags_ui(ui: &mut Ui, flags: &Flags) {
     }
 }
 
-/// Says whether the model knows the answer: a trace of an unknown fact means little.
+/// Says whether the model knows the answer: a trace of an unknown fact means little. Where several are
+/// right, says which one is meant, and what the list goes by if that is another.
 fn recall_ui(ui: &mut Ui, state: &State, row: Row) {
     let found = state.run(Pane::Prediction, row).and_then(|run| run.result.as_deref());
     let Some(AnalysisResult::Prediction(it)) = found else { return };
-    let Some(answer) = &it.answer else { return };
+    let (Some(answer), Some(key)) = (&it.answer, state.key_of(row)) else { return };
     let palette = theme::palette(ui);
+    let answers = state.answers_at(row);
+    let as_what = match answers.get(key.answer).filter(|_| answers.len() > 1) {
+        Some(asked) => format!(" as {asked}"),
+        None => String::new(),
+    };
     let (rank, prob) = (answer.rank, significant(answer.prob, 3));
     let (text, color) = if rank == 0 {
-        (format!("recalled, p {prob}"), palette.good)
+        (format!("recalled{as_what}, p {prob}"), palette.good)
     } else {
-        (format!("not recalled: {rank} likelier, p {prob}"), palette.warning)
+        (format!("not recalled{as_what}: {rank} likelier, p {prob}"), palette.warning)
     };
     aside_ui(ui, RichText::new(text).color(color))
         .on_hover_text("The answer's first token, as the model predicts it from the clean prompt");
+    if answers.len() < 2 || !is_of_main(key) {
+        return;
+    }
+    if let Some((likeliest, recalled)) = state.likelier_at(row) {
+        let (text, color) = if recalled.rank == 0 {
+            (format!("✔ recalled as {likeliest}"), palette.good)
+        } else {
+            (format!("likeliest right answer: {likeliest}"), palette.warning)
+        };
+        let text = format!("{text}, p {}", significant(recalled.prob, 3));
+        aside_ui(ui, RichText::new(text).color(color)).on_hover_text(
+            "The list and sweeps go by this answer; what is shown here is of the other one",
+        );
+    }
+    let own = state.own_answer(key.fact, key.direction).filter(|it| *it != key.answer);
+    if let Some(own) = own.and_then(|it| answers.get(it)) {
+        let recalled = state.recalled(key.fact, key.direction);
+        let rank = recalled.and_then(|it| it.own_rank);
+        let rank = rank.map_or_else(String::new, |it| format!(", rank {}", it + 1));
+        aside_ui(ui, RichText::new(format!("this fact's own: {own}{rank}")).weak()).on_hover_text(
+            "The subject of the fact itself, which is as right as the answer that is asked for",
+        );
+    }
 }

@@ -294,7 +294,9 @@ fn status_ui(ui: &mut Ui, state: &State) {
     let size = vec2(ui.available_width(), ui.spacing().interact_size.y);
     ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
         ui.set_min_size(size);
-        if !state.trace_waits.is_empty() {
+        if state.is_settling() {
+            ui.weak("Asking which of the right answers the model finds likeliest…");
+        } else if !state.trace_waits.is_empty() {
             ui.weak("Measuring the noise on the dataset's subjects…");
         } else if let Some(job) = state.running_trace().and_then(|id| state.jobs.get(id)) {
             progress_ui(ui, state, job);

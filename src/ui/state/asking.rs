@@ -74,6 +74,8 @@ impl State {
             "The model is still being opened".to_owned()
         } else if self.info_at(row).is_none() {
             "Open a model first".to_owned()
+        } else if self.fact_at(row).is_some() && self.key_of(row).is_none() {
+            "The model is asked first which of the right answers it finds likeliest".to_owned()
         } else if let Some(Err(error)) = self.findings_at(row).map(|it| &it.prompt) {
             error.clone()
         } else {

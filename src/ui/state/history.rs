@@ -1,6 +1,6 @@
 //! What was chosen and set before, so that it can be taken back.
 
-use super::{Beside, FactId, Painted, Settings, State};
+use super::{Beside, FactId, Painted, Places, Settings, State};
 use crate::analysis::logit_attribution::Parts;
 use crate::facts::Direction;
 use crate::ui::row::Row;
@@ -26,6 +26,7 @@ pub struct Choices {
     pub selected: Option<FactId>,
     pub beside: Option<Beside>,
     pub asks: Direction,
+    pub answers: Places,
     pub row: Row,
     pub selection: Selection,
     pub painted: Painted,
@@ -40,6 +41,7 @@ impl State {
             selected: self.selected,
             beside: self.beside,
             asks: self.model_beside.asks,
+            answers: self.answers.chosen.clone(),
             row: self.row,
             selection: self.selection,
             painted: self.painted.clone(),
@@ -105,6 +107,7 @@ impl State {
         self.selected = step.selected;
         self.beside = step.beside;
         self.model_beside.asks = step.asks;
+        self.answers.chosen.clone_from(&step.answers);
         self.row = step.row;
         self.selection = step.selection;
         self.painted.clone_from(&step.painted);

@@ -137,7 +137,7 @@ impl State {
         self.findings.clear();
         self.aside.clear();
         self.visited.clear();
-        self.trace_waits.clear();
+        self.stop_waiting();
         self.memory.count();
     }
 }

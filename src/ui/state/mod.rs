@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+mod answers;
 mod asking;
 mod attention;
 mod changes;
@@ -30,6 +31,7 @@ pub use super::facts::{
     Taught, TypedFact,
 };
 pub use crate::figure::words::capitalized;
+pub use answers::{Answers, Places};
 pub use asking::{UNASKED, attention_spec};
 pub use attention::{AttentionSettings, Drawing};
 use changes::Aside;
@@ -91,6 +93,9 @@ pub struct State {
     /// Another fact in the place of the chosen one's inverse.
     pub beside: Option<Beside>,
 
+    /// The right answers that facts are asked for.
+    pub answers: Answers,
+
     /// The row that is looked at; the first where it is the only one.
     pub row: Row,
 
@@ -106,13 +111,13 @@ pub struct State {
     /// What is changed in the open model; all results are of the model as these leave it.
     pub edits: Vec<ModelEdit>,
 
+    /// An edit that is known not to do what it was made for, and is about to be made all the same.
+    pub doubted: Option<ModelEdit>,
+
     /// How attributions are split.
     pub parts: Parts,
 
     findings: BTreeMap<FactKey, Findings>,
-
-    /// An edit that is known not to do what it was made for, and is about to be made all the same.
-    pub doubted: Option<ModelEdit>,
 
     /// What was found in the main model as it was changed otherwise.
     aside: Vec<Aside>,
@@ -149,8 +154,11 @@ pub struct State {
     /// How many results have come since the start.
     pub n_found: u64,
 
-    /// What was asked to be traced, and waits for `subjects`.
+    /// What was asked to be traced, and waits for `subjects` or for the answer that is asked for.
     pub trace_waits: Vec<Component>,
+
+    /// What else was asked, and waits for the answer that is asked for.
+    pub study_waits: Vec<Pane>,
 
     /// What the system's dialog was asked for, and when.
     pub dialog: Option<(Purpose, Instant)>,
@@ -189,11 +197,13 @@ impl State {
             reading: None,
             selected: None,
             beside: None,
+            answers: Answers::default(),
             row: Row::First,
             selection: Selection::default(),
             painted: Painted::default(),
             hovered: None,
             edits: Vec::new(),
+            doubted: None,
             parts: Parts::Layers,
             findings: BTreeMap::new(),
             aside: Vec::new(),
@@ -203,7 +213,6 @@ impl State {
             others: Others::default(),
             session: None,
             reading_session: None,
-            doubted: None,
             stored: None,
             left_over: Vec::new(),
             memory: Memory::default(),
@@ -211,6 +220,7 @@ impl State {
             recall_goes_on: None,
             n_found: 0,
             trace_waits: Vec::new(),
+            study_waits: Vec::new(),
             dialog: None,
             error: None,
             error_of_fact: None,
@@ -264,9 +274,9 @@ impl State {
     pub fn visit(&mut self, row: Row) -> Option<FactKey> {
         let key = self.key_of(row)?;
         let tokenizer = Arc::clone(&self.info_at(row)?.tokenizer);
-        let fact = self.fact_at(row)?;
+        let fact = self.asked_fact(row)?;
         if !self.findings.contains_key(&key) {
-            let prompt = TokenizedPrompt::new(&tokenizer, fact, self.settings.bos);
+            let prompt = TokenizedPrompt::new(&tokenizer, &fact, self.settings.bos);
             let prompt = prompt.map(Arc::new).map_err(|error| capitalized(&error));
             self.findings.insert(key, Findings::new(prompt));
         }

@@ -21,7 +21,7 @@ impl State {
     }
 
     /// Which fact a row holds, and which way it is asked there.
-    fn asked_at(&self, row: Row) -> Option<Beside> {
+    pub(super) fn asked_at(&self, row: Row) -> Option<Beside> {
         // Nothing stands beside nothing.
         let fact = self.selected?;
         if let Some(beside) = self.beside.filter(|_| row == Row::Second) {
@@ -59,11 +59,14 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// `None` if the chosen fact cannot be asked that way, and no other stands there.
+    /// `None` if the chosen fact cannot be asked that way, and no other stands there; and while it is not
+    /// known which of several right answers it is asked for.
     pub fn key_of(&self, row: Row) -> Option<FactKey> {
         self.fact_at(row)?;
         let Beside { fact, direction } = self.asked_at(row)?;
-        Some(FactKey::new(self.which(row), fact, direction, self.settings.bos))
+        let answer = self.answer_of(fact, direction)?;
+        let key = FactKey::new(self.which(row), fact, direction, self.settings.bos);
+        Some(FactKey { answer, ..key })
     }
 
     /// What a row is called.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::history::Choices;
 use super::{
-    AskedExperiment, FactId, FactKey, Findings, Paint, Recall, Run, Settings, State, SweepView,
+    Answers, AskedExperiment, FactId, FactKey, Findings, Paint, Recall, Run, Settings, State,
+    SweepView,
 };
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
@@ -94,6 +95,10 @@ pub struct Look {
     #[serde(default)]
     pub beside: Option<(usize, Direction)>,
 
+    /// The right answers that facts are asked for, of those that have several.
+    #[serde(default)]
+    pub answers: Vec<StoredAnswer>,
+
     #[serde(default)]
     pub painted: Vec<StoredEdges>,
 
@@ -143,6 +148,20 @@ impl Look {
     }
 }
 
+/// Which of several right answers a fact is asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoredAnswer {
+    /// Into the session's facts.
+    pub fact: usize,
+    pub direction: Direction,
+
+    /// Its place among the right answers.
+    pub answer: usize,
+
+    /// Whether a person has chosen it; else the model has found it likeliest.
+    pub is_chosen: bool,
+}
+
 /// The attention edges that are painted on one prompt.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredEdges {
@@ -153,6 +172,11 @@ pub struct StoredEdges {
     pub fact: usize,
     pub direction: Direction,
     pub has_bos: bool,
+
+    /// The answer that was asked for, as its place among the right ones. `None` in older sessions, which
+    /// ask a fact for one answer only.
+    #[serde(default)]
+    pub answer: Option<usize>,
     pub edges: BTreeSet<Edge>,
 }
 
@@ -258,9 +282,17 @@ impl State {
         let typed: Vec<usize> = typed.collect();
         let beside = self.beside.and_then(|it| Some((place(it.fact)?, it.direction)));
         let mut painted = Vec::new();
-        for (FactKey { which, fact, direction, has_bos }, edges) in self.painted.iter() {
-            let Some(fact) = place(fact) else { continue };
-            painted.push(StoredEdges { which, fact, direction, has_bos, edges: edges.clone() });
+        for (FactKey { which, fact, direction, has_bos, answer }, edges) in self.painted.iter() {
+            let (Some(fact), edges) = (place(fact), edges.clone()) else { continue };
+            let answer = Some(answer);
+            painted.push(StoredEdges { which, fact, direction, has_bos, answer, edges });
+        }
+        let mut answers = Vec::new();
+        for (places, is_chosen) in [(&self.answers.settled, false), (&self.answers.chosen, true)] {
+            for (&(fact, direction), &answer) in places {
+                let Some(fact) = place(fact) else { continue };
+                answers.push(StoredAnswer { fact, direction, answer, is_chosen });
+            }
         }
         let mut found = Vec::new();
         for (key, findings) in &self.findings {
@@ -284,6 +316,7 @@ impl State {
             session: self.session.as_ref().map(|it| it.path.clone()),
             chosen,
             beside,
+            answers,
             painted,
             asks: self.model_beside.asks,
             row: self.row,
@@ -360,13 +393,35 @@ impl State {
             .collect()
     }
 
+    /// Asks facts for the answers that they were asked for. A fact of an older session, which does not say
+    /// it, is asked for the answer of what was found.
+    pub fn adopt_answers(&mut self, stored: &[StoredAnswer], places: &[FactId]) {
+        for it in stored {
+            let Some(&fact) = places.get(it.fact) else { continue };
+            let n = self.facts.get(fact).map_or(0, |record| record.answers(it.direction).len());
+            if it.answer < n {
+                let Answers { chosen, settled } = &mut self.answers;
+                let all = if it.is_chosen { chosen } else { settled };
+                all.insert((fact, it.direction), it.answer);
+            }
+        }
+    }
+
+    /// The answer that a result of a session is of, as its place among the right ones.
+    fn answer_found(&self, found: &Found, fact: FactId) -> usize {
+        let answers = self.facts.get(fact).map_or(&[][..], |it| it.answers(found.direction));
+        let text = found.prompt.answer.as_ref().map_or("", |it| it.text.trim_start());
+        answers.iter().position(|it| it.trim_start() == text).unwrap_or_default()
+    }
+
     /// Puts painted edges in their places, and no others.
     pub fn adopt_painted(&mut self, painted: &[StoredEdges], places: &[FactId]) {
         self.painted.forget();
         for it in painted {
             let Some(&fact) = places.get(it.fact) else { continue };
-            let StoredEdges { which, direction, has_bos, .. } = *it;
-            let key = FactKey { which, fact, direction, has_bos };
+            let StoredEdges { which, direction, has_bos, answer, .. } = *it;
+            let answer = answer.or_else(|| self.answer_of(fact, direction)).unwrap_or_default();
+            let key = FactKey { which, fact, direction, has_bos, answer };
             for &edge in it.edges.iter().filter(|edge| edge.key <= edge.query) {
                 self.painted.change(key, Paint::Add(edge));
             }
@@ -383,7 +438,10 @@ impl State {
         let mut adopted = Vec::new();
         for found in found {
             let Some(&fact) = places.get(found.fact) else { continue };
+            let answer = self.answer_found(&found, fact);
             let key = FactKey::new(found.which, fact, found.direction, found.prompt.bos);
+            let key = FactKey { answer, ..key };
+            self.settle_answer(fact, found.direction, answer);
             adopted.push(Arc::clone(&found.result));
             let Found { changed, prompt, spec, origin, is_complete, result, .. } = found;
             let edits = changed.and_then(|nth| changes.get(nth));

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{FactId, FactKey, Findings, Run, State};
+use crate::analysis::AnalysisSpec;
+use crate::analysis::comparison::Mapped;
 use crate::experiment::{
     Experiment, ExperimentError, FactSource, Library, RecordFact, Written, command_line,
 };
@@ -162,6 +164,22 @@ impl State {
         self.experiment(pane)?.to_json_as_meant(&self.library(info)).ok()
     }
 
+    /// What a view asks, to be asked of many facts: of several right answers of each that which the model
+    /// finds likeliest, unless another was chosen here.
+    pub fn experiment_of_many(&self, pane: Pane) -> Option<String> {
+        if matches!(pane, Pane::Spec | Pane::Sweep) {
+            return self.experiment_text(pane);
+        }
+        let info = self.info_of(self.which(self.shown_row(pane)?))?;
+        let mut experiment = self.experiment(pane)?;
+        if let AnalysisSpec::Comparison(spec) = &mut experiment.spec
+            && self.rows().all(|row| self.likelier_at(row).is_none())
+        {
+            spec.mapped = Mapped::Likeliest;
+        }
+        experiment.to_json_as_meant(&self.library(info)).ok()
+    }
+
     /// The command that asks what a view asks. `None` where only a file can say it.
     pub fn command_line(&self, pane: Pane) -> Option<String> {
         if pane == Pane::Spec {
@@ -188,7 +206,7 @@ impl State {
 
     /// Where the fact of a row comes from: a record of the dataset that is open, or its text.
     pub fn source_of(&self, row: Row) -> Option<FactSource> {
-        let (key, fact) = (self.key_of(row)?, self.fact_at(row)?);
+        let (key, fact) = (self.key_of(row)?, self.asked_fact(row)?);
         let record = self.facts.get(key.fact).filter(|_| matches!(key.fact, FactId::Record(_)));
         let dataset = self.facts.dataset.as_ref();
         let named = dataset.zip(record).and_then(|(dataset, record)| {
@@ -205,7 +223,7 @@ impl State {
                 ..RecordFact::default()
             })
         });
-        Some(named.map_or_else(|| FactSource::Text(fact.into()), FactSource::Record))
+        Some(named.map_or_else(|| FactSource::Text((&fact).into()), FactSource::Record))
     }
 
     /// The run of the experiment that was asked last.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, as_trace_ui, number_ui, window_ui, words_ui};
 use crate::analysis::causal_trace::Component;
-use crate::analysis::comparison::Spec;
+use crate::analysis::comparison::{Mapped, Spec};
 use crate::analysis::{AnalysisSpec, Metric};
 use crate::experiment::{Compared, first_tokens};
 use crate::ui::widgets::number_field;
@@ -52,6 +52,7 @@ impl Study for Settings {
             inverse: inverse.clone(),
             second: about.beside,
             right: [right(about.answers[0])?, right(about.answers[1])?],
+            mapped: Mapped::Prompts,
             map,
             n_top,
             n_permutations,
