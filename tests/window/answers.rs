@@ -90,6 +90,11 @@ fn list_header_trace_comparison_and_sweep_are_of_one_right_answer() {
 
     let first = window.app().state.prompt().unwrap().answer.as_ref().unwrap().first();
     assert_eq!(window.answers_compared(), [first, first]);
+    let asks_likeliest = |window: &Window| {
+        let text = window.app().state.experiment_of_many(Pane::Comparison).unwrap();
+        text.contains("\"mapped\": \"likeliest\"")
+    };
+    assert!(asks_likeliest(&window), "each of many facts is compared by its own likeliest answer");
 
     // A sweep counts the same answer, and says so.
     window.does(Command::SearchFacts("mother tongue of Albert Einstein".to_owned()));
@@ -118,6 +123,7 @@ fn list_header_trace_comparison_and_sweep_are_of_one_right_answer() {
     assert_eq!(window.answers_found(), [OWN, OWN]);
     let own = window.app().state.prompt().unwrap().answer.as_ref().unwrap().first();
     assert_eq!(window.answers_compared(), [own, first]);
+    assert!(!asks_likeliest(&window));
     window.sees("which is what recall is judged by; its map is of");
 
     // A click on the sweep's fact opens the answer that the sweep counts.

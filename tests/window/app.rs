@@ -82,7 +82,7 @@ fn a_fact_and_its_inverse_are_looked_at_side_by_side() {
         app.state.facts.dataset_path().is_some_and(|path| path.ends_with("pairs.json"))
     });
     window.wait_for_predictions();
-    window.sees("one of 2 right answers");
+    window.wait_for_label("one of 2 right answers");
     window.click("Trace");
     window.trace_ends();
     let trace_of = |window: &Window, row| {

@@ -94,8 +94,9 @@ fn answers_ui(ui: &mut Ui, state: &State, row: Row, key: FactKey, commands: &mut
     let mut places: Vec<usize> = first.chain(others).collect();
     places.dedup();
     ui.menu_button(text.color(theme::palette(ui).warning), |ui| {
-        ScrollArea::vertical().show(ui, |ui| {
-            for nth in places {
+        let height = ui.spacing().interact_size.y;
+        ScrollArea::vertical().show_rows(ui, height, places.len(), |ui, rows| {
+            for &nth in &places[rows] {
                 let says = match (Some(nth) == likeliest, Some(nth) == own) {
                     (true, true) => ": the likeliest, and this fact's own",
                     (true, false) => ": the likeliest",

@@ -64,7 +64,7 @@ impl State {
         };
         let aside = self.aside.iter().find(|it| is_of_pane && it.edits == before)?;
         let mut runs = aside.findings.values().flat_map(|it| &it.runs);
-        runs.find(|run| run.result.is_some() && run.spec.edit().as_ref() == Some(last))
+        runs.find(|run| run.is_done() && run.spec.edit().as_ref() == Some(last))
     }
 
     /// The place for what was found in the main model with these changes.
