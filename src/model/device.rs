@@ -34,6 +34,9 @@ pub struct ComputeDevice {
 
     /// The adapter. `None` for the CPU.
     pub adapter: Option<Adapter>,
+
+    /// The adapter's driver, to take the adapter away in tests.
+    pub driver: Option<wgpu::Device>,
 }
 
 /// A graphics adapter, as its driver describes it.
@@ -74,6 +77,12 @@ pub enum DeviceError {
 
     #[error("the adapter “{name}” could not be started: {reason}; `--device cpu` works everywhere")]
     Start { name: String, reason: String },
+
+    #[error(
+        "the adapter “{name}” was lost while it computed ({reason}), and comes back when the program is \
+         started again; `--device cpu`, or File ▸ Device ▸ CPU, goes on without it"
+    )]
+    Lost { name: String, reason: String },
 }
 
 /// A text names no device.
@@ -84,7 +93,7 @@ pub struct UnknownDevice(String);
 impl ComputeDevice {
     /// The CPU, with as many threads as rayon's pool has.
     pub fn cpu() -> Self {
-        Self { burn: Device::flex(), max_binding_bytes: None, adapter: None }
+        Self { burn: Device::flex(), max_binding_bytes: None, adapter: None, driver: None }
     }
 
     /// Starts the device that was asked for.
@@ -93,7 +102,10 @@ impl ComputeDevice {
         match choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
             DeviceChoice::Auto => match adapters().find(|it| it.kind.is_real()) {
-                Some(adapter) => Self::start(adapter),
+                Some(adapter) => match Self::start(adapter) {
+                    Err(DeviceError::Lost { .. }) => Ok(Self::cpu()),
+                    started => started,
+                },
                 None => Ok(Self::cpu()),
             },
             DeviceChoice::Wgpu(None) => {
@@ -114,6 +126,8 @@ impl ComputeDevice {
         static STARTED: Mutex<BTreeMap<usize, ComputeDevice>> = Mutex::new(BTreeMap::new());
         let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(device) = started.get(&adapter.index) {
+            let lost = |reason: String| DeviceError::Lost { name: adapter.name.clone(), reason };
+            device.burn.sync().map_err(|error| lost(error.to_string()))?;
             return Ok(device.clone());
         }
         let failed = |reason: String| DeviceError::Start { name: adapter.name.clone(), reason };
@@ -140,9 +154,20 @@ impl ComputeDevice {
         }
         let limits = setup.device.limits();
         let max = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        let device = Self { burn, max_binding_bytes: Some(max), adapter: Some(adapter) };
+        let driver = Some(setup.device.clone());
+        let device = Self { burn, max_binding_bytes: Some(max), adapter: Some(adapter), driver };
         started.insert(device.adapter.as_ref().map_or(0, |it| it.index), device.clone());
         Ok(device)
+    }
+}
+
+impl ComputeDevice {
+    /// Takes the adapter away, as where it is unplugged or its driver starts anew. For tests of what the
+    /// program does then; the CPU stays.
+    pub fn lose(&self) {
+        if let Some(driver) = &self.driver {
+            driver.destroy();
+        }
     }
 }
 

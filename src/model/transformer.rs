@@ -22,6 +22,7 @@ use super::tap::Tap;
 use super::vocabulary::Vocabulary;
 use super::{ActivationCache, ModelConfig, Traffic, Wiring};
 use crate::intervention::Site;
+use crate::quiet::quietly;
 use crate::task::Cancelled;
 
 /// A model on a device. The fields of parameters have the names of GPT-2's released checkpoint.
@@ -77,7 +78,10 @@ pub(super) struct Block {
 
 /// The device is lost or out of memory, so that operations queued on it have no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the device failed: {0}")]
+#[error(
+    "the device failed: {0}; what was found before stays; go on with `--device cpu`, or in the window with \
+     File ▸ Device ▸ CPU"
+)]
 pub struct DeviceFailed(pub String);
 
 /// What all blocks of one pass share.
@@ -163,6 +167,21 @@ impl Transformer {
             return Ok(());
         }
         self.device().sync().map_err(|error| DeviceFailed(error.to_string()))
+    }
+
+    /// Runs work on the model's device. Where the device was lost, what panics for that is an error.
+    pub fn guarded<T, E: From<DeviceFailed>>(
+        &self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        if !self.is_queued {
+            return work();
+        }
+        // Operations that have no way to fail panic once their device is gone.
+        quietly(work).unwrap_or_else(|panic| {
+            self.try_wait()?;
+            panic!("{} ({})", panic.text, panic.place)
+        })
     }
 
     /// Whether the device works through a queue, so that it is faster to fetch many readings at

@@ -251,7 +251,7 @@ impl Engine {
             &|file| noise_file::read_again(file).map_err(|error| error.to_string());
         let reporting = ctx.reporting(ctx.task.report);
         let own_ctx = AnalysisCtx { partial: &partial, tokenizer, read_noise, ..reporting };
-        let found = run(&Lab { model, prompt, ctx: &own_ctx });
+        let found = model.guarded(|| run(&Lab { model, prompt, ctx: &own_ctx }));
         self.check.wait(&ctx.task.cancel)??;
         let found = found?;
         if model.has_finite_logits()? { Ok(found) } else { Err(AnalysisError::NotFinite) }

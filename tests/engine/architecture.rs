@@ -21,7 +21,10 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("task", &[]),
     ("whole_file", &[]),
     ("hub", &["task"]),
-    ("model", &["builtin", "gguf", "text_file", "hub", "intervention", "task", "whole_file"]),
+    (
+        "model",
+        &["quiet", "builtin", "gguf", "text_file", "hub", "intervention", "task", "whole_file"],
+    ),
     ("analysis", &["facts", "tokens", "intervention", "task", "model"]),
     ("noise_file", &["analysis"]),
     // Results as charts, for the window and for files.

@@ -8,16 +8,19 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
+use std::{env, fs};
 
 use cubecl::logging::{LaunchObservation, LaunchObserver};
 use factscope::analysis::causal_trace::{self, CausalTrace, Component};
 use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape};
-use factscope::analysis::{AnalysisCtx, Measurement, Method as _, Metric, Reuse, sweep};
+use factscope::analysis::{
+    AnalysisCtx, AnalysisError, Measurement, Method as _, Metric, Reuse, prediction, sweep,
+};
 use factscope::intervention::{
     Condition, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
@@ -25,6 +28,7 @@ use factscope::model::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, Donors, FloatType, ModelConfig,
     Transformer, adapters, self_test, write_random_checkpoint,
 };
+use factscope::quiet::quietly;
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
 
@@ -232,6 +236,49 @@ fn logits_of_an_adapter_that_are_not_finite_are_noticed() {
         run(&other);
         assert_eq!(other.has_finite_logits().unwrap(), is_finite, "{}", dir.display());
     }
+}
+
+/// Carried out by a process of its own, since all models of a process share its adapters.
+#[test]
+#[ignore = "takes the adapter away, for the test below"]
+fn an_adapter_is_taken_away() {
+    let device = adapter();
+    let prompt = prompt("Paris is the capital of", "Paris", Some("the"));
+    let ctx = AnalysisCtx::unwatched();
+    let [cpu, model] =
+        [ComputeDevice::cpu(), device.clone()].map(|it| load_on(&fixture("tiny"), &it));
+    let spec = prediction::Spec { n_top: 3 };
+    let predict = |model: &Transformer| {
+        model.guarded(|| spec.run(&lab(model, &prompt, &ctx))).map_err(|error| error.to_string())
+    };
+    let before = predict(&model).unwrap();
+    // A program's own fault is none of the device's.
+    let fault = || model.guarded(|| -> Result<(), AnalysisError> { panic!("a fault") });
+    assert!(quietly(fault).unwrap_err().text.starts_with("a fault ("));
+
+    device.lose();
+    let trace = trace_spec(Component::Mlp, 2, 2);
+    let traced = model.guarded(|| trace.run(&lab(&model, &prompt, &ctx)));
+    let told = [predict(&model).unwrap_err(), traced.unwrap_err().to_string()];
+    for told in told {
+        assert!(told.starts_with("the device failed") && told.contains("--device cpu"), "{told}");
+    }
+    let again = ComputeDevice::open(DeviceChoice::Wgpu(None)).unwrap_err();
+    let DeviceError::Lost { name, .. } = &again else { panic!("{again}") };
+    assert_eq!(*name, device.adapter.unwrap().name);
+    assert!(ComputeDevice::open(DeviceChoice::Auto).unwrap().adapter.is_none());
+    // What was found stays, and the CPU goes on.
+    assert_close(&[predict(&cpu).unwrap().top[0].logit], &[before.top[0].logit], LOGIT, "the CPU");
+}
+
+#[test]
+fn an_adapter_that_is_lost_is_told_and_the_cpu_goes_on() {
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "devices::an_adapter_is_taken_away", "--ignored"])
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+    assert!(output.status.success() && said[0].contains("1 passed"), "{said:?}");
 }
 
 /// What lies in the folder that tests start in.
