@@ -263,13 +263,13 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
     // A picture is taken of a window that remembers nothing.
     let is_remembered = options.screenshot.is_none();
     let settings = if is_remembered { settings_file::settings_file() } else { Err(String::new()) };
-    let passing = std::env::temp_dir().join(format!("factscope-{}.ron", std::process::id()));
-    let kept_in = settings.as_ref().unwrap_or(&passing);
-    settings_file::mend(kept_in);
+    let copy = settings_file::begin(settings.as_deref().ok()).map_err(|it| {
+        Failure::Final(WindowError::Settings(format!("No file can be made: {it}")))
+    })?;
     let native = NativeOptions {
         renderer,
         persist_window: is_remembered && options.size.is_none(),
-        persistence_path: Some(kept_in.clone()),
+        persistence_path: Some(copy),
         viewport: ViewportBuilder::default()
             .with_title("Factscope")
             .with_app_id("factscope")
@@ -310,10 +310,7 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
         )
     });
     dialogs::end_dialogs();
-    if settings.is_err() {
-        // What eframe may have written there is of no use to anybody.
-        std::fs::remove_file(&passing).ok();
-    }
+    settings_file::end();
     let failed = match ended {
         Ok(Ok(())) => None,
         Ok(Err(eframe::Error::WinitEventLoop(error))) => {

@@ -1,15 +1,41 @@
 //! The file where settings are kept from one start to the next, and what is wrong with it.
 //!
-//! eframe reads and writes it, and tells only the log what it could not do.
+//! eframe reads settings and writes them in place, where a crash cuts them short and a second window writes
+//! into them. So it is given a copy of its own for each window; the file itself is written here, whole, and
+//! each window changes only the values there that changed in it.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
+use eframe::Storage;
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use tempfile::TempDir;
 
 use super::app::ZOOMS;
-use crate::whole_file;
+use crate::whole_file::{self, folder_of};
+
+/// The settings of this process's window, while it is open.
+static OPEN: Mutex<Option<Open>> = Mutex::new(None);
+
+struct Open {
+    /// `None` where nothing is kept.
+    file: Option<PathBuf>,
+
+    /// The copy that eframe reads and writes.
+    copy: TempDir,
+
+    /// The values as this window has read or written them last.
+    values: BTreeMap<String, String>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// The names of the values that eframe keeps for itself.
+const OF_EFRAME: [&str; 2] = ["window", "egui"];
 
 /// What is wrong, until somebody is told.
 static COMPLAINT: Mutex<Option<String>> = Mutex::new(None);
@@ -24,34 +50,104 @@ pub fn settings_file() -> Result<PathBuf, String> {
     })
 }
 
-/// Mends what keeps the window from being made: egui's own zoom is read before anyone can look at it.
+/// Opens the settings for a window, and gives the file that eframe reads. `file`: `None` where nothing is
+/// kept, nor read.
 ///
-/// eframe writes the file in place, so that one that is cut short by a crash or by a full disk is put back
-/// as it was at the last start.
-pub fn mend(file: &Path) {
-    let Ok(text) = fs::read_to_string(file) else { return };
-    let last = file.with_extension("ron.last");
-    // Files that cannot be written are told of when the settings are.
-    if is_whole(&text) {
-        if let Some(text) = with_zoom(&text) {
-            whole_file::write(file, text.as_bytes()).ok();
-        }
-        whole_file::write(&last, text.as_bytes()).ok();
-    } else if let Ok(text) = fs::read_to_string(&last)
-        && whole_file::write(file, text.as_bytes()).is_ok()
-    {
-        complain(
-            "The settings were cut short as they were written last; they are as they were at the start \
-             before"
-                .to_owned(),
-        );
+/// # Errors
+///
+/// If there is no place for a copy.
+pub fn begin(file: Option<&Path>) -> io::Result<PathBuf> {
+    let copy = tempfile::Builder::new().prefix("factscope-").tempdir()?;
+    let path = copy.path().join("app.ron");
+    if let Some(text) = file.and_then(|file| fs::read_to_string(file).ok()) {
+        // egui's own zoom is read before anyone can look at it, and can keep the window from being made.
+        fs::write(&path, with_zoom(&text).unwrap_or(text))?;
+    }
+    let values = BTreeMap::new();
+    let open = Open { file: file.map(Path::to_owned), copy, values, writer: None };
+    *OPEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
+    Ok(path)
+}
+
+/// Takes note of the values that a window begins with. `keys`: those of the window itself.
+pub fn note(storage: &dyn Storage, keys: &[&str]) {
+    if let Some(open) = &mut *OPEN.lock().unwrap_or_else(PoisonError::into_inner) {
+        open.values = values(storage, keys);
     }
 }
 
-/// Whether settings were written to their end: line ends within them are escaped.
-fn is_whole(text: &str) -> bool {
-    let text = text.trim_end();
-    text.ends_with("\n}") || text == "{}"
+/// Writes the values that have changed in this window to the file, on a thread of its own.
+pub fn keep(storage: &dyn Storage, keys: &[&str]) {
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(Open { file: Some(file), values: before, writer, .. }) = &mut *open else { return };
+    let mut changed = values(storage, keys);
+    changed.retain(|key, value| before.get(key) != Some(value));
+    if changed.is_empty() {
+        return;
+    }
+    before.extend(changed.clone());
+    if let Some(earlier) = writer.take() {
+        earlier.join().ok();
+    }
+    let file = file.clone();
+    let write = move || {
+        if let Err(error) = change(&file, &changed) {
+            complain(format!("The settings are not kept: {error}: {}", file.display()));
+        }
+    };
+    match thread::Builder::new().name("keep settings".to_owned()).spawn(write) {
+        Ok(thread) => *writer = Some(thread),
+        Err(error) => complain(format!("The settings are not kept: {error}")),
+    }
+}
+
+/// Waits until all is written, and takes eframe's copy away.
+pub fn end() {
+    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(writer) = open.and_then(|it| {
+        it.copy.close().ok();
+        it.writer
+    }) {
+        writer.join().ok();
+    }
+}
+
+fn values(storage: &dyn Storage, keys: &[&str]) -> BTreeMap<String, String> {
+    let keys = keys.iter().chain(&OF_EFRAME);
+    keys.filter_map(|&key| Some((key.to_owned(), storage.get_string(key)?))).collect()
+}
+
+/// Puts other values into the file, which keeps all others that are there by now.
+fn change(file: &Path, changed: &BTreeMap<String, String>) -> io::Result<()> {
+    fs::create_dir_all(folder_of(file))?;
+    // Another window must not read before this one has written. Where the system locks no files, its
+    // changes of the same moment may be lost.
+    let lock = File::create(file.with_extension("lock"))?;
+    lock.lock().ok();
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let mut lines: BTreeMap<&str, String> =
+        entries(&text).map(|(key, value)| (key, value.to_owned())).collect();
+    for (key, value) in changed {
+        // RON, which eframe reads, escapes text as Rust does.
+        lines.insert(key, format!("{value:?}"));
+    }
+    let mut whole = "{\n".to_owned();
+    for (key, value) in &lines {
+        _ = writeln!(whole, "    \"{key}\": {value},");
+    }
+    whole.push('}');
+    whole_file::write(file, whole.as_bytes())
+}
+
+/// The values in a file, as they are written: each in a line of its own, since line ends within them are
+/// escaped.
+fn entries(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| {
+        let (key, value) = line.trim().strip_prefix('"')?.split_once("\":")?;
+        let value = value.trim().trim_end_matches(',');
+        let is_whole = value.len() > 1 && value.starts_with('"') && value.ends_with('"');
+        is_whole.then_some((key, value))
+    })
 }
 
 /// The settings with a zoom that a window can have. `None` if theirs is such a one.
@@ -101,15 +197,14 @@ impl Log for Listener {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let text = record.args().to_string();
-        complain(match text.strip_prefix("Failed to parse RON: ") {
-            Some(reason) => format!(
+        // What cannot be written is eframe's own copy, which is of no use to anybody later.
+        if let Some(reason) = record.args().to_string().strip_prefix("Failed to parse RON: ") {
+            complain(format!(
                 "The settings{} cannot be read, and are as at the first start: {reason}{}",
                 settings_file().map_or_else(|_| String::new(), |it| format!(" {}", it.display())),
                 back_up().unwrap_or_default()
-            ),
-            None => format!("The settings are not kept: {text}"),
-        });
+            ));
+        }
     }
 
     fn flush(&self) {}
@@ -130,23 +225,54 @@ mod tests {
         assert_eq!(with_zoom("{}"), None);
     }
 
+    fn of(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
     #[test]
-    fn settings_that_were_cut_short_are_those_of_the_last_start() {
+    fn a_value_that_another_window_has_changed_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("factscope/app.ron");
+        change(&file, &of(&[("theme", "dark"), ("tiles", "(a: {1},\n}\"é\u{1}")])).unwrap();
+        change(&file, &of(&[("zoom", "2")])).unwrap();
+        change(&file, &of(&[("theme", "light")])).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let expected = "{\n    \"theme\": \"light\",\n    \"tiles\": \"(a: {1},\\n}\\\"é\\u{1}\",\n    \
+                        \"zoom\": \"2\",\n}";
+        assert_eq!(text, expected);
+        // A file that an earlier version left cut short costs the value that is cut.
+        fs::write(&file, &text[..text.len() - 8]).unwrap();
+        change(&file, &of(&[("zoom", "3")])).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), text.replace("\"2\"", "\"3\""));
+    }
+
+    /// Whoever looks sees whole settings, and no window loses what it has changed.
+    #[test]
+    fn two_windows_that_write_at_once_keep_both_their_settings() {
+        const N: usize = 40;
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("app.ron");
-        let whole = "{\n    \"theme\": \"Dark\",\n    \"tiles\": \"(a: {1},\\n}\",\n}";
-        for cut in 0..whole.len() {
-            fs::write(&file, whole).unwrap();
-            mend(&file);
-            assert_eq!((fs::read_to_string(&file).unwrap(), complaint()), (whole.to_owned(), None));
-            fs::write(&file, &whole[..cut]).unwrap();
-            mend(&file);
-            assert_eq!(fs::read_to_string(&file).unwrap(), whole, "cut at {cut}");
-            assert!(complaint().unwrap().contains("cut short"));
-        }
-        // A person who deletes the settings wants none back.
-        fs::remove_file(&file).unwrap();
-        mend(&file);
-        assert!(!file.exists());
+        let long = "x".repeat(20_000);
+        thread::scope(|scope| {
+            let write = |name: &'static str| {
+                let (file, long) = (&file, &long);
+                scope.spawn(move || {
+                    for nth in 0..N {
+                        let value = format!("{nth} {}", &long[..nth * 400]);
+                        change(file, &of(&[(name, &value)])).unwrap();
+                    }
+                })
+            };
+            let writers = ["first", "second"].map(write);
+            while !writers.iter().all(|it| it.is_finished()) {
+                if let Ok(text) = fs::read_to_string(&file) {
+                    assert!(text.ends_with("\n}"), "{text}");
+                }
+            }
+        });
+        let text = fs::read_to_string(&file).unwrap();
+        let last = format!("\"{} {}\"", N - 1, &long[..(N - 1) * 400]);
+        let kept: Vec<(&str, &str)> = entries(&text).collect();
+        assert_eq!(kept, [("first", &*last), ("second", &last)]);
     }
 }

@@ -173,7 +173,11 @@ impl App {
         let errand = Errand::new(options);
         // A picture must not depend on who takes it, nor change what they come back to.
         let is_remembered = options.screenshot.is_none();
-        let mut remembered = Remembered::new(cc.storage.filter(|_| is_remembered));
+        let storage = cc.storage.filter(|_| is_remembered);
+        if let Some(storage) = storage {
+            settings_file::note(storage, &remembered::KEYS);
+        }
+        let mut remembered = Remembered::new(storage);
         let mut settings: Settings = remembered.fields(SETTINGS_KEY);
         let mut preferences: Preferences = remembered.fields(PREFERENCES_KEY);
         settings.bos = options.bos.unwrap_or(settings.bos);
@@ -488,6 +492,7 @@ impl eframe::App for App {
             remembered::keep(storage, PREFERENCES_KEY, &self.state.preferences);
             remembered::set_spec_text(storage, self.state.spec.text());
             remembered::keep(storage, WORKSPACE_KEY, &self.views.workspace);
+            settings_file::keep(storage, &remembered::KEYS);
         }
     }
 

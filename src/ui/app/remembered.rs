@@ -13,6 +13,7 @@ const SPEC_TEXT_KEY: &str = "experiment";
 pub(super) const SETTINGS_KEY: &str = "settings";
 pub(super) const PREFERENCES_KEY: &str = "preferences";
 pub(super) const WORKSPACE_KEY: &str = "workspace";
+pub(super) const KEYS: [&str; 4] = [SPEC_TEXT_KEY, SETTINGS_KEY, PREFERENCES_KEY, WORKSPACE_KEY];
 
 /// What was kept at the end of the last start.
 pub(super) struct Remembered<'a> {
