@@ -1,10 +1,13 @@
-//! Sweeps that find no room for the next part: what was written stays, and once there is room they go on.
+//! Sweeps that find no room for the next part, or are killed: what was written stays, and they go on.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use std::{fs, thread};
 
 use assert_cmd::cargo::CommandCargoExt as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 use crate::support::stdout;
@@ -68,14 +71,20 @@ impl HalfDone {
 
     /// Goes on in the folder, and holds that it becomes what a sweep with room is.
     fn goes_on(&self, folder: &Path) {
+        let told = self.becomes_whole(folder);
+        assert!(told.contains("3 of them were there already"), "{told}");
+    }
+
+    /// Goes on in a folder, and gives what is told of that.
+    fn becomes_whole(&self, folder: &Path) -> String {
         let folder = folder.to_str().unwrap();
         let sweep: Vec<&str> = self.sweep.iter().map(|it| &**it).collect();
         let told = stdout(&[&sweep[..], &["--out", folder]].concat());
-        assert!(told.contains("3 of them were there already"), "{told}");
         let population =
             |dir: &str| stdout(&["population", dir, "--draws", "50", "--permutations", "19"]);
         let whole = self.dir.path().join("whole");
         assert_eq!(population(folder), population(whole.to_str().unwrap()));
+        told
     }
 }
 
@@ -85,6 +94,31 @@ fn a_sweep_without_room_for_a_part_goes_on_once_there_is_room() {
     let sweep = HalfDone::new();
     sweep.finds_no_room(r#"trap "" XFSZ; ulimit -f 2; exec "$@""#, &sweep.half);
     sweep.goes_on(&sweep.half);
+}
+
+/// Wherever it is then, nothing half written is read, and nothing is asked twice.
+#[test]
+fn a_sweep_that_is_killed_at_any_moment_goes_on() {
+    const N_KILLS: usize = 8;
+    let sweep = HalfDone::new();
+    let folder = sweep.dir.path().join("killed");
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    for _ in 0..N_KILLS {
+        let program = Command::cargo_bin("factscope").unwrap();
+        let mut child = Command::new(program.get_program())
+            .args(&sweep.sweep)
+            .arg("--out")
+            .arg(&folder)
+            .env("HF_HUB_OFFLINE", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_millis(rng.random_range(0..500)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    sweep.becomes_whole(&folder);
 }
 
 /// A disk of 128 kB, where one can be mounted.

@@ -1,11 +1,12 @@
 //! Models: the built-in one, random ones, and where their weights lie.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{complaint, json, stdout};
+use crate::support::{TINY, complaint, json, stdout};
 
 #[test]
 fn without_a_model_the_built_in_one_answers() {
@@ -175,4 +176,27 @@ fn a_model_may_be_a_file() {
     let refused =
         complaint(&["predict", "--model", "tests/fixtures/formats/gguf", "--prompt", "x"]);
     assert!(refused.contains("open the GGUF file itself, such as"), "{refused}");
+}
+
+/// The file of 64 GB has holes in place of nearly all its bytes.
+#[cfg(target_os = "linux")]
+#[test]
+fn weights_that_the_system_has_no_room_for_are_told() {
+    let dir = TempDir::new().unwrap();
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        fs::copy(Path::new(TINY).join(name), dir.path().join(name)).unwrap();
+    }
+    let weights = dir.path().join("model.safetensors");
+    fs::File::options().write(true).open(&weights).unwrap().set_len(64 << 30).unwrap();
+    let output = std::process::Command::new("sh")
+        .args(["-c", r#"ulimit -v 16000000; exec "$@""#, "sh"])
+        .arg(assert_cmd::cargo::cargo_bin("factscope"))
+        .args(["predict", "--device", "cpu", "--prompt", "Lyon is in", "--model"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("has no room for it in memory; raise the limit (`ulimit -v`"), "{told}");
+    assert!(told.trim_end().ends_with(weights.to_str().unwrap()), "{told}");
 }

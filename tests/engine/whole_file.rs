@@ -16,6 +16,9 @@ use rand_chacha::ChaCha8Rng;
 /// Where a process that is to be killed writes.
 const WRITES: &str = "FACTSCOPE_TEST_WRITES";
 
+/// Where a process writes whose disk is full.
+const FINDS_NO_ROOM: &str = "FACTSCOPE_TEST_FINDS_NO_ROOM";
+
 const FIGURE: usize = 4 << 20;
 
 /// Carried out by a process that the next test starts and kills: writes without end.
@@ -70,6 +73,50 @@ fn a_program_that_is_killed_at_any_moment_leaves_whole_files() {
         }
     }
     assert!(n_left > 0, "no write was interrupted");
+}
+
+/// Carried out by a process that finds no room on its disk: nothing can be written.
+#[test]
+fn finds_no_room_for_a_parent() {
+    let Some(dir) = env::var_os(FINDS_NO_ROOM) else { return };
+    let dir = Path::new(&dir);
+    assert!(write(&dir.join("figure.png"), &vec![1; FIGURE]).is_err());
+    let session = Session::load(Path::new("tests/fixtures/views.factscope")).unwrap();
+    assert!(session.save(&dir.join("x.factscope")).is_err());
+    let config = fs::read_to_string("tests/fixtures/tiny/config.json").unwrap();
+    let config = ModelConfig::from_json(&config).unwrap();
+    let (model, ctx) = (dir.join("model"), TaskCtx::unwatched());
+    assert!(write_random_checkpoint(&config, 1, FloatType::F32, &model, &ctx).is_err());
+}
+
+/// A file that may take no more bytes is a full disk that needs no disk of its own.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("model")).unwrap();
+    let names = ["figure.png", "x.factscope", "model/model.safetensors"];
+    for name in names {
+        fs::write(dir.path().join(name), "old").unwrap();
+    }
+    let output = Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; ulimit -f 4; exec "$@""#, "sh"])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", "whole_file::finds_no_room_for_a_parent"])
+        .env(FINDS_NO_ROOM, dir.path())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+    assert!(output.status.success() && said[0].contains("1 passed"), "{said:?}");
+    for name in names {
+        assert_eq!(fs::read_to_string(dir.path().join(name)).unwrap(), "old", "{name}");
+    }
+    for folder in [dir.path().to_owned(), dir.path().join("model")] {
+        for it in fs::read_dir(folder).unwrap() {
+            let name = it.unwrap().file_name();
+            assert!(!name.to_string_lossy().starts_with('.'), "{name:?} is left");
+        }
+    }
 }
 
 #[test]

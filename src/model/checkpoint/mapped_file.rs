@@ -31,7 +31,14 @@ impl MappedFile {
         let opened = file.metadata()?;
         #[expect(unsafe_code, reason = "mapping a file is unsafe by nature")]
         // SAFETY: the map is only read. What happens if the file changes is said above.
-        let map = unsafe { Mmap::map(&file) }?;
+        let map = unsafe { Mmap::map(&file) }.map_err(|error| match error.kind() {
+            io::ErrorKind::OutOfMemory => io::Error::new(
+                error.kind(),
+                "the system has no room for it in memory; raise the limit (`ulimit -v`, or that of the \
+                 container)",
+            ),
+            _ => error,
+        })?;
         Ok(Self {
             #[cfg(unix)]
             guard: guard::Guard::of(&map),
