@@ -178,8 +178,8 @@ fn a_typed_fact_that_the_search_hides_says_so() {
     window.does(typed("The sea is", "sea"));
     window.wait_for_predictions();
     assert_eq!((window.prompt().as_str(), window.listed().len()), ("The sea is", 0));
-    window.click("Chosen one hidden: show");
+    window.click("Show chosen");
     assert_eq!(window.listed(), ["The sea is"]);
     assert!(window.app().state.facts.query().is_empty());
-    assert!(window.harness.query_by_label("Chosen one hidden: show").is_none());
+    assert!(window.harness.query_by_label("Show chosen").is_none());
 }

@@ -124,7 +124,7 @@ fn search_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let about = "The chosen fact does not pass the search or the filter, so the list \
                              leaves it out. Clears both";
-                if ui.small_button("Chosen one hidden: show").on_hover_text(about).clicked() {
+                if ui.small_button("Show chosen").on_hover_text(about).clicked() {
                     commands.push(Command::SearchFacts(String::new()));
                     let Filter { order, known_by, .. } = *state.facts.filter();
                     let filter = Filter { order, known_by, ..Filter::default() };
