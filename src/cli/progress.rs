@@ -30,8 +30,7 @@ impl Bar {
         self.0.reset();
     }
 
-    /// Says something else of the same work.
-    #[cfg(feature = "hub")]
+    /// Says something else of the same work, whose time left stays.
     pub fn note(&self, what: impl Into<Cow<'static, str>>) {
         self.0.set_message(terminal::shown(what));
     }
@@ -39,11 +38,6 @@ impl Bar {
     pub fn set(&self, progress: Progress) {
         self.0.set_length(progress.total);
         self.0.set_position(progress.done);
-    }
-
-    /// Says which of several pieces of work is being done; the time that is left stays.
-    pub fn now(&self, what: &str) {
-        self.0.set_message(terminal::shown(what.to_owned()));
     }
 
     /// Prints something between two pictures of the bar.

@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), text.replace("\"2\"", "\"3\""));
     }
 
-    /// Whoever looks sees whole settings, and no window loses what it has changed.
+    /// A reader sees whole settings at any moment, and no window loses what it has changed.
     #[test]
     fn two_windows_that_write_at_once_keep_both_their_settings() {
         const N: usize = 40;

@@ -96,7 +96,7 @@ fn a_sweep_without_room_for_a_part_goes_on_once_there_is_room() {
     sweep.goes_on(&sweep.half);
 }
 
-/// Wherever it is then, nothing half written is read, and nothing is asked twice.
+/// A part that is half written is not read, and the sweep becomes what one in peace is.
 #[test]
 fn a_sweep_that_is_killed_at_any_moment_goes_on() {
     const N_KILLS: usize = 8;

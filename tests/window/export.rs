@@ -186,7 +186,7 @@ fn an_exported_picture_carries_what_it_was_made_of() {
     assert_ne!(changed.charts, record.charts);
 }
 
-/// In every format, with the charts that each has where it is alone.
+/// Each result has the charts on the page that it has where it is alone, in every format.
 #[test]
 fn a_page_of_two_results_carries_both() {
     let mut window = Window::open();

@@ -148,12 +148,12 @@ pub(super) fn without_a_model() -> anyhow::Result<String> {
             n => format!("{}: factscope verify --model {}", counted(n, "number"), it.name),
         };
         _ = writeln!(text, "  {}: {how}", it.model);
-        let_down(&mut text, "    ", &it.not_checked);
+        list_not_checked(&mut text, "    ", &it.not_checked);
     }
     Ok(text)
 }
 
-fn let_down(text: &mut String, indent: &str, all: &[NotChecked]) {
+fn list_not_checked(text: &mut String, indent: &str, all: &[NotChecked]) {
     for it in all {
         _ = writeln!(text, "{indent}not checked: {} ({}): {}", it.what, it.source, it.why);
     }
@@ -194,7 +194,7 @@ pub(super) fn check(
         found.checks.push(checked);
     }
     let mut text = String::new();
-    let_down(&mut text, "", &found.not_checked);
+    list_not_checked(&mut text, "", &found.not_checked);
     say(&text)?;
     Ok(found)
 }

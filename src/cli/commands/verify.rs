@@ -133,7 +133,7 @@ impl Verify {
         let mut all = Vec::new();
         for Kept { command, record } in kept {
             bar.set(Progress { done: all.len() as u64, total: n });
-            bar.now(&command);
+            bar.note(command.clone());
             let verified = verified(command, &record, None, &quiet)?;
             bar.aside(|| self.say(|| verified.to_line()))?;
             all.push(verified);
