@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::analysis::{AnalysisCtx, Lab};
+use crate::analysis::{AnalysisCtx, Lab, Sizes};
 use crate::facts::Fact;
 use crate::figure::{Chart, Look};
 use crate::model::{Checkpoint, ComputeDevice, Transformer};
@@ -18,7 +18,7 @@ use crate::tokens::{Bos, TokenizedPrompt, Tokenizer};
 mod token_count {
     use serde::{Deserialize, Serialize};
 
-    use crate::analysis::{AnalysisError, Lab, Method, PromptOf};
+    use crate::analysis::{AnalysisError, Lab, Method, PromptOf, Sizes};
     use crate::tokens::TokenizedPrompt;
 
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,10 @@ mod token_count {
 
         fn run(&self, lab: &Lab<'_>) -> Result<TokenCount, AnalysisError> {
             Ok(TokenCount { prompt: lab.prompt.clone(), n: self.factor * lab.prompt.n_pos() })
+        }
+
+        fn memory(&self, _: &Sizes<'_>) -> u64 {
+            0
         }
     }
 }
@@ -118,6 +122,7 @@ fn an_added_method_is_named_asked_run_kept_and_drawn() {
     assert_eq!(AnalysisSpec::NAMES, ["prediction", "token count"]);
     assert!(!spec.is_short() && !spec.has_other_prompts() && spec.edit().is_none());
 
+    assert_eq!(spec.memory(&Sizes::new(&model.config, &prompt)), 0);
     let ctx = &AnalysisCtx { tokenizer: Some(&tokenizer), ..AnalysisCtx::unwatched() };
     let found = spec.run(&Lab { model: &model, prompt: &prompt, ctx }).unwrap();
     // The method needs an answer and the prompt has none, so the model's first guess is filled in.

@@ -33,8 +33,15 @@ const ELSEWHERE: [&str; 4] = [
 const MOST_LINES: usize = 160;
 
 /// Ways to run the model, with the white space taken out.
-const RUNS: [&str; 5] =
-    ["model.run(", ".run_clean(", "model.resume(", ".direct_paths(", "model.backward("];
+const RUNS: [&str; 7] = [
+    "model.run(",
+    ".run_clean(",
+    "model.run_by_layer(",
+    "model.run_to_go_back(",
+    "model.resume(",
+    ".direct_paths(",
+    "model.backward(",
+];
 
 #[test]
 fn every_link_leads_somewhere() {

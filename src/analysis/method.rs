@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::analysis::causal_trace::CausalTrace;
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisSpec, ModelEdit, prediction};
+use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisSpec, ModelEdit, Sizes, prediction};
 use crate::model::Transformer;
 use crate::tokens::{Answer, TokenizedPrompt};
 
@@ -38,6 +38,9 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
 
     /// Runs the method. If it [needs an answer](Needs::Answer), the prompt has one.
     fn run(&self, lab: &Lab<'_>) -> Result<Self::Found, AnalysisError>;
+
+    /// About how many bytes the method has in memory at its peak, beside the model's weights.
+    fn memory(&self, sizes: &Sizes<'_>) -> u64;
 
     /// Refuses a spec that cannot be carried out, before the model is run for it.
     fn check(&self) -> Result<(), AnalysisError> {
@@ -168,7 +171,7 @@ macro_rules! define_methods {
         // In a block of its own, so that what the implementations use is not used by the caller.
         const _: () = {
             use $crate::analysis::causal_trace::CausalTrace;
-            use $crate::analysis::{AnalysisError, Lab, Method as _, ModelEdit, Needs};
+            use $crate::analysis::{AnalysisError, Lab, Method as _, ModelEdit, Needs, Sizes};
             use $crate::tokens::TokenizedPrompt;
 
             impl AnalysisSpec {
@@ -203,6 +206,11 @@ macro_rules! define_methods {
                 /// The change of the model that the method tries out, if it tries one.
                 pub fn edit(&self) -> Option<ModelEdit> {
                     match self { $(Self::$method(spec) => spec.edit(),)* }
+                }
+
+                /// About how many bytes the method has in memory at its peak, beside the weights.
+                pub fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+                    match self { $(Self::$method(spec) => spec.memory(sizes),)* }
                 }
 
                 /// Runs the method in a lab.

@@ -36,7 +36,7 @@ pub enum Objective<'a> {
 /// What a backward pass computes.
 pub struct Backward<'a> {
     /// The forward run, whose rows have the same length, with at least the sites of
-    /// [`Backward::sites`]. Its conditions, if any, may change embeddings only: later changes would
+    /// [`Backward::sites`], or what [`Transformer::run_to_go_back`] kept of them. Its conditions, if any, may change embeddings only: later changes would
     /// cut or scale gradients, which a run does not record.
     pub run: &'a Run,
 
@@ -109,13 +109,10 @@ impl Transformer {
         let n_pos = n_all - first_pos;
         assert!(n_pos >= n_read, "positions that are read must be among those with gradients");
         assert!(batch == 1 || dropped == Dropped::NoLayer, "layers are dropped from one row");
-        let mut kept = ForwardActivations {
-            cache: &run.cache,
-            first_pos,
-            n_pos,
-            lengths: &run.lengths,
-            n_rows: batch,
-        };
+        let lengths = &run.lengths;
+        let mut n_rows = batch;
+        let cache = &run.cache;
+        let kept = ForwardActivations { cache, first_pos, n_pos, lengths, n_rows };
         let mut found = Gradients::new(wanted);
 
         // Only the positions that are read pass through the final norm to a logit.
@@ -140,6 +137,9 @@ impl Transformer {
             if found.is_complete() {
                 break;
             }
+            let of_layer = self.of_layer(run, layer);
+            let cache = &*of_layer;
+            let kept = ForwardActivations { cache, first_pos, n_pos, lengths, n_rows };
             let without_layer = d_resid.clone().narrow(0, 0, 1);
             let d_normalized = block.mlp.backward(d_resid.clone(), layer, &kept, &mut found);
             let read = kept.stream(self.config.mlp_reads(layer));
@@ -174,7 +174,7 @@ impl Transformer {
             found.stream(Site::ResidPre(layer), || d_resid.clone());
             if dropped == Dropped::EachLayer {
                 d_resid = Tensor::cat(vec![d_resid, without_layer], 0);
-                kept.n_rows += 1;
+                n_rows += 1;
             }
             after_layer(layer)?;
         }

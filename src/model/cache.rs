@@ -1,9 +1,11 @@
 //! The activations that a run keeps.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use burn::tensor::Tensor;
 
+use super::indices::indices;
 use crate::intervention::{Axes, Donor, Site};
 
 /// The runs that [`Edit::CopyFrom`](crate::intervention::Edit) may copy from.
@@ -78,6 +80,28 @@ impl ActivationCache {
             Axes::Attention => (vec![batch, n_heads, n_pos, width], tensor.swap_dims(1, 2)),
         };
         Activation { shape, values: tensor.into_data().iter::<f32>().collect() }
+    }
+
+    /// The activations at some positions.
+    pub fn at_positions(&self, positions: Range<usize>) -> Self {
+        let narrowed = |x: &Tensor<4>| x.clone().narrow(1, positions.start, positions.len());
+        self.entries.iter().map(|(site, x)| (*site, narrowed(x))).collect()
+    }
+
+    /// Keeps of the attention weights only those of the last query.
+    pub fn keep_last_queries(&mut self) {
+        for (site, x) in &mut self.entries {
+            let [_, n_pos, _, _] = x.dims();
+            if site.axes() == Axes::Attention && n_pos > 1 {
+                // A copy rather than a view, so that the others are freed.
+                *x = x.clone().select(1, indices(&[n_pos - 1], &x.device()));
+            }
+        }
+    }
+
+    /// Keeps only the activations at some sites.
+    pub fn keep(&mut self, wanted: impl Fn(Site) -> bool) {
+        self.entries.retain(|site, _| wanted(*site));
     }
 
     pub(super) fn insert(&mut self, site: Site, activation: Tensor<4>) {

@@ -56,7 +56,6 @@ impl Transformer {
         let [n_rows, n_pos, _, d_model] = held.gradients.get(Site::ResidPost(last)).dims();
         let Held { run, first_pos, .. } = *held;
         let lengths = &run.lengths;
-        let kept = ForwardActivations { cache: &run.cache, first_pos, n_pos, lengths, n_rows };
         let gradient =
             |site: Site| held.gradients.get(site).clone().reshape([n_rows, n_pos, d_model]);
 
@@ -65,6 +64,8 @@ impl Transformer {
         let mut off = Tensor::zeros([n_rows, n_pos, d_model], &self.device());
         let mut found = Vec::new();
         for layer in held.layers.clone().rev() {
+            let of_layer = self.of_layer(run, layer);
+            let kept = ForwardActivations { cache: &of_layer, first_pos, n_pos, lengths, n_rows };
             if layer != last {
                 if held.output == HeldOutput::Attn && !is_parallel {
                     off = self.through_mlp(layer, off, &kept);

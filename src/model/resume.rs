@@ -79,25 +79,27 @@ pub enum BlockStep {
 impl StartPoint {
     /// The place of a condition's first intervention. `None` if it has none.
     pub fn of(condition: &[Intervention], n_layers: usize) -> Option<Self> {
-        let place = |it: &Intervention| {
-            let step = match it.site {
-                Site::AttnOut(_) => BlockStep::AttnOut,
-                Site::ResidMid(_)
-                | Site::Ln2Scale(_)
-                | Site::Ln2Normalized(_)
-                | Site::MlpPre(_)
-                | Site::MlpPreLinear(_)
-                | Site::MlpPost(_)
-                | Site::MlpMapped(_) => BlockStep::Mlp,
-                Site::MlpOut(_) => BlockStep::MlpOut,
-                Site::ResidPost(_) | Site::LnFinalScale | Site::LnFinalNormalized => {
-                    BlockStep::ResidPost
-                }
-                _ => BlockStep::Attention,
-            };
-            Self { layer: it.site.layer().unwrap_or(n_layers - 1), step }
+        condition.iter().map(|it| Self::at(it.site, n_layers)).min()
+    }
+
+    /// The place of an intervention at a site.
+    pub fn at(site: Site, n_layers: usize) -> Self {
+        let step = match site {
+            Site::AttnOut(_) => BlockStep::AttnOut,
+            Site::ResidMid(_)
+            | Site::Ln2Scale(_)
+            | Site::Ln2Normalized(_)
+            | Site::MlpPre(_)
+            | Site::MlpPreLinear(_)
+            | Site::MlpPost(_)
+            | Site::MlpMapped(_) => BlockStep::Mlp,
+            Site::MlpOut(_) => BlockStep::MlpOut,
+            Site::ResidPost(_) | Site::LnFinalScale | Site::LnFinalNormalized => {
+                BlockStep::ResidPost
+            }
+            _ => BlockStep::Attention,
         };
-        condition.iter().map(place).min()
+        Self { layer: site.layer().unwrap_or(n_layers - 1), step }
     }
 
     /// The place before a layer's first computation.

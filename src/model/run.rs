@@ -39,6 +39,10 @@ pub struct Run {
     /// The activations that were kept.
     pub cache: ActivationCache,
 
+    /// The sites whose activations were given up, and are computed again from what was kept where
+    /// they are wanted: see [`Transformer::of_layer`].
+    pub given_up: SiteSet,
+
     /// How many positions of each row, the past included, are no padding. `[batch]`
     pub lengths: Vec<usize>,
 }
@@ -58,6 +62,16 @@ impl Transformer {
         &self,
         request: &Request<'_>,
         after_layer: &mut dyn FnMut(usize) -> Result<(), Cancelled>,
+    ) -> Result<Run, Cancelled> {
+        self.run_by_layer(request, &mut |layer, _| after_layer(layer))
+    }
+
+    /// Runs the model as [`Self::run`] does. `after_layer` also gets the activations that were kept so
+    /// far, and can give up those that it has read.
+    pub fn run_by_layer(
+        &self,
+        request: &Request<'_>,
+        after_layer: &mut dyn FnMut(usize, &mut ActivationCache) -> Result<(), Cancelled>,
     ) -> Result<Run, Cancelled> {
         let rows = request.rows;
         let device = self.device();
@@ -113,7 +127,7 @@ impl Transformer {
         let logits =
             self.project(&normalized).reshape([batch, request.n_read, self.config.d_vocab]);
         let cache = tap.into_cache();
-        Ok(Run { logits, cache, lengths })
+        Ok(Run { logits, cache, given_up: SiteSet::new(), lengths })
     }
 
     /// Runs one prompt without interventions, with the logits of its last position.

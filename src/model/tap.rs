@@ -73,6 +73,11 @@ impl<'a> Tap<'a> {
         self.rows = rows;
     }
 
+    /// The activations kept so far.
+    pub fn kept_so_far(&mut self) -> &mut ActivationCache {
+        &mut self.cache
+    }
+
     pub fn into_cache(self) -> ActivationCache {
         self.cache
     }

@@ -56,6 +56,11 @@ pub struct Transformer {
     /// device may limit the size of a tensor.
     pub max_rows: usize,
 
+    /// The most bytes that a run keeps for the way back, beyond which it keeps what entered each layer,
+    /// and each is computed again on the way back; and that runs which others go on from keep together,
+    /// if they are more than one.
+    pub kept_bytes: usize,
+
     /// The vectors that a steered model adds in every run.
     pub(super) additions: Vec<Addition>,
 
@@ -212,7 +217,7 @@ impl Transformer {
         [batch, n_pos]: [usize; 2],
         pass: &Pass<'_>,
         tap: &mut Tap<'_>,
-        after_layer: &mut dyn FnMut(usize) -> Result<(), Cancelled>,
+        after_layer: &mut dyn FnMut(usize, &mut ActivationCache) -> Result<(), Cancelled>,
     ) -> Result<Tensor<3>, Cancelled> {
         let d_model = self.config.d_model;
         let embed = self.embed(ids).reshape([batch, n_pos, d_model]);
@@ -228,7 +233,7 @@ impl Transformer {
         };
         for (layer, block) in self.h.iter().enumerate() {
             resid = block.forward(resid, layer, pass, tap);
-            after_layer(layer)?;
+            after_layer(layer, tap.kept_so_far())?;
         }
         Ok(resid)
     }

@@ -10,6 +10,8 @@ mod architecture;
 mod support;
 mod memory;
 mod every_analysis;
+mod long_prompts;
+mod bounded;
 
 // What is opened: facts, text as tokens, models, noise, and files that say what to ask.
 mod facts;

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::logit_split::SplitTokens;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf, Sizes};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
@@ -92,5 +92,10 @@ impl Method for Spec {
             labels: states.into_iter().map(|(label, _)| label).collect(),
             logits: Grid::new(n_pos, logits),
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let of = |it| [Site::ResidPre(it), Site::ResidMid(it)];
+        sizes.pass(&(0..sizes.config.n_layers).flat_map(of).collect())
     }
 }

@@ -16,8 +16,8 @@ use crate::analysis::largest::largest_by_size;
 use crate::analysis::logit_attribution::{Component, Contribution, Parts, contributions, sites};
 use crate::analysis::neuron_attribution::{self, Written};
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf, donors};
-use crate::intervention::{Condition, NoiseRng, Site};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf, Sizes, donors};
+use crate::intervention::{Condition, NoiseRng, Site, SiteSet};
 use crate::model::{ActivationCache, BatchRow, LogitDirection, Transformer};
 use crate::tokens::TokenizedPrompt;
 
@@ -198,6 +198,18 @@ impl Method for Spec {
             clean_logit: asked.logit(model, &clean),
             corrupted_logit: (corrupted_logit / n) as f32,
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let mut sites = sites(self.by, sizes.config.n_layers);
+        if self.n_top.is_some() {
+            sites.extend((0..sizes.config.n_layers).flat_map(neuron_attribution::sites));
+        }
+        let second = match &self.second {
+            SecondRun::Prompt { ids } => sizes.with_n_pos(ids.len()),
+            SecondRun::Noise { .. } | SecondRun::Subject(_) => *sizes,
+        };
+        sizes.kept(&sites, 1) + second.kept(&sites, 1) + sizes.pass(&SiteSet::new())
     }
 
     fn has_other_prompts(&self) -> bool {

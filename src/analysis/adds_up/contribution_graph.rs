@@ -15,10 +15,11 @@ use std::collections::BTreeSet;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::memory::{floats, in_all_layers};
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf};
+use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf, Sizes};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{ActivationCache, Transformer, Wiring};
+use crate::model::{ActivationCache, BatchRow, Donors, Request, Transformer, Wiring};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -147,8 +148,8 @@ impl Method for Spec {
         if pos >= prompt.n_pos() {
             return Err(AnalysisError::NoPosition { pos, n_pos: prompt.n_pos() });
         }
-        let in_layer = |layer| {
-            [
+        let in_layer = |layer| -> SiteSet {
+            SiteSet::from([
                 Site::ResidPre(layer),
                 Site::Pattern(layer),
                 Site::V(layer),
@@ -159,12 +160,23 @@ impl Method for Spec {
                 },
                 Site::MlpOut(layer),
                 Site::ResidPost(layer),
-            ]
+            ])
         };
-        let capture: SiteSet = (0..n_layers).flat_map(in_layer).collect();
+        let request = Request {
+            rows: &[BatchRow::new(&prompt.ids, &[])],
+            donors: &Donors::new(),
+            capture: &(0..n_layers).flat_map(in_layer).collect(),
+            past: None,
+            n_read: 1,
+        };
         let total = n_layers as u64 + 1;
         ctx.task.checkpoint(Progress { done: 0, total })?;
-        let run = model.run_clean(&prompt.ids, &capture);
+        // The patterns of all layers would take more memory than all else together, so each layer is
+        // computed again when the graph comes to it.
+        let run = model.run_by_layer(&request, &mut |_, cache| {
+            cache.keep(|site| matches!(site, Site::ResidPre(_)));
+            ctx.check_cancelled(model)
+        })?;
         let root = Node::ResidPost { layer: n_layers - 1, pos };
         let mut nodes = BTreeSet::from([root]);
         let mut by_layer = Vec::with_capacity(n_layers);
@@ -173,13 +185,14 @@ impl Method for Spec {
         let mut reached = BTreeSet::from([pos]);
         for layer in (0..n_layers).rev() {
             ctx.task.checkpoint(Progress { done: (n_layers - layer) as u64, total })?;
-            let mut edges = mlp_edges(model, &run.cache, layer, &reached, *self);
+            let cache = model.layer_again(&run.cache, &run.lengths, layer, &in_layer(layer));
+            let mut edges = mlp_edges(model, &cache, layer, &reached, *self);
             let middle = |edge: &Edge| match edge.from {
                 Node::ResidMid { pos, .. } => Some(pos),
                 _ => None,
             };
             let queries = edges.iter().filter_map(middle).collect();
-            edges.splice(0..0, attention_edges(model, &run.cache, layer, &queries, *self));
+            edges.splice(0..0, attention_edges(model, &cache, layer, &queries, *self));
             let before = |edge: &Edge| match edge.from {
                 Node::Embed { pos } => Some(pos),
                 Node::ResidPost { layer: it, pos } => (it < layer).then_some(pos),
@@ -199,6 +212,13 @@ impl Method for Spec {
             // Later positions cannot reach the root's.
             n_edges: n_layers * self.n_edges(pos + 1, model.config.n_heads),
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let Sizes { config, n_pos, .. } = *sizes;
+        // What each head brings from each token, and as it is scaled.
+        let brought = floats(2 * config.n_heads * n_pos * config.d_model);
+        sizes.pass_by_steps(&in_all_layers(config, Site::ResidPre)) + brought
     }
 }
 
@@ -224,6 +244,9 @@ fn attention_edges(
 ) -> Vec<Edge> {
     /// How many queries are computed before their numbers are read.
     const N_AT_ONCE: usize = 64;
+
+    /// The most bytes of parts that are held at once, so that they stay in the processor's cache.
+    const PART_BYTES: usize = 4 << 20;
     let v = model.for_queries(cache.get(Site::V(layer)).clone());
     let [_, all_pos, n_heads, d_head] = v.dims();
     let v = v.reshape([all_pos, n_heads, d_head]);
@@ -236,15 +259,21 @@ fn attention_edges(
     let behind = between(model, cache, layer);
 
     let residual = numbers(nearness(behind.clone(), before));
+    let [_, d_model] = behind.dims();
+    let n_keys_at_once = (PART_BYTES / (n_heads * d_model * size_of::<f32>())).max(16);
     // Of a query [head * key], with the keys up to the query.
     let parts = |&query: &usize| {
         let n_keys = query + 1;
-        let weights = pattern.clone().narrow(1, query, 1).narrow(3, 0, n_keys);
-        let weights = weights.reshape([n_heads, n_keys, 1]);
-        let weights = after.divide_at(query, weights);
-        let parts = brought.clone().narrow(1, 0, n_keys) * weights;
         let whole = behind.clone().narrow(0, query, 1).unsqueeze::<3>();
-        nearness(whole.expand(parts.dims()), parts).reshape([n_heads * n_keys])
+        let of_some = |first: usize| {
+            let n = n_keys_at_once.min(n_keys - first);
+            let weights = pattern.clone().narrow(1, query, 1).narrow(3, first, n);
+            let weights = after.divide_at(query, weights.reshape([n_heads, n, 1]));
+            let parts = brought.clone().narrow(1, first, n) * weights;
+            nearness(whole.clone().expand(parts.dims()), parts).reshape([n_heads, n])
+        };
+        let all = (0..n_keys).step_by(n_keys_at_once).map(of_some).collect();
+        Tensor::cat(all, 1).reshape([n_heads * n_keys])
     };
     let mut edges = Vec::new();
     let queries: Vec<usize> = reached.iter().copied().collect();

@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::logit_split::{LogitSplit, at_end};
-use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method, PromptOf};
+use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method, PromptOf, Sizes};
 use crate::intervention::{Site, SiteSet};
 use crate::model::{ActivationCache, LogitDirection, Transformer};
 use crate::task::Progress;
@@ -138,6 +138,10 @@ impl Method for Spec {
             raw_logit: asked.raw_logit(model, &run),
             logit_cap: model.config.logit_cap,
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        sizes.pass(&sites(self.by, sizes.config.n_layers))
     }
 }
 

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::analysis::accumulated_resid::LensScale;
 use crate::analysis::largest::largest;
+use crate::analysis::memory::{floats, in_all_layers};
 use crate::analysis::prediction::Candidate;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf, Sizes};
 use crate::intervention::{Site, SiteSet};
 use crate::model::log_sum_exp;
 use crate::task::Progress;
@@ -58,6 +59,13 @@ pub struct LensCell {
     pub answer_rank: u32,
 }
 
+/// How many tokens' logits are there at once.
+const N_AT_ONCE: usize = 128;
+
+/// How many arrays of the size of these logits are there at once: the logits, those read back, and what
+/// ranks the answer among them.
+const LOGITS_AT_ONCE: usize = 5;
+
 impl Method for Spec {
     type Found = LogitLens;
     const NAME: &'static str = "logit lens";
@@ -79,29 +87,37 @@ impl Method for Spec {
         let mut top_tokens = Vec::with_capacity(n_layers * n_pos);
         for layer in 0..n_layers {
             ctx.task.checkpoint(Progress { done: layer as u64, total: n_layers as u64 })?;
-            // The logits of all layers at once would take much memory.
-            let resid = run.cache.stream(Site::ResidPost(layer));
-            let logits = match self.scale {
-                LensScale::Own => model.unembed(resid),
-                LensScale::Final => model.unembed_at_scale(resid, final_scale.clone()),
-            };
-            let sum = log_sum_exp(logits.clone());
-            let (top, token) = logits.clone().max_dim_with_indices(1);
-            let answer = logits.clone().narrow(1, answer.first() as usize, 1);
-            top_tokens.extend(candidates(&logits, &sum, self.n_top));
-            let rank =
-                logits.greater(answer.clone().expand([n_pos, d_vocab])).int().sum_dim(1).float();
-            let readings =
-                vec![token.float(), (top - sum.clone()).exp(), (answer - sum).exp(), rank];
-            let values: Vec<f32> = Tensor::cat(readings, 1).into_data().iter::<f32>().collect();
-            cells.extend(values.as_chunks::<4>().0.iter().map(
-                |&[token, top_prob, answer_prob, rank]| LensCell {
-                    top_token: token as u32,
-                    top_prob,
-                    answer_prob,
-                    answer_rank: rank as u32,
-                },
-            ));
+            let states = run.cache.stream(Site::ResidPost(layer));
+            // The logits of all tokens at once would take much memory.
+            for first in (0..n_pos).step_by(N_AT_ONCE) {
+                let n = N_AT_ONCE.min(n_pos - first);
+                let resid = states.clone().narrow(0, first, n);
+                let logits = match self.scale {
+                    LensScale::Own => model.unembed(resid),
+                    LensScale::Final => {
+                        let scale = final_scale.clone().narrow(0, first, n);
+                        model.unembed_at_scale(resid, scale)
+                    }
+                };
+                let sum = log_sum_exp(logits.clone());
+                let (top, token) = logits.clone().max_dim_with_indices(1);
+                let answer = logits.clone().narrow(1, answer.first() as usize, 1);
+                top_tokens.extend(candidates(&logits, &sum, self.n_top));
+                let rank =
+                    logits.greater(answer.clone().expand([n, d_vocab])).int().sum_dim(1).float();
+                let readings =
+                    vec![token.float(), (top - sum.clone()).exp(), (answer - sum).exp(), rank];
+                let values = Tensor::cat(readings, 1).into_data();
+                let values: Vec<f32> = values.iter::<f32>().collect();
+                cells.extend(values.as_chunks::<4>().0.iter().map(
+                    |&[token, top_prob, answer_prob, rank]| LensCell {
+                        top_token: token as u32,
+                        top_prob,
+                        answer_prob,
+                        answer_rank: rank as u32,
+                    },
+                ));
+            }
         }
         Ok(LogitLens {
             spec: *self,
@@ -109,6 +125,13 @@ impl Method for Spec {
             cells: Grid::new(n_pos, cells),
             top: Grid::new(n_pos, top_tokens),
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let states = in_all_layers(sizes.config, Site::ResidPost);
+        let n_rows = N_AT_ONCE.min(sizes.n_pos);
+        let logits = floats(LOGITS_AT_ONCE * n_rows * sizes.config.d_vocab);
+        sizes.pass(&states).max(sizes.kept(&states, 1) + logits)
     }
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError, Lab};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{ActivationCache, LogitDirection, Run, Transformer};
+use crate::model::{ActivationCache, BatchRow, Donors, LogitDirection, Request, Run, Transformer};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -26,7 +26,8 @@ pub(in crate::analysis) struct LogitSplit<'a> {
 }
 
 impl<'a> LogitSplit<'a> {
-    /// Runs the model, and keeps the sites that `in_layer` names in each layer.
+    /// Runs the model, and keeps the sites that `in_layer` names in each layer; of attention weights those of
+    /// the last token alone.
     pub fn new(
         &Lab { model, prompt, ctx }: &Lab<'a>,
         in_layer: impl Fn(usize) -> Vec<Site>,
@@ -36,7 +37,17 @@ impl<'a> LogitSplit<'a> {
         let mut capture: SiteSet = (0..n_layers).flat_map(in_layer).collect();
         capture.extend([Site::Embed, Site::PosEmbed, Site::ResidPost(n_layers - 1)]);
         ctx.task.checkpoint(Progress { done: 0, total: n_layers as u64 + 1 })?;
-        let run = model.run_clean(&prompt.ids, &capture);
+        let request = Request {
+            rows: &[BatchRow::new(&prompt.ids, &[])],
+            donors: &Donors::new(),
+            capture: &capture,
+            past: None,
+            n_read: 1,
+        };
+        let run = model.run_by_layer(&request, &mut |_, cache| {
+            cache.keep_last_queries();
+            ctx.check_cancelled(model)
+        })?;
         let direction = asked.direction(model, &run.cache);
         let logit = asked.logit(model, &run);
         let has_positions = model.config.has(Site::PosEmbed);

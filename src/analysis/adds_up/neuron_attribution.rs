@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::logit_split::{LogitSplit, at_end};
 use crate::analysis::largest::largest_by_size;
-use crate::analysis::{AnalysisError, Lab, Method, PromptOf};
+use crate::analysis::{AnalysisError, Lab, Method, PromptOf, Sizes};
 use crate::intervention::Site;
 use crate::model::{ActivationCache, LogitDirection, Transformer};
 use crate::tokens::TokenizedPrompt;
@@ -130,6 +130,11 @@ impl Method for Spec {
             unembed_bias: direction.constant,
             logit: split.logit,
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let of = |it| [Site::AttnOut(it), Site::MlpPost(it), Site::MlpMapped(it)];
+        sizes.pass(&(0..sizes.config.n_layers).flat_map(of).collect())
     }
 }
 

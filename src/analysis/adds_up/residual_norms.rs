@@ -6,8 +6,9 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::memory::in_all_layers;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs, PromptOf};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs, PromptOf, Sizes};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
@@ -88,5 +89,14 @@ impl Method for Spec {
             mlp_out,
             resid_post,
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let of = |it| [Site::ResidPre(it), Site::AttnOut(it), Site::ResidMid(it), Site::MlpOut(it)];
+        let mut kept: SiteSet = (0..sizes.config.n_layers).flat_map(of).collect();
+        kept.extend([Site::Embed, Site::PosEmbed, Site::ResidPost(sizes.config.n_layers - 1)]);
+        // All states of one kind are put together, and squared.
+        let of_kind = sizes.kept(&in_all_layers(sizes.config, Site::ResidPost), 1);
+        sizes.pass(&kept).max(sizes.kept(&kept, 1) + 2 * of_kind)
     }
 }

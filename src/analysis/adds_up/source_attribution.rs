@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::logit_split::LogitSplit;
-use crate::analysis::{AnalysisError, Lab, Method, PromptOf};
+use crate::analysis::{AnalysisError, Lab, Method, PromptOf, Sizes};
 use crate::intervention::Site;
 use crate::tokens::TokenizedPrompt;
 
@@ -94,7 +94,7 @@ impl Method for Spec {
             // [head, source]
             let into = model.norm_after_attention(layer, cache).direction_at(last, direction);
             let read = model.read_heads(layer, v, &into).transpose();
-            let pattern = cache.get(Site::Pattern(layer)).clone().narrow(1, last, 1);
+            let pattern = cache.get(Site::Pattern(layer)).clone();
             let weighted = read * pattern.reshape([n_heads, n_pos]);
             values.extend(weighted.into_data().iter::<f32>());
             others += split.part(Site::MlpOut(layer));
@@ -108,5 +108,10 @@ impl Method for Spec {
             unembed_bias: direction.constant,
             logit: split.logit,
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let sites = |it| [Site::V(it), Site::AttnMapped(it), Site::MlpOut(it)];
+        sizes.pass_by_steps(&(0..sizes.config.n_layers).flat_map(sites).collect())
     }
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::logit_split::LogitSplit;
 use crate::analysis::error::index_below;
 use crate::analysis::logit_attribution::{Component, Parts, in_layer};
-use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf, Sizes};
 use crate::intervention::Site;
 use crate::model::{ActivationCache, LogitDirection, Transformer};
 use crate::tokens::TokenizedPrompt;
@@ -103,9 +103,9 @@ impl Method for Spec {
         };
         let values = values.into_data().iter::<f32>().collect();
         let at_last = |site: Site| {
-            let activation = run.cache.get(site).clone().narrow(1, n_pos - 1, 1);
-            let [_, _, n_heads, width] = activation.dims();
-            activation.reshape([n_heads, width])
+            let activation = run.cache.get(site).clone();
+            let [_, n_kept, n_heads, width] = activation.dims();
+            activation.narrow(1, n_kept - 1, 1).reshape([n_heads, width])
         };
         let pattern = at_last(Site::Pattern(layer)).narrow(0, head, 1);
         let (heads, _) = model.project_heads(layer, at_last(Site::Z(layer)), &direction);
@@ -117,6 +117,11 @@ impl Method for Spec {
             pattern: pattern.into_data().iter::<f32>().collect(),
             logit: heads[head],
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let below = (0..self.layer).flat_map(|it| in_layer(self.by, it)).collect();
+        sizes.pass_by_steps(&below)
     }
 }
 

@@ -20,10 +20,11 @@ use serde::{Deserialize, Serialize};
 
 use self::descent::{descend, dot, forward, norm};
 use crate::analysis::error::{at_least_one, index_below};
+use crate::analysis::memory::floats;
 use crate::analysis::reach;
-use crate::analysis::sweep::check_ids;
+use crate::analysis::sweep::{check_ids, rows_at_once};
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs, PromptOf,
+    AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs, PromptOf, Sizes,
 };
 use crate::intervention::{Site, SiteSet};
 use crate::model::{SecondMoment, Transformer};
@@ -187,6 +188,18 @@ impl Method for Spec {
         let edited = update.apply(model);
         found.told = reach::told(&self.asked, lab, &|_| Ok(edited.clone()))?;
         Ok(RankOneEdit { steps, update: Some(update), ..found })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let longest = self.contexts.iter().map(|it| it.ids.len()).max().unwrap_or(0);
+        let n_pos = longest + self.target.ids.len().saturating_sub(1);
+        let (config, sizes) = (sizes.config, sizes.with_n_pos(n_pos));
+        let n_rows = rows_at_once(config, sizes.n_pos).min(self.contexts.len()) as u64;
+        let wanted = SiteSet::from([config.mlp_mapped(self.layer)]);
+        let back = descent::sites_back_to(config, self.layer);
+        // The matrix that is changed, and its change.
+        let matrix = floats(2 * config.d_model * config.d_mlp);
+        sizes.there_and_back(&SiteSet::new(), &back, &wanted).saturating_mul(n_rows) + matrix
     }
 
     fn edit(&self) -> Option<ModelEdit> {

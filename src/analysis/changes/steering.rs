@@ -14,7 +14,7 @@ use crate::analysis::prediction::{self, Prediction};
 use crate::analysis::reach::{self, Asked, Told};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, Lab, Method, ModelEdit, Positions, PromptOf, donors,
+    AnalysisCtx, AnalysisError, Lab, Method, ModelEdit, Positions, PromptOf, Sizes, donors,
 };
 use crate::intervention::{Site, SiteSet, Span};
 use crate::model::Transformer;
@@ -158,6 +158,10 @@ impl Method for Spec {
                 steered(model, prompt, (self.layer, &self.positions, &added))
             })?,
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        sizes.pass(&SiteSet::from([Site::ResidPost(self.layer)]))
     }
 
     fn has_other_prompts(&self) -> bool {

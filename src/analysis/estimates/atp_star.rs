@@ -20,15 +20,15 @@ use serde::{Deserialize, Serialize};
 
 use super::contrast::{Contrast, ContrastedRuns, CorruptedRuns};
 use crate::analysis::attribution_patching::BasePoint;
-use crate::analysis::objective::{Passes, objective, slope};
+use crate::analysis::memory::in_all_layers;
+use crate::analysis::objective::{Passes, Way, objective, slope};
 use crate::analysis::sweep::Asked;
 use crate::analysis::{
     AnalysisError, AnalysisResult, Correlation, Grid, Lab, Measurement, Method, Metric, PromptOf,
+    Sizes,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{
-    ActivationCache, Backward, Donors, Dropped, ModelConfig, Reference, Transformer,
-};
+use crate::model::{ActivationCache, Donors, Dropped, ModelConfig, Reference, Transformer};
 use crate::tokens::TokenizedPrompt;
 
 use of_layer::{Extent, estimates};
@@ -179,6 +179,10 @@ impl AtpStar {
     }
 }
 
+/// How many arrays of the size of a layer's gradients at attention weights are there at once while their
+/// effects are computed.
+const GRADIENT_TERMS: usize = 5;
+
 impl Method for Spec {
     type Found = AtpStar;
     const NAME: &'static str = "AtP*";
@@ -197,10 +201,9 @@ impl Method for Spec {
         let n_steps = (2 + n_runs) * n_layers;
         let (first_pos, n_verified) = (contrast.first_pos, self.n_verified);
         let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, n_verified);
-        let capture = &sites | &Backward::sites(&model.config);
-        let clean = passes.clean(&capture)?;
-        let mut wanted = Node::sites(&model.config);
-        wanted.extend((0..n_layers).map(Site::Pattern));
+        let patterns: SiteSet = (0..n_layers).map(Site::Pattern).collect();
+        let clean = passes.clean(&(&sites | &patterns), Way::ForthAndBack)?;
+        let wanted = &Node::sites(&model.config) | &patterns;
         let gradients = passes.back(&clean.run, &wanted, Dropped::EachLayer)?;
 
         let extent = Extent { first_pos: contrast.first_pos, n_pos: prompt.n_pos(), n_layers };
@@ -210,7 +213,7 @@ impl Method for Spec {
         let n_rows = passes.n_rows();
         for start in (0..n_runs).step_by(n_rows) {
             let rows = contrast.rows(start..(start + n_rows).min(n_runs));
-            let run = passes.forward(&rows, &Donors::new(), &sites)?;
+            let run = passes.forward(&rows, &Donors::new(), &sites, Way::Forth)?;
             corrupted.extend(clean.read(&run)?);
             for layer in 0..n_layers {
                 let caches = [&clean.run.cache, &run.cache, &gradients];
@@ -243,6 +246,24 @@ impl Method for Spec {
             result.agreement = Some([against(|it| it.fixed), against(|it| it.plain)]);
         }
         Ok(result)
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let Sizes { config, .. } = *sizes;
+        let n_layers = config.n_layers;
+        let nodes = Node::sites(config);
+        let mut sites = nodes.clone();
+        sites.extend((0..n_layers).flat_map(|layer| config.product_sites(layer)));
+        let patterns = in_all_layers(config, Site::Pattern);
+        // A row of gradients for each later layer that is dropped, and one for none.
+        let n_dropped = n_layers * (n_layers + 1) / 2;
+        let of_layer = sizes.kept(&(&nodes | &patterns), 1) / n_layers as u64;
+        let n_runs = if self.n_verified > 0 { self.contrast.n_runs() } else { 1 };
+        sizes.kept(&(&sites | &patterns), 1)
+            + of_layer.saturating_mul(n_dropped as u64)
+            + sizes.kept(&sites, n_runs)
+            + sizes.pattern().saturating_mul((GRADIENT_TERMS * n_layers) as u64)
+            + sizes.pass_by_steps(&SiteSet::new())
     }
 
     fn has_other_prompts(&self) -> bool {

@@ -25,10 +25,11 @@ use self::single_effects::{Overlaps, SingleEffects, first_order};
 use crate::analysis::causal_trace::{self, CausalTrace, Corrupted, Map};
 use crate::analysis::corruption::Drawn;
 use crate::analysis::largest::largest_by_size;
-use crate::analysis::objective::{Passes, objective, slope};
+use crate::analysis::memory::{SweepSize, floats, in_all_layers};
+use crate::analysis::objective::{Passes, Way, objective, slope};
 use crate::analysis::sweep::{Asked, row};
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, PromptOf,
+    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, PromptOf, Sizes,
 };
 use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
 use crate::model::{Backward, Donors, Dropped, Reference, Run};
@@ -194,10 +195,8 @@ impl Method for Spec {
         let sites: SiteSet = (0..n_layers)
             .flat_map(|layer| [self.trace.component.site(layer), Site::Z(layer)])
             .collect();
-        let capture_for = |is_base: bool| {
-            let more = if is_base { Backward::sites(&model.config) } else { SiteSet::new() };
-            &sites | &more
-        };
+        let way_for =
+            |run: BasePoint| if run == self.base { Way::ForthAndBack } else { Way::Forth };
         let n_back = match self.base {
             BasePoint::Corrupted => n_samples,
             BasePoint::Clean => 1,
@@ -209,8 +208,7 @@ impl Method for Spec {
         let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, n_verified);
 
         let none = Donors::new();
-        let capture = capture_for(self.base == BasePoint::Clean);
-        let clean = passes.clean(&capture)?;
+        let clean = passes.clean(&sites, way_for(BasePoint::Clean))?;
         let back = |passes: &mut Passes<'_>, run: &Run| -> Result<_, AnalysisError> {
             let gradients = passes.back(run, &wanted, Dropped::NoLayer)?;
             let off = overlaps.through_held(passes, run, &gradients)?;
@@ -229,14 +227,13 @@ impl Method for Spec {
             overlaps: &overlaps,
             draws: Vec::new(),
         };
-        let capture = capture_for(self.base == BasePoint::Corrupted);
         let n_rows = passes.n_rows();
         for start in (0..n_samples).step_by(n_rows) {
             let samples = start..(start + n_rows).min(n_samples);
             let conditions: Vec<Condition> =
                 edits[samples].iter().map(|edit| vec![edit.clone()]).collect();
             let rows: Vec<_> = conditions.iter().map(|it| row(&asked, it)).collect();
-            let run = passes.forward(&rows, &none, &capture)?;
+            let run = passes.forward(&rows, &none, &sites, way_for(BasePoint::Corrupted))?;
             let measured = clean.read(&run)?;
             let own_gradients;
             let (gradients, slopes): (_, Vec<f32>) = if let Some(gradients) = &clean_gradients {
@@ -272,6 +269,26 @@ impl Method for Spec {
             result.verified = verify(&passes, &result, &edits, clean.reference, &donors)?;
         }
         Ok(result)
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let Sizes { config, .. } = *sizes;
+        let mut sites = in_all_layers(config, Site::Z);
+        sites.extend((0..config.n_layers).map(|layer| self.trace.component.site(layer)));
+        let overlaps = Overlaps::of(self, config.n_layers);
+        let wanted = &sites | &overlaps.sites(config);
+        let n_verified = self.n_verified * self.trace.n_samples;
+        let sweep = SweepSize {
+            n_conditions: n_verified as u64,
+            n_abreast: n_verified,
+            ..self.trace.sweep_size(sizes)
+        };
+        let verified = if self.n_verified > 0 { sizes.sweep(&sweep) } else { 0 };
+        let n_values = config.n_layers * (1 + config.n_heads) + overlaps.n_values();
+        let effects = floats(sizes.n_pos * n_values * (1 + self.trace.n_samples));
+        // One of the two runs goes back, the other is kept beside it.
+        let estimated = sizes.there_and_back(&sites, &Backward::sites(config), &wanted);
+        sizes.kept(&sites, 1) + estimated.max(verified) + effects
     }
 
     fn is_short(&self) -> bool {

@@ -24,11 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use super::contrast::{Contrast, ContrastedRuns, CorruptedRuns};
 use crate::analysis::error::at_least_one;
-use crate::analysis::objective::{CleanRun, Passes, objective, slope};
+use crate::analysis::memory::floats;
+use crate::analysis::objective::{CleanRun, Passes, Way, objective, slope};
 use crate::analysis::sweep::{Asked, row};
 use crate::analysis::{
     AnalysisError, AnalysisResult, Correlation, Grid, HeadInput, Lab, Measurement, Method, Metric,
-    PromptOf, Receiver, Sender,
+    PromptOf, Receiver, Sender, Sizes,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
@@ -142,11 +143,11 @@ impl Method for Spec {
         let (first_pos, n_verified) = (contrast.first_pos, self.n_verified);
         let n_steps_of_all = n_passes * n_layers;
         let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps_of_all, n_verified);
-        let mut capture = DirectPaths::sites(n_layers);
-        if self.base == EdgeBase::Clean {
-            capture.extend(Backward::sites(&model.config));
-        }
-        let clean = passes.clean(&capture)?;
+        let way = match self.base {
+            EdgeBase::Clean => Way::ForthAndBack,
+            EdgeBase::Between { .. } => Way::Forth,
+        };
+        let clean = passes.clean(&DirectPaths::sites(n_layers), way)?;
 
         let mut written: SiteSet =
             (0..n_layers).flat_map(|it| [Site::Z(it), Site::MlpOut(it)]).collect();
@@ -154,7 +155,8 @@ impl Method for Spec {
         let mut corrupted = Vec::new();
         let mut caches = Vec::new();
         for nth in 0..n_runs {
-            let run = passes.forward(&contrast.rows(nth..nth + 1), &Donors::new(), &written)?;
+            let rows = contrast.rows(nth..nth + 1);
+            let run = passes.forward(&rows, &Donors::new(), &written, Way::Forth)?;
             corrupted.extend(clean.read(&run)?);
             caches.push(run.cache);
         }
@@ -162,17 +164,17 @@ impl Method for Spec {
         let mut scores = Scores::new(&model.config);
         match self.base {
             EdgeBase::Clean => {
-                let changes =
-                    caches.iter().map(|it| changes(model, &clean.run.cache, it, first_pos));
                 let slopes = [slope(&clean.measured, self.metric)];
-                if let Some(sum) = changes.reduce(|sum, it| sum + it) {
-                    scores.add(&mut passes, &clean.run, &sum, &slopes)?;
-                }
+                let of_all = |at: Range<usize>| {
+                    let of = |it| changes(model, &clean.run.cache, it, at.clone());
+                    caches.iter().map(of).reduce(|sum, it| sum + it)
+                };
+                scores.add(&mut passes, &clean.run, &of_all, &slopes)?;
             }
             EdgeBase::Between { n_steps } => {
                 let n_rows = passes.n_rows();
                 for cache in &caches {
-                    let changes = changes(model, &clean.run.cache, cache, first_pos);
+                    let of = |at| Some(changes(model, &clean.run.cache, cache, at));
                     for start in (0..n_steps).step_by(n_rows) {
                         let steps = start..(start + n_rows).min(n_steps);
                         let ends = [cache, &clean.run.cache];
@@ -180,7 +182,7 @@ impl Method for Spec {
                         let measured = clean.read(&run)?;
                         let slopes: Vec<f32> =
                             measured.iter().map(|it| slope(it, self.metric)).collect();
-                        scores.add(&mut passes, &run, &changes, &slopes)?;
+                        scores.add(&mut passes, &run, &of, &slopes)?;
                     }
                 }
             }
@@ -209,6 +211,23 @@ impl Method for Spec {
         Ok(result)
     }
 
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let Sizes { config, .. } = *sizes;
+        let n_layers = config.n_layers;
+        let mut written: SiteSet =
+            (0..n_layers).flat_map(|it| [Site::Z(it), Site::MlpOut(it)]).collect();
+        written.insert(Site::Embed);
+        let in_layer = |it| [Site::Q(it), Site::K(it), Site::V(it), Site::Ln2Normalized(it)];
+        let wanted = (0..n_layers).flat_map(in_layer).collect();
+        let n_senders = 1 + n_layers * (config.n_heads + 1);
+        let n_at_once = n_positions_at_once(config).min(sizes.n_pos);
+        // Of one run as they are put together, and the sum over runs.
+        let changes = floats(2 * n_senders * n_at_once * config.d_model);
+        sizes.kept(&written, self.contrast.n_runs())
+            + changes
+            + sizes.there_and_back(&DirectPaths::sites(n_layers), &Backward::sites(config), &wanted)
+    }
+
     fn has_other_prompts(&self) -> bool {
         self.contrast.is_prompt()
     }
@@ -218,18 +237,18 @@ impl Method for Spec {
     }
 }
 
-/// The change of what each sender writes, in the order of [`Sender::all`], at positions from
-/// `first_pos` on. `[sender, pos * d_model]`
+/// The change of what each sender writes, in the order of [`Sender::all`], at some positions.
+/// `[sender, pos * d_model]`
 fn changes(
     model: &Transformer,
     clean: &ActivationCache,
     corrupted: &ActivationCache,
-    first_pos: usize,
+    positions: Range<usize>,
 ) -> Tensor<2> {
+    let (first_pos, n_pos) = (positions.start, positions.len());
     let change = |site: Site| {
         let change = corrupted.get(site).clone() - clean.get(site).clone();
-        let [_, n_all, n_heads, width] = change.dims();
-        let n_pos = n_all - first_pos;
+        let [_, _, n_heads, width] = change.dims();
         change.narrow(1, first_pos, n_pos).reshape([n_pos, n_heads, width])
     };
     let flat = |x: Tensor<3>| {
@@ -270,7 +289,18 @@ fn between(
         })
         .collect();
     let rows: Vec<BatchRow<'_>> = conditions.iter().map(|it| row(passes.asked, it)).collect();
-    passes.forward(&rows, &donors, &Backward::sites(&passes.lab.model.config))
+    // What readers are gone back through to.
+    let config = &passes.lab.model.config;
+    let capture = (0..config.n_layers).map(|layer| config.mlp_reads(layer)).collect();
+    passes.forward(&rows, &donors, &capture, Way::ForthAndBack)
+}
+
+/// At how many positions the changes of all senders are there at once: they take far more than what they
+/// are computed from.
+fn n_positions_at_once(config: &ModelConfig) -> usize {
+    const BYTES: usize = 256 << 20;
+    let n_senders = Sender::all(config.n_layers, config.n_heads).count();
+    (BYTES / (n_senders * config.d_model * size_of::<f32>())).max(1)
 }
 
 /// The scores of all edges, summed over runs: about as many numbers as one layer's weights.
@@ -310,12 +340,13 @@ impl Scores {
         Self { n_heads, n_kv_heads, blocks }
     }
 
-    /// Adds the scores from a run's gradients, whose rows are weighted by their slopes.
+    /// Adds the scores from a run's gradients, whose rows are weighted by their slopes. `changes` gives
+    /// those of the senders at some positions, `[sender, pos * d_model]`.
     fn add(
         &mut self,
         passes: &mut Passes<'_>,
         run: &Run,
-        changes: &Tensor<2>,
+        changes: &dyn Fn(Range<usize>) -> Option<Tensor<2>>,
         slopes: &[f32],
     ) -> Result<(), AnalysisError> {
         let (Lab { model, ctx, .. }, first_pos) = (passes.lab, passes.first_pos);
@@ -325,28 +356,36 @@ impl Scores {
         wanted.insert(Site::ResidPost(n_layers - 1));
         let gradients = passes.back(run, &wanted, Dropped::NoLayer)?;
 
-        let slopes = Tensor::<1>::from_floats(slopes, &changes.device());
-        let slopes = slopes.reshape([1, -1, 1, 1]);
-        // `[reader, batch, pos, d_model]`
-        let mut add = |nth: usize, gradient: Tensor<4>| -> Result<(), Cancelled> {
-            let [n_readers, _, n_pos, d_model] = gradient.dims();
-            let gradient = (gradient * slopes.clone()).sum_dim(1);
-            let gradient = gradient.reshape([n_readers, n_pos * d_model]);
-            let block = &mut self.blocks[nth];
-            let changes = changes.clone().narrow(0, 0, block.n_senders);
-            let found = changes.matmul(gradient.transpose()).into_data();
-            for (sum, value) in block.values.iter_mut().zip(found.iter::<f32>()) {
-                *sum += f64::from(value);
+        let slopes = Tensor::<1>::from_floats(slopes, &model.device()).reshape([1, -1, 1, 1]);
+        let all = first_pos..passes.asked.ids.len();
+        let n_at_once = n_positions_at_once(&model.config);
+        for start in all.clone().step_by(n_at_once) {
+            let here = start..(start + n_at_once).min(all.end);
+            let Some(changes) = changes(here.clone()) else { break };
+            let gradients = gradients.at_positions(start - first_pos..here.end - first_pos);
+            // `[reader, batch, pos, d_model]`
+            let mut add = |nth: usize, gradient: Tensor<4>| -> Result<(), Cancelled> {
+                let [n_readers, _, n_pos, d_model] = gradient.dims();
+                let gradient = (gradient * slopes.clone()).sum_dim(1);
+                let gradient = gradient.reshape([n_readers, n_pos * d_model]);
+                let block = &mut self.blocks[nth];
+                let changes = changes.clone().narrow(0, 0, block.n_senders);
+                let found = changes.matmul(gradient.transpose()).into_data();
+                for (sum, value) in block.values.iter_mut().zip(found.iter::<f32>()) {
+                    *sum += f64::from(value);
+                }
+                if ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+            };
+            for layer in 0..n_layers {
+                let of_heads = model.head_input_gradients(layer, &run.cache, &gradients, start);
+                add(2 * layer, of_heads)?;
+                let of_mlp = model.mlp_input_gradient(layer, &run.cache, &gradients, start);
+                add(2 * layer + 1, of_mlp)?;
             }
-            if ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
-        };
-        for layer in 0..n_layers {
-            add(2 * layer, model.head_input_gradients(layer, &run.cache, &gradients, first_pos))?;
-            add(2 * layer + 1, model.mlp_input_gradient(layer, &run.cache, &gradients, first_pos))?;
+            let end = gradients.get(Site::ResidPost(n_layers - 1)).clone();
+            let [batch, n_pos, _, d_model] = end.dims();
+            add(2 * n_layers, end.reshape([1, batch, n_pos, d_model]))?;
         }
-        let end = gradients.get(Site::ResidPost(n_layers - 1)).clone();
-        let [batch, n_pos, _, d_model] = end.dims();
-        add(2 * n_layers, end.reshape([1, batch, n_pos, d_model]))?;
         Ok(())
     }
 

@@ -55,6 +55,13 @@ pub(in crate::analysis) struct Passes<'a> {
     pub progress: Progress,
 }
 
+/// Whether gradients are taken at a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::analysis) enum Way {
+    Forth,
+    ForthAndBack,
+}
+
 /// The clean run, which other runs are compared with.
 pub(in crate::analysis) struct CleanRun<'a> {
     lab: Lab<'a>,
@@ -92,8 +99,10 @@ impl<'a> Passes<'a> {
     }
 
     /// Does the clean run, and keeps `capture`.
-    pub fn clean(&mut self, capture: &SiteSet) -> Result<CleanRun<'a>, AnalysisError> {
-        let run = self.forward(&[row(self.asked, &Vec::new())], &Donors::new(), capture)?;
+    pub fn clean(&mut self, capture: &SiteSet, way: Way) -> Result<CleanRun<'a>, AnalysisError> {
+        let no_change = Condition::new();
+        let rows = [row(self.asked, &no_change)];
+        let run = self.forward(&rows, &Donors::new(), capture, way)?;
         let reference = Reference::of(&run.logits);
         let Lab { model, prompt, .. } = self.lab;
         let measured = Measurement::read(model, &run.logits, prompt, Some(&reference))?[0];
@@ -105,12 +114,20 @@ impl<'a> Passes<'a> {
         rows: &[BatchRow<'_>],
         donors: &Donors,
         capture: &SiteSet,
+        way: Way,
     ) -> Result<Run, AnalysisError> {
         let n_read = self.asked.n_read;
         let request = Request { rows, donors, capture, past: None, n_read };
         let cost = rows.iter().map(|row| row.ids.len() as u64).sum();
         let (lab, progress) = (self.lab, &mut self.progress);
-        Ok(lab.model.run(&request, &mut |_| step_when_done(&lab, progress, cost))?)
+        let after_layer = &mut |_| step_when_done(&lab, progress, cost);
+        Ok(match way {
+            Way::Forth => lab.model.run(&request, after_layer)?,
+            Way::ForthAndBack => {
+                let sites = Backward::sites(&lab.model.config);
+                lab.model.run_to_go_back(&request, &sites, after_layer)?
+            }
+        })
     }
 
     /// The gradients at `wanted` for a run.

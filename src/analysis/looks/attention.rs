@@ -5,15 +5,18 @@
 //! vectors that are moved; Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers",
 //! follow attention through all layers below.
 
+use std::iter::repeat_n;
 use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::index_below;
+use crate::analysis::layer_by_layer::each_layer;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf};
+use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf, Sizes};
 use crate::intervention::{Site, SiteSet};
+use crate::model::{ActivationCache, Transformer};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -109,38 +112,41 @@ impl Method for Spec {
         if matches!(self.weighting, Weighting::ValueWeighted | Weighting::NormBased) {
             capture.extend(looked_at.clone().flat_map(|it| [Site::V(it), Site::AttnMapped(it)]));
         }
-        let run = model.run_clean(&prompt.ids, &capture);
-        ctx.task.checkpoint(Progress { done: 1, total: 1 })?;
-        let patterns = looked_at.map(|layer| run.cache.activation(Site::Pattern(layer)).values);
         let (n_pos, size) = (prompt.n_pos(), prompt.n_pos().pow(2));
-        let result = |n_heads: usize, weights: Vec<f32>| {
-            Attention::from_weights(self.clone(), prompt.clone(), n_heads, weights)
-        };
-        if self.weighting == Weighting::Rollout {
-            let weights = rollout(patterns, n_heads, n_pos);
-            return Ok(result(1, weights[self.layers.start * size..].to_vec()));
-        }
-        let heads = self.heads(n_heads);
-        let mut weights = Vec::with_capacity(self.layers.len() * heads.len() * size);
-        for (layer, mut pattern) in self.layers.clone().zip(patterns) {
-            if self.weighting != Weighting::Pattern {
-                let v = model.for_queries(run.cache.get(Site::V(layer)).clone());
-                let v = v.reshape([n_pos, n_heads, model.config.d_head()]);
-                let moved = match self.weighting {
-                    Weighting::NormBased => {
-                        let after = model.norm_after_attention(layer, &run.cache);
-                        pattern = after.divide_queries(pattern);
-                        after.unscaled(model.head_results(layer, v))
-                    }
-                    _ => v.swap_dims(0, 1),
-                };
-                let norms = (moved.clone() * moved).sum_dim(2).sqrt();
-                let norms: Vec<f32> = norms.into_data().iter::<f32>().collect();
-                pattern = weighted_by_key(pattern, &norms, n_pos);
+        let of_heads = self.heads(n_heads);
+        let n_maps = if self.weighting == Weighting::Rollout { 1 } else { of_heads.len() };
+        // The maps of all layers are the most that this takes, so they are there once.
+        let mut weights: Arc<[f32]> = repeat_n(0.0, self.layers.len() * n_maps * size).collect();
+        let maps = Arc::get_mut(&mut weights).expect("nobody else has them yet");
+        let mut maps = maps.chunks_mut((n_maps * size).max(1));
+        let mut rollout = Rollout::new(n_pos);
+        each_layer(lab, &prompt.ids, &capture, &mut |layer, cache| {
+            if !looked_at.contains(&layer) {
+                return;
             }
-            weights.extend_from_slice(&pattern[heads.start * size..heads.end * size]);
-        }
-        Ok(result(n_heads, weights))
+            let pattern = cache.activation(Site::Pattern(layer)).values;
+            let (found, first) = if self.weighting == Weighting::Rollout {
+                (rollout.advance(&pattern, n_heads), 0)
+            } else {
+                (self.weighted(model, cache, layer, pattern), of_heads.start)
+            };
+            if self.layers.contains(&layer) {
+                let found = &found[first * size..(first + n_maps) * size];
+                maps.next().expect("there is room for each layer").copy_from_slice(found);
+            }
+        })?;
+        ctx.task.checkpoint(Progress { done: 1, total: 1 })?;
+        let n_heads = if self.weighting == Weighting::Rollout { 1 } else { n_heads };
+        Ok(Attention { spec: self.clone(), prompt: prompt.clone(), n_heads, weights })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let n_heads = sizes.config.n_heads;
+        let n_maps =
+            if self.weighting == Weighting::Rollout { 1 } else { self.heads(n_heads).len() };
+        let maps = (self.layers.len() * n_maps) as u64 * (sizes.pattern() / n_heads as u64);
+        // The maps of all layers, and one layer's as it is read.
+        maps.saturating_add(sizes.pass_by_steps(&SiteSet::from([Site::Pattern(0)])))
     }
 }
 
@@ -155,13 +161,24 @@ fn weighted_by_key(mut pattern: Vec<f32>, sizes: &[f32], n_pos: usize) -> Vec<f3
     pattern
 }
 
-/// The attention rollout after each layer. `[layer, query, key]`
-fn rollout(patterns: impl Iterator<Item = Vec<f32>>, n_heads: usize, n_pos: usize) -> Vec<f32> {
-    let square = n_pos * n_pos;
-    let mut all = Vec::new();
-    let mut so_far: Vec<f64> =
-        (0..square).map(|at| if at / n_pos == at % n_pos { 1.0 } else { 0.0 }).collect();
-    for pattern in patterns {
+/// Attention rollout, layer by layer.
+struct Rollout {
+    n_pos: usize,
+
+    /// The product over the layers so far. `[query, key]`
+    so_far: Vec<f64>,
+}
+
+impl Rollout {
+    fn new(n_pos: usize) -> Self {
+        let is_own = |at: usize| if at / n_pos == at % n_pos { 1.0 } else { 0.0 };
+        Self { n_pos, so_far: (0..n_pos * n_pos).map(is_own).collect() }
+    }
+
+    /// The rollout after one more layer, whose pattern is `[head, query, key]`. `[query, key]`
+    fn advance(&mut self, pattern: &[f32], n_heads: usize) -> Vec<f32> {
+        let n_pos = self.n_pos;
+        let square = n_pos * n_pos;
         let mut next = vec![0.0; square];
         for query in 0..n_pos {
             for key in 0..=query {
@@ -170,20 +187,46 @@ fn rollout(patterns: impl Iterator<Item = Vec<f32>>, n_heads: usize, n_pos: usiz
                 let mean = of_heads.sum::<f64>() / n_heads as f64;
                 let weight = 0.5 * (mean + if query == key { 1.0 } else { 0.0 });
                 let row = &mut next[query * n_pos..(query + 1) * n_pos];
-                let below = &so_far[key * n_pos..(key + 1) * n_pos];
+                let below = &self.so_far[key * n_pos..(key + 1) * n_pos];
                 row.iter_mut().zip(below).for_each(|(sum, it)| *sum += weight * it);
             }
         }
-        all.extend(next.iter().map(|it| *it as f32));
-        so_far = next;
+        self.so_far = next;
+        self.so_far.iter().map(|it| *it as f32).collect()
     }
-    all
 }
 
 impl Spec {
     /// A spec for the patterns of every head of some layers.
     pub fn all_heads(layers: Range<usize>) -> Self {
         Self { layers, head: None, weighting: Weighting::Pattern }
+    }
+
+    /// A layer's pattern as it is weighted. `[head, query, key]`, both
+    fn weighted(
+        &self,
+        model: &Transformer,
+        cache: &ActivationCache,
+        layer: usize,
+        mut pattern: Vec<f32>,
+    ) -> Vec<f32> {
+        if self.weighting == Weighting::Pattern {
+            return pattern;
+        }
+        let v = model.for_queries(cache.get(Site::V(layer)).clone());
+        let [_, n_pos, n_heads, d_head] = v.dims();
+        let v = v.reshape([n_pos, n_heads, d_head]);
+        let moved = match self.weighting {
+            Weighting::NormBased => {
+                let after = model.norm_after_attention(layer, cache);
+                pattern = after.divide_queries(pattern);
+                after.unscaled(model.head_results(layer, v))
+            }
+            _ => v.swap_dims(0, 1),
+        };
+        let norms = (moved.clone() * moved).sum_dim(2).sqrt();
+        let norms: Vec<f32> = norms.into_data().iter::<f32>().collect();
+        weighted_by_key(pattern, &norms, n_pos)
     }
 
     fn heads(&self, n_heads: usize) -> Range<usize> {

@@ -13,11 +13,12 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::at_least_one;
+use crate::analysis::layer_by_layer::each_layer;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs, PromptOf};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs, PromptOf, Sizes};
 use crate::intervention::{Site, SiteSet};
 use crate::model::Transformer;
-use crate::task::Progress;
+use crate::task::{Cancelled, Progress};
 use crate::tokens::{Bos, TokenizedPrompt};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,9 +79,6 @@ pub struct HeadScores {
     pub random_induction: f32,
 }
 
-/// The most attention weights that a pass may keep.
-const MAX_WEIGHTS: usize = 32 << 20;
-
 impl Method for Spec {
     type Found = HeadSummary;
     const NAME: &'static str = "head scores";
@@ -111,7 +109,7 @@ impl Method for Spec {
         let second = n_bos + self.n_random..n_bos + 2 * self.n_random;
         for ids in &random_ids {
             step()?;
-            each_pattern(model, ids, |nth, pattern| {
+            each_pattern(lab, ids, |nth, pattern| {
                 let n_pos = ids.len();
                 // The distances to the token before, to the first occurrence, and to the one after
                 // it.
@@ -120,12 +118,12 @@ impl Method for Spec {
                     let to = |query: usize| f64::from(pattern[query * n_pos + query - back]);
                     *sum += second.clone().map(to).sum::<f64>() / second.len() as f64;
                 }
-            });
+            })?;
         }
         step()?;
         let keys = CountedKeys::new(&prompt.ids);
         let mut heads = Vec::with_capacity(n_all);
-        each_pattern(model, &prompt.ids, |nth, pattern| {
+        each_pattern(lab, &prompt.ids, |nth, pattern| {
             let [previous, duplicate, induction] =
                 random[nth].map(|sum| (sum / random_ids.len() as f64) as f32);
             heads.push(HeadScores {
@@ -134,13 +132,19 @@ impl Method for Spec {
                 random_induction: induction,
                 ..keys.scores(pattern, prompt.subject.as_ref())
             });
-        });
+        })?;
         Ok(HeadSummary {
             spec: *self,
             prompt: prompt.clone(),
             random_ids,
             heads: Grid::new(n_heads, heads),
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let pattern = SiteSet::from([Site::Pattern(0)]);
+        let random = sizes.with_n_pos(2 * self.n_random + 1);
+        sizes.pass_by_steps(&pattern).max(random.pass_by_steps(&pattern))
     }
 }
 
@@ -156,21 +160,19 @@ fn random_sequences(model: &Transformer, prompt: &TokenizedPrompt, spec: Spec) -
 }
 
 /// Calls `see` with the number of every head, layer by layer, and its pattern `[query, key]`.
-fn each_pattern(model: &Transformer, ids: &[u32], mut see: impl FnMut(usize, &[f32])) {
-    let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
-    let square = ids.len() * ids.len();
-    let at_once = (MAX_WEIGHTS / (n_heads * square)).clamp(1, n_layers);
-    for start in (0..n_layers).step_by(at_once) {
-        let layers = start..(start + at_once).min(n_layers);
-        let capture: SiteSet = layers.clone().map(Site::Pattern).collect();
-        let run = model.run_clean(ids, &capture);
-        for layer in layers {
-            let patterns = run.cache.activation(Site::Pattern(layer)).values;
-            for (head, pattern) in patterns.chunks(square).enumerate() {
-                see(layer * n_heads + head, pattern);
-            }
+fn each_pattern(
+    lab: &Lab<'_>,
+    ids: &[u32],
+    mut see: impl FnMut(usize, &[f32]),
+) -> Result<(), Cancelled> {
+    let (n_layers, n_heads) = (lab.model.config.n_layers, lab.model.config.n_heads);
+    let patterns = (0..n_layers).map(Site::Pattern).collect();
+    each_layer(lab, ids, &patterns, &mut |layer, cache| {
+        let patterns = cache.activation(Site::Pattern(layer)).values;
+        for (head, pattern) in patterns.chunks(ids.len() * ids.len()).enumerate() {
+            see(layer * n_heads + head, pattern);
         }
-    }
+    })
 }
 
 /// The keys that count for each query of a prompt. `[query, key]`

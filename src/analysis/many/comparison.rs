@@ -19,8 +19,8 @@ use crate::analysis::error::at_least_one;
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::analysis::prediction::{Candidate, NextTokens};
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, Correlation, Grid, Lab, Measurement, Method, Metric, ablation,
-    causal_trace, logit_attribution,
+    AnalysisCtx, AnalysisError, Correlation, Grid, Lab, Measurement, Method, Metric, Sizes,
+    ablation, causal_trace, logit_attribution,
 };
 use crate::task::Progress;
 use crate::tokens::{Answer, TokenizedPrompt};
@@ -222,6 +222,15 @@ impl Method for Spec {
         };
         let ((recall, found), (of_inverse, inverse)) = (of(0)?, of(1)?);
         Ok(compare(self, prompts, [recall, of_inverse], &[found, inverse]))
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let of = |sizes: Sizes<'_>| match &self.map {
+            MapSpec::Trace { spec, .. } => spec.memory(&sizes),
+            MapSpec::Ablation { spec, .. } => spec.memory(&sizes),
+            MapSpec::Attribution => logit_attribution::Spec { by: Parts::Heads }.memory(&sizes),
+        };
+        of(*sizes).max(of(Sizes::new(sizes.config, &self.inverse)))
     }
 
     fn check(&self) -> Result<(), AnalysisError> {

@@ -27,7 +27,7 @@ use self::one_fact::{Stop, traced};
 use crate::analysis::causal_trace::{self, Component, Corruption, Direction, Map};
 use crate::analysis::error::at_least_one;
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Estimate, Grid, Lab, Method, Metric, Needs, Role,
+    AnalysisError, AnalysisResult, Estimate, Grid, Lab, Method, Metric, Needs, Role, Sizes,
 };
 use crate::task::Progress;
 use crate::tokens::{Answer, TokenizedPrompt};
@@ -318,6 +318,15 @@ impl Method for Spec {
         }
         ctx.task.checkpoint(Progress { done: total, total })?;
         Ok(average)
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let Some(longest) = self.facts.iter().max_by_key(|it| it.prompt.n_pos()) else { return 0 };
+        let sizes = Sizes::new(sizes.config, &longest.prompt);
+        let of = |&component: &Component| {
+            causal_trace::Spec { component, ..self.trace.clone() }.memory(&sizes)
+        };
+        self.components.iter().map(of).max().unwrap_or(0)
     }
 }
 

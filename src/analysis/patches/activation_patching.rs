@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::Component;
 use crate::analysis::error::at_least_one;
+use crate::analysis::memory::{SweepSize, in_all_layers};
 use crate::analysis::sweep::{Asked, sweep_map};
 use crate::analysis::trace_map::window;
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair, donors,
+    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair, Sizes, donors,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::Donors;
@@ -175,6 +176,26 @@ impl Method for Spec {
         let conditions = plan(self, n_layers, n_heads);
         let lab = Lab { prompt: &prompt, ..*lab };
         sweep_map(&lab, &conditions, &donors, result, AnalysisResult::ActivationPatching)
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let Sizes { config, .. } = *sizes;
+        let sites = in_all_layers(config, |layer| self.part.site(layer));
+        let groups = self.groups();
+        let n_heads = if self.part == Part::Heads { config.n_heads } else { 1 };
+        let n_of_group = config.n_layers * n_heads;
+        let n_conditions = (groups.len() * n_of_group) as u64;
+        let n_pairs = groups.iter().map(|it| it.len()).max().unwrap_or(0);
+        let donor = sizes.with_n_pos(self.donor.n_pos()).kept(&sites, 1);
+        let sweep = SweepSize {
+            n_conditions,
+            n_interventions: n_pairs * self.window.min(config.n_layers),
+            n_bases: 1,
+            n_abreast: n_of_group,
+            first_pos: self.pairs.iter().map(|it| it.recipient).min().unwrap_or(0),
+            begin_at: sites,
+        };
+        donor + sizes.sweep(&sweep) + Sizes::measured(n_conditions)
     }
 
     fn measured_prompts(&mut self) -> Vec<&mut TokenizedPrompt> {

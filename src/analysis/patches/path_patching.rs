@@ -17,10 +17,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::{at_least_one, index_below};
+use crate::analysis::memory::{SweepSize, first_of, floats};
 use crate::analysis::sweep::{Asked, Known, Reuse, batches, sweep_beside};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair,
-    Positions, PromptOf, Receiver, Sender, donors,
+    Positions, PromptOf, Receiver, Sender, Sizes, donors,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 pub use crate::model::Between;
@@ -143,6 +144,31 @@ impl Method for Spec {
         let found: Vec<_> = found.into_iter().map(Some).collect();
         result.fill(&senders, &found);
         Ok(result)
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let Sizes { config, prompt, .. } = *sizes;
+        let written = (0..config.n_layers).flat_map(|it| [Site::Z(it), Site::MlpOut(it)]).collect();
+        let n_senders = config.n_layers * (config.n_heads + 1);
+        let ranges = self.positions(prompt).unwrap_or_default();
+        let first_pos = first_of(&ranges);
+        let n_told = ranges.iter().map(|it| it.end).max().unwrap_or(0).saturating_sub(first_pos);
+        let begin_at: SiteSet = self.receivers.iter().map(|it| it.site(config.n_layers)).collect();
+        // What each sender tells the receivers.
+        let told: usize = begin_at.iter().map(|it| config.n_values(*it, n_told)).sum();
+        let sweep = SweepSize {
+            n_conditions: n_senders as u64,
+            n_interventions: self.receivers.len(),
+            n_bases: 1,
+            n_abreast: n_senders,
+            first_pos,
+            begin_at,
+        };
+        // The donor's run twice: as it is, and where it takes the place of the clean one.
+        sizes.kept(&DirectPaths::sites(config.n_layers), 1)
+            + 2 * sizes.kept(&written, 1)
+            + floats(n_senders * told)
+            + sizes.sweep(&sweep)
     }
 }
 

@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::memory::{SweepSize, first_of};
 use crate::analysis::sweep::{Asked, sweep_map};
 use crate::analysis::{
     AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions, PromptOf,
-    donors,
+    Sizes, donors,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::Donors;
@@ -224,6 +225,23 @@ impl Method for Spec {
         let most = found.most(together.n);
         let together = together::run(self, together, &most, &sites, lab)?;
         Ok(Ablation { together: Some(together), ..found })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let Sizes { config, prompt, .. } = *sizes;
+        let sites: SiteSet = (0..config.n_layers).flat_map(|it| self.part.sites(it)).collect();
+        let donors = if self.replacement == Replacement::Zero { 0 } else { sizes.kept(&sites, 1) };
+        let n_abreast = config.n_layers * self.part.n_columns(config.n_heads);
+        let ranges = self.positions.ranges(prompt).unwrap_or_default();
+        let sweep = SweepSize {
+            n_conditions: n_abreast as u64,
+            n_interventions: ranges.len(),
+            n_bases: 1,
+            n_abreast,
+            first_pos: first_of(&ranges),
+            begin_at: sites,
+        };
+        donors + sizes.sweep(&sweep)
     }
 
     fn check(&self) -> Result<(), AnalysisError> {

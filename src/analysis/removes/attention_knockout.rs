@@ -21,10 +21,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::edge_cut::check_key_left;
 use crate::analysis::error::at_least_one;
+use crate::analysis::memory::{SweepSize, first_of, in_all_layers};
 use crate::analysis::sweep::sweep_map;
 use crate::analysis::trace_map::window;
 use crate::analysis::{
     AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions, PromptOf,
+    Sizes,
 };
 use crate::intervention::{Condition, Edit, Intervention, Site, Span};
 use crate::model::{Donors, ModelConfig};
@@ -119,6 +121,20 @@ impl Method for Spec {
             cut: Grid::new(n_layers, cut.to_vec()),
         };
         sweep_map(lab, &conditions, &Donors::new(), result, AnalysisResult::AttentionKnockout)
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let Sizes { config, prompt, .. } = *sizes;
+        let n_abreast = self.edges.len() * config.n_layers;
+        let to = self.edges.iter().filter_map(|it| it.to.ranges(prompt).ok()).flatten();
+        sizes.sweep(&SweepSize {
+            n_conditions: n_abreast as u64,
+            n_interventions: self.window,
+            n_bases: 1,
+            n_abreast,
+            first_pos: first_of(&to.collect::<Vec<_>>()),
+            begin_at: in_all_layers(config, Site::AttnScores),
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::measurement::Measurement;
 use crate::analysis::prediction::{Candidate, likeliest_next};
 use crate::analysis::sweep::{Asked, row, step_when_done};
-use crate::analysis::{AnalysisError, Lab, Method, PromptOf, Reuse};
+use crate::analysis::{AnalysisError, Lab, Method, PromptOf, Reuse, Sizes};
 use crate::intervention::{Condition, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{Donors, ModelConfig, Reference, Request, Resume, Start, StartPoint};
 use crate::task::Progress;
@@ -133,6 +133,12 @@ impl Method for Spec {
             clean: said(&clean.logits)?,
             cut: said(&changed)?,
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let start = StartPoint::entering(self.layers.start);
+        let kept = Resume::sites(sizes.config, [start].into_iter());
+        sizes.pass_by_steps(&kept).saturating_add(sizes.pattern())
     }
 }
 

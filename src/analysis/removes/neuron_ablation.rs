@@ -17,11 +17,12 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::ablation::Replacement;
 use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::largest::largest_by_size;
-use crate::analysis::objective::{Passes, objective, slope};
+use crate::analysis::memory::{SweepSize, first_of};
+use crate::analysis::objective::{Passes, Way, objective, slope};
 use crate::analysis::sweep::Asked;
 use crate::analysis::{
     AnalysisError, AnalysisResult, Correlation, Lab, Measurement, Method, Metric, Positions,
-    PromptOf,
+    PromptOf, Sizes,
 };
 use crate::intervention::{Condition, Intervention, Site, SiteSet, Span};
 use crate::model::{Backward, Donors, Dropped};
@@ -135,6 +136,24 @@ impl Method for Spec {
         })
     }
 
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let Sizes { config, prompt, .. } = *sizes;
+        let layers = self.chosen_layers(config.n_layers).unwrap_or_default();
+        let sites: SiteSet = layers.into_iter().map(Site::MlpPost).collect();
+        let donors = if self.replacement == Replacement::Zero { 0 } else { sizes.kept(&sites, 1) };
+        let ranges = self.positions.ranges(prompt).unwrap_or_default();
+        let sweep = SweepSize {
+            n_conditions: self.n_top as u64,
+            n_interventions: ranges.len(),
+            n_bases: 1,
+            n_abreast: self.n_top,
+            first_pos: first_of(&ranges),
+            begin_at: sites.clone(),
+        };
+        let estimated = sizes.there_and_back(&sites, &Backward::sites(config), &sites);
+        donors + estimated + sizes.sweep(&sweep)
+    }
+
     fn has_other_prompts(&self) -> bool {
         self.replacement != Replacement::Zero
     }
@@ -163,8 +182,7 @@ fn estimate_and_ablate(
     let sites: SiteSet = layers.iter().map(|&layer| Site::MlpPost(layer)).collect();
     let n_steps = 2 * n_layers;
     let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, spec.n_top);
-    let capture = &sites | &Backward::sites(&model.config);
-    let clean = passes.clean(&capture)?;
+    let clean = passes.clean(&sites, Way::ForthAndBack)?;
     let gradients = passes.back(&clean.run, &sites, Dropped::NoLayer)?;
 
     let activations = |layer: usize| at(positions, 0, clean.run.cache.get(Site::MlpPost(layer)));

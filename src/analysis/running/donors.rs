@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::{Asked, batches, check_ids, row};
 use crate::analysis::{AnalysisCtx, AnalysisError};
-use crate::intervention::{Condition, Site, SiteSet};
+use crate::intervention::{Condition, SiteSet};
 use crate::model::{ActivationCache, BatchRow, Donors, Request, Run, Transformer};
 use crate::task::{Cancelled, Progress};
 
@@ -71,15 +71,6 @@ pub(in crate::analysis) fn other(
 /// 0.7 MB for each token.
 const KEPT_BYTES: usize = 256 << 20;
 
-/// How many bytes are kept for each token. Attention scores would take more, but have no mean.
-fn bytes_of_token(model: &Transformer, sites: &SiteSet) -> usize {
-    let width = |site: &Site| match site {
-        Site::MlpPre(_) | Site::MlpPreLinear(_) | Site::MlpPost(_) => model.config.d_mlp,
-        _ => model.config.d_model,
-    };
-    sites.iter().map(width).sum::<usize>() * size_of::<f32>()
-}
-
 /// The mean activations of many prompts, as the activations of a prompt with `n_pos` tokens.
 ///
 /// Position 0 gets the mean over the prompts' first tokens, every other position the mean over all
@@ -107,7 +98,7 @@ pub(in crate::analysis) fn mean(
 
     let longest = order.last().map_or(1, |ids| ids.len());
 
-    let n_rows = (KEPT_BYTES / (bytes_of_token(model, sites) * longest)).max(1);
+    let n_rows = (KEPT_BYTES / model.config.bytes_at(sites, longest).max(1)).max(1);
     let pieces = batches(order.len(), longest, model)
         .flat_map(|batch| order[batch].chunks(n_rows).collect::<Vec<_>>());
     let mut progress = Progress { done: 0, total: order.len() as u64 };

@@ -3,7 +3,9 @@
 
 pub(in crate::analysis) mod sweep;
 pub(in crate::analysis) mod donors;
+pub(in crate::analysis) mod layer_by_layer;
 pub(in crate::analysis) mod measurement;
+pub(in crate::analysis) mod memory;
 mod grid;
 mod positions;
 mod estimate;
@@ -14,6 +16,7 @@ pub(in crate::analysis) mod largest;
 pub use estimate::Estimate;
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
+pub use memory::Sizes;
 pub use positions::{Positions, UnknownPositions};
 pub use resampling::{Inference, Resampling, SharedParts};
 pub use statistics::Correlation;

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Measurement};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{
-    ActivationCache, BatchRow, DeviceFailed, Donors, Reading, Readout, Reference, Request, Resume,
-    Run, Transformer,
+    ActivationCache, BatchRow, DeviceFailed, Donors, ModelConfig, Reading, Readout, Reference,
+    Request, Resume, Run, Transformer,
 };
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
@@ -231,7 +231,14 @@ impl Sweep<'_> {
         let order = if self.model.is_queued() { Order::ByPosition } else { Order::CoarseToFine };
         sort(&mut branches, order, n_pos);
 
-        let groups: Vec<_> = batches(bases.len(), n_pos, self.model).collect();
+        let kept = Resume::sites(config, branches.iter().filter_map(|it| it.place));
+        // All bases that run together keep what their conditions go on from.
+        let most = (self.model.kept_bytes / config.bytes_at(&kept, n_pos).max(1)).max(1);
+        let groups: Vec<_> = batches(bases.len(), n_pos, self.model)
+            .flat_map(|it| {
+                it.clone().step_by(most).map(move |start| start..(start + most).min(it.end))
+            })
+            .collect();
         let passes = groups.iter().flat_map(|group| self.passes(&branches, group));
         let cost: usize = passes.map(|pass| pass.cost(config.n_layers, n_pos)).sum();
         self.start(cost + bases.len() * config.n_layers * n_pos)?;
@@ -412,12 +419,17 @@ pub(in crate::analysis) fn batches(
     n_pos: usize,
     model: &Transformer,
 ) -> impl Iterator<Item = Range<usize>> + use<> {
-    let (d_model, d_mlp) = (model.config.d_model, model.config.d_mlp);
-    let d_mlp = if model.config.is_gated { 3 * d_mlp / 2 } else { d_mlp };
+    let size = rows_at_once(&model.config, n_pos).min(model.max_rows.max(1));
+    (0..n_rows).step_by(size).map(move |start| start..(start + size).min(n_rows))
+}
+
+/// How many rows of so many positions one pass takes, as far as that follows from the model's sizes.
+pub(in crate::analysis) fn rows_at_once(config: &ModelConfig, n_pos: usize) -> usize {
+    let (d_model, d_mlp) = (config.d_model, config.d_mlp);
+    let d_mlp = if config.is_gated { 3 * d_mlp / 2 } else { d_mlp };
     // The residual stream, its normalized form, queries, keys, values, `z`, and the MLP's neurons.
     let token_bytes = (6 * d_model + d_mlp) * size_of::<f32>();
     let token_products = 4 * d_model * d_model + 2 * d_model * d_mlp;
     let n_tokens = (BATCH_BYTES / token_bytes).min(LAYER_PRODUCTS / token_products);
-    let size = (n_tokens / n_pos).clamp(1, model.max_rows.max(1));
-    (0..n_rows).step_by(size).map(move |start| start..(start + size).min(n_rows))
+    (n_tokens / n_pos.max(1)).max(1)
 }

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, Needs};
+use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, Needs, Sizes};
 use crate::intervention::Site;
 use crate::model::{ActivationCache, BatchRow, Donors, Request, Transformer};
 use crate::task::{Cancelled, Progress};
@@ -224,6 +224,11 @@ impl Method for Spec {
             ids = vec![id];
             n_seen += 1;
         }
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        // The keys and values so far, and those with one token more.
+        sizes.pass(&sizes.config.past_sites()) + sizes.kept(&sizes.config.past_sites(), 1)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::largest::largest;
 use crate::analysis::measurement::Measurement;
 use crate::analysis::sweep::{Asked, check_ids};
-use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf};
+use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf, Sizes};
 use crate::intervention::SiteSet;
 use crate::model::{BatchRow, Donors, Request};
 use crate::task::Progress;
@@ -57,6 +57,10 @@ impl Method for Spec {
         };
         let top = likeliest_next(&logits, self.n_top);
         Ok(Prediction { prompt: prompt.clone(), top, answer })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        sizes.pass(&SiteSet::new())
     }
 }
 

@@ -32,7 +32,7 @@ use crate::analysis::corruption::{Drawn, Draws};
 use crate::analysis::error::at_least_one;
 use crate::analysis::measurement::Measurement;
 use crate::analysis::sweep::{Asked, Known, sweep_beside};
-use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, PromptOf, donors};
+use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, PromptOf, Sizes, donors};
 use crate::intervention::{Condition, Donor, NoiseRng, Site, SiteSet};
 use crate::model::{Donors, Reference};
 use crate::tokens::TokenizedPrompt;
@@ -288,6 +288,14 @@ impl Method for Spec {
             (ctx.partial)(AnalysisResult::CausalTrace(trace.clone()));
         })?;
         Ok(trace)
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let donors = self.donors_memory(sizes);
+        let sweep = self.sweep_size(sizes);
+        donors
+            .saturating_add(sizes.sweep(&sweep))
+            .saturating_add(Sizes::measured(sweep.n_conditions))
     }
 
     fn traces(found: &CausalTrace) -> Vec<&CausalTrace> {

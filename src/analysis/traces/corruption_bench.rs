@@ -13,7 +13,7 @@ use crate::analysis::corruption::Corruption;
 use crate::analysis::effects::Effects;
 use crate::analysis::error::at_least_one;
 use crate::analysis::statistics::spearman;
-use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, Metric, PromptOf};
+use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, Metric, PromptOf, Sizes};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -209,6 +209,15 @@ impl Method for Spec {
             done += n_steps;
         }
         Ok(bench)
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let traces = self.cells().map(|(entry, window)| self.trace_of(entry, window));
+        let traces: Vec<_> = traces.collect();
+        let largest = traces.iter().map(|it| it.memory(sizes)).max().unwrap_or(0);
+        let n_cells = (sizes.config.n_layers * sizes.prompt.n_pos()) as u64;
+        let n_measured: u64 = traces.iter().map(|it| it.n_samples as u64 * n_cells).sum();
+        largest.saturating_add(Sizes::measured(n_measured))
     }
 
     fn traces(found: &CorruptionBench) -> Vec<&CausalTrace> {

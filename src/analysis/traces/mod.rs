@@ -2,6 +2,7 @@
 //! cells.
 
 pub mod causal_trace;
+mod trace_memory;
 pub mod trace_cell;
 pub mod corruption_bench;
 pub mod effects;

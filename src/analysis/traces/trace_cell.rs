@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::causal_trace::{self, Corrupted, Map, Prepared};
 use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::largest::largest;
-use crate::analysis::sweep::{Asked, batches, row, step_when_done};
-use crate::analysis::{AnalysisError, Grid, Lab, Measurement, Method, PromptOf};
+use crate::analysis::sweep::{Asked, batches, row, rows_at_once, step_when_done};
+use crate::analysis::{AnalysisError, Grid, Lab, Measurement, Method, PromptOf, Sizes};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{BatchRow, Reference, Request};
 use crate::task::Progress;
@@ -169,6 +169,14 @@ impl Method for Spec {
                 patched: likeliest(&patched_probs),
             },
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        // Of the conditions of a whole trace those of one cell are run, and none is parted.
+        let n_rows = rows_at_once(sizes.config, sizes.n_pos).min(self.trace.n_samples);
+        let conditions = self.trace.sweep_size(sizes).conditions() / 2;
+        (self.trace.donors_memory(sizes).saturating_add(conditions))
+            .saturating_add(sizes.passing(n_rows, sizes.n_pos))
     }
 }
 

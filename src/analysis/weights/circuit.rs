@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::index_below;
 use crate::analysis::largest::largest;
-use crate::analysis::{AnalysisError, Lab, Method, Needs};
+use crate::analysis::memory::floats;
+use crate::analysis::{AnalysisError, Lab, Method, Needs, Sizes};
 pub use crate::model::Circuit;
-use crate::model::{Processing, ReadsScores};
+use crate::model::{ModelConfig, Processing, ReadsScores};
 use crate::task::Progress;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +142,13 @@ impl Method for Spec {
             vectors,
             copying,
         })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let ModelConfig { d_model, d_vocab, n_heads, .. } = *sizes.config;
+        // The scores of all tokens along both sides of each vector, read back, and the layer's factors.
+        floats(8 * self.n_vectors * d_vocab)
+            + floats(16 * n_heads * sizes.config.d_head() * d_model)
     }
 }
 

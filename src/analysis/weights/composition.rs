@@ -10,8 +10,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::at_least_one;
-use crate::analysis::{AnalysisError, Lab, Method, Needs};
-use crate::model::{LayerFactors, Processing, ReadsScores};
+use crate::analysis::memory::floats;
+use crate::analysis::{AnalysisError, Lab, Method, Needs, Sizes};
+use crate::model::{LayerFactors, ModelConfig, Processing, ReadsScores};
 use crate::task::Progress;
 
 pub use crate::model::Composition as Mode;
@@ -123,5 +124,13 @@ impl Method for Spec {
         let reads_scores = if of_values { ReadsScores::No } else { ReadsScores::Yes };
         let left_out = self.processing.left_out(&model.config, reads_scores);
         Ok(Composition { spec: self.clone(), n_layers, n_heads, modes, left_out })
+    }
+
+    fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let ModelConfig { n_layers, n_heads, d_model, .. } = *sizes.config;
+        let of_layer = n_heads * sizes.config.d_head() * d_model;
+        // One matrix of each earlier layer; the layer's factors, in double precision; the scores.
+        let n_scores = self.modes.len() * (n_layers * n_heads).pow(2);
+        floats(n_layers * of_layer + 16 * of_layer + 2 * n_scores)
     }
 }

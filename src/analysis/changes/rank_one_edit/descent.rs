@@ -6,9 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Context, Spec};
 use crate::analysis::error::at_least_one;
+use crate::analysis::sweep::batches;
 use crate::analysis::{AnalysisCtx, AnalysisError, donors};
 use crate::intervention::{Site, SiteSet, Span};
-use crate::model::{Backward, BatchRow, Dropped, Objective, Run, Transformer, ask_tokens};
+use crate::model::{
+    Backward, BatchRow, Donors, Dropped, ModelConfig, Objective, Request, Run, Transformer,
+    ask_tokens,
+};
 use crate::task::{Cancelled, Progress};
 
 /// The settings of the gradient steps that find the value. The default is ROME's for GPT-2-large.
@@ -130,11 +134,10 @@ pub(super) fn descend(
         let (mut nll, mut prob) = (0.0, 0.0);
         for ((_, subject_last), texts) in &groups {
             let changed = model.with_addition(site, Span::one(*subject_last), &added);
-            for texts in texts.chunks(model.max_rows.max(1)) {
-                let rows: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+            for batch in batches(texts.len(), texts[0].len(), model) {
+                let rows: Vec<&[u32]> = texts[batch].iter().map(Vec::as_slice).collect();
                 let tokens = &spec.target.ids;
-                let run =
-                    forward(&changed, &rows, &sites_back_to(model, spec.layer), tokens.len(), ctx)?;
+                let run = forth(&changed, &rows, spec.layer, tokens.len(), ctx)?;
                 for reading in
                     model.read_back(vec![ask_tokens(&run.logits, tokens, None, None)])?.concat()
                 {
@@ -151,7 +154,7 @@ pub(super) fn descend(
         if let Some(Context { ids, subject_last }) = &spec.essence {
             let changed = model.with_addition(site, Span::one(*subject_last), &added);
             let read = &ids[..=*subject_last];
-            let run = forward(&changed, &[read], &sites_back_to(model, spec.layer), 1, ctx)?;
+            let run = forth(&changed, &[read], spec.layer, 1, ctx)?;
             let now = log_probs(&run.logits.clone().into_data().iter::<f32>().collect::<Vec<_>>());
             let before = as_before.get_or_insert_with(|| now.clone());
             let surprise = |(now, before): (&f32, &f32)| {
@@ -186,11 +189,11 @@ pub(super) fn descend(
 }
 
 /// The sites that a run must keep for gradients back to the MLP of a layer.
-fn sites_back_to(model: &Transformer, layer: usize) -> SiteSet {
-    let sites = Backward::sites(&model.config).into_iter();
-    let last = Site::ResidPost(model.config.n_layers - 1);
+pub(super) fn sites_back_to(config: &ModelConfig, layer: usize) -> SiteSet {
+    let sites = Backward::sites(config).into_iter();
+    let last = Site::ResidPost(config.n_layers - 1);
     // A norm after the MLP is gone back through with the rest of its layer.
-    let first = if model.config.has_norms_after() { layer } else { layer + 1 };
+    let first = if config.has_norms_after() { layer } else { layer + 1 };
     sites.filter(|site| *site == last || site.layer().is_some_and(|it| it >= first)).collect()
 }
 
@@ -203,6 +206,21 @@ pub(super) fn forward(
 ) -> Result<Run, Cancelled> {
     let rows: Vec<BatchRow<'_>> = texts.iter().map(|ids| BatchRow::new(ids, &[])).collect();
     donors::run(model, &rows, capture, n_read, ctx)
+}
+
+/// Runs texts, with what it takes to go back to the MLP of a layer.
+fn forth(
+    model: &Transformer,
+    texts: &[&[u32]],
+    layer: usize,
+    n_read: usize,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Run, Cancelled> {
+    let rows: Vec<BatchRow<'_>> = texts.iter().map(|ids| BatchRow::new(ids, &[])).collect();
+    let (donors, capture) = (Donors::new(), SiteSet::new());
+    let request = Request { rows: &rows, donors: &donors, capture: &capture, past: None, n_read };
+    let sites = sites_back_to(&model.config, layer);
+    model.run_to_go_back(&request, &sites, &mut |_| ctx.check_cancelled(model))
 }
 
 /// The gradient at what a layer's `W_out` gives at one position, summed over rows. `[d_model]`
