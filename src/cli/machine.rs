@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(feature = "hub")]
 use anyhow::Context as _;
+use anyhow::ensure;
 use clap::Args;
 
 use super::complain;
@@ -16,7 +17,7 @@ use crate::experiment::Datasets;
 use crate::hub::{self, HubName};
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::TokenizedPrompt;
-use crate::worker::{DeviceChoice, Engine, Stage};
+use crate::worker::{DeviceChoice, Engine, MemoryNeed, Stage, SystemMemory, bytes_text};
 
 /// The flags that say how the work is done. None of them changes a number that comes out.
 #[derive(Args, Clone, Debug)]
@@ -34,6 +35,10 @@ pub(super) struct Machine {
     /// the same numbers; slower
     #[arg(long, global = true)]
     exact_naive: bool,
+
+    /// Go on with what is said to need more memory than is free
+    #[arg(long, global = true)]
+    ignore_memory: bool,
 
     /// Show no progress, nor what the columns of a dataset were taken for
     #[arg(long, global = true)]
@@ -53,7 +58,23 @@ impl Machine {
         spec: &AnalysisSpec,
         what: &'static str,
     ) -> anyhow::Result<AnalysisResult> {
+        self.check_memory(&engine.info.memory_need(prompt, spec), spec.name())?;
         self.watched(what, |task| Ok(engine.run(prompt, spec, &self.ctx(task))?))
+    }
+
+    /// Says what takes much of the machine's memory, and refuses what takes more than there is.
+    fn check_memory(&self, need: &MemoryNeed, what: &str) -> anyhow::Result<()> {
+        let Some(machine) = SystemMemory::read() else { return Ok(()) };
+        let free = bytes_text(machine.available);
+        ensure!(
+            self.ignore_memory || !need.is_too_much_for(&machine),
+            "{what} would take {need}, and {free} are free; ask it of a shorter prompt, or for fewer layers, draws \
+             or conditions, or go on all the same with --ignore-memory"
+        );
+        if need.is_much_for(&machine) && !self.quiet {
+            complain(&format!("{what} takes {need}; {free} are free"));
+        }
+        Ok(())
     }
 
     /// Does work that takes a while behind a progress bar.

@@ -9,6 +9,7 @@ use super::plan::Ready;
 use super::selection::evenly_spaced;
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::figure::number::with_thousands;
+use crate::worker::SystemMemory;
 
 /// How many facts with a result are timed, after one that is not counted.
 const N_TIMED: usize = 4;
@@ -67,7 +68,7 @@ impl Estimate {
             numbers: numbers as f64 / n as f64,
             n_left_out: n - n_with_result,
             reasons: reasons_of(found.iter().map(|it| &it.note)),
-            memory: peak_memory(),
+            memory: SystemMemory::read().map(|it| it.process_peak as f64),
         })
     }
 
@@ -134,11 +135,4 @@ fn size(n_bytes: f64) -> String {
         _ if n_bytes < 1e9 => format!("{:.1} MB", n_bytes / 1e6),
         _ => format!("{:.1} GB", n_bytes / 1e9),
     }
-}
-
-fn peak_memory() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
-    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024.0)
 }

@@ -158,6 +158,11 @@ commands! {
     CopyTable(Arc<Figure>): "Copy table", "The numbers as CSV, to be pasted into a spreadsheet";
     /// Asks first if something would be lost.
     Quit: "Quit";
+    /// About the questions that would take much memory.
+    AnswerMemory(MemoryAnswer) => |answer| match answer {
+        MemoryAnswer::Cancel => says("Cancel").about("It is not asked"),
+        MemoryAnswer::GoOn => says("Go on").about("It is asked all the same, and can be stopped"),
+    };
     AnswerClosing(ClosingAnswer) => |answer| match answer {
         ClosingAnswer::Save => says("Save").about(
             "Writes a session file first: the one that is open, or one that you name",
@@ -396,6 +401,13 @@ pub enum ClosingAnswer {
     Save,
     Discard,
     Cancel,
+}
+
+/// What can be answered when the window asks about a question that takes much memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryAnswer {
+    Cancel,
+    GoOn,
 }
 
 /// One step on or one step back. The last is not followed by the first.

@@ -26,6 +26,7 @@ pub mod facts;
 #[cfg(feature = "hub")]
 mod get_model;
 mod icon;
+mod memory_question;
 mod monitors;
 mod palette;
 pub mod pane;

@@ -21,9 +21,11 @@ use crate::tokens::TokenizedPrompt;
 
 mod devices;
 mod engine;
+mod memory;
 
 pub use devices::{Verified, open_verified};
 pub use engine::{Engine, EngineError, ModelInfo, NumberWatch, Stage, WeightHash, weights_sha256};
+pub use memory::{MemoryNeed, SystemMemory, bytes_text};
 
 // What a view may know of the model: its plain data.
 pub use crate::model::{

@@ -25,6 +25,7 @@ mod job_files;
 #[cfg(all(unix, feature = "parquet"))]
 mod full_disk;
 mod files;
+mod memory;
 mod verifying;
 mod datasets;
 #[cfg(feature = "training")]

@@ -1,9 +1,11 @@
 //! How much memory results take, and what is given up when it is too much.
 
-use factscope::ui::command::Command;
+use factscope::ui::command::{Command, MemoryAnswer};
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
 use factscope::ui::state::FactId;
+
+use factscope::worker::SystemMemory;
 
 use super::support::Window;
 
@@ -64,4 +66,49 @@ fn results_are_forgotten_when_that_is_wanted() {
     assert!(window.app().state.trace(Row::First).is_none());
     // What is shown unasked comes again.
     window.wait_for_predictions();
+}
+
+/// A machine of so many bytes, all of them free.
+fn machine(total: u64) -> SystemMemory {
+    SystemMemory { process: 0, process_own: 0, process_peak: 0, total, available: total }
+}
+
+#[test]
+fn what_takes_half_of_the_machine_is_asked_about_in_every_view() {
+    let mut window = Window::open();
+    // What the program itself takes is more than half of it.
+    window.harness.state_mut().state.memory.pretended = Some(machine(96 << 20));
+    let mut n_asked = 0;
+    for pane in Pane::ALL {
+        let app = window.app();
+        let is_known = app.state.run(pane, Row::First).is_some();
+        if app.state.spec_of(pane, Row::First).is_err() || is_known {
+            continue;
+        }
+        window.do_now(Command::Study(pane));
+        let waiting = &window.app().state.unsure.waiting;
+        assert!(waiting.iter().any(|it| it.pane == pane), "{pane:?} is not asked about");
+        window.sees("This takes much memory");
+        window.do_now(Command::AnswerMemory(MemoryAnswer::Cancel));
+        let app = window.app();
+        assert!(app.state.unsure.waiting.is_empty());
+        assert!(app.state.run(pane, Row::First).is_none(), "{pane:?} begins all the same");
+        n_asked += 1;
+    }
+    assert!(n_asked > 15, "{n_asked}");
+}
+
+#[test]
+fn what_is_gone_on_with_is_asked_and_what_takes_little_needs_no_word() {
+    let mut window = Window::open();
+    window.harness.state_mut().state.memory.pretended = Some(machine(96 << 20));
+    window.click("Trace");
+    window.sees("This machine has 101 MB");
+    window.click("Go on");
+    window.trace_ends();
+    assert!(window.trace().is_some());
+    window.harness.state_mut().state.memory.pretended = Some(machine(16 << 30));
+    window.do_now(Command::Study(Pane::Ablation));
+    assert!(window.app().state.unsure.waiting.is_empty());
+    window.wait("the ablation", |app| app.state.result(Pane::Ablation).is_some());
 }

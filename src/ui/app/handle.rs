@@ -113,6 +113,7 @@ impl App {
             Command::RestoreUnsaved => self.restore_left_over(ctx),
             Command::DiscardUnsaved => self.discard_left_over(),
             Command::Quit => self.quit(ctx),
+            Command::AnswerMemory(answer) => self.answer_memory(answer),
             Command::AnswerClosing(answer) => self.answer_closing(answer, ctx),
 
             Command::SetTheme(theme) => {

@@ -18,7 +18,8 @@ use crate::ui::path_prompt::Why;
 use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{
-    Beside, Estimated, FactId, JobKind, ManyJob, ModelState, Outcome, RunState, capitalized,
+    Beside, Estimated, FactId, JobKind, ManyJob, ModelState, Outcome, RunState, Unsures,
+    capitalized,
 };
 use crate::ui::view::Selection;
 use crate::worker::{Event, JobId, ModelInfo, Which};
@@ -193,6 +194,7 @@ impl App {
         }
         self.close_model();
         self.state.pace.forget(Which::Main);
+        self.state.unsure = Unsures::default();
         self.state.selection = Selection::default();
         self.state.painted.forget();
         self.state.preferences.remember_model(&info.dir);
@@ -220,6 +222,7 @@ impl App {
             self.place_beside();
         }
         self.state.pace.forget(Which::Beside);
+        self.state.unsure = Unsures::default();
         self.state.preferences.remember_model(&info.dir);
         let text = format!("Opened {} beside in {:.1} s", info.name, info.load_secs);
         self.state.notice = Some(text);

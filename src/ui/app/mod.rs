@@ -25,6 +25,7 @@ use crate::ui::errand::{Errand, ErrandOutcome};
 use crate::ui::export::{ExportDialog, export_ui};
 #[cfg(feature = "hub")]
 use crate::ui::get_model::{GetModel, get_model_ui};
+use crate::ui::memory_question::memory_question_ui;
 use crate::ui::palette::{CommandPalette, palette_ui};
 use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help, Views};
@@ -436,6 +437,7 @@ impl eframe::App for App {
         get_model_ui(&ctx, &mut self.get_model, state, commands);
         palette_ui(&ctx, &mut self.palette, state, &views.workspace, commands);
         panels::help_ui(&ctx, &mut self.help);
+        memory_question_ui(&ctx, state, commands);
         closing_ui(&ctx, &mut self.closing, self.left_for.first(), state, commands);
         panels::drop_hint_ui(&ctx);
 

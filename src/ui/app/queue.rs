@@ -5,9 +5,9 @@ use crate::analysis::AnalysisSpec;
 use crate::figure::words::counted;
 use crate::session::Origin;
 use crate::tokens::{Bos, TokenizedPrompt};
-use crate::ui::command::Command;
+use crate::ui::command::{Command, MemoryAnswer};
 use crate::ui::pane::Pane;
-use crate::ui::state::{FactKey, JobKind, Question};
+use crate::ui::state::{FactKey, JobKind, Question, Unsure};
 use crate::ui::view::Selection;
 use crate::worker::{Job, JobId, Work};
 
@@ -22,13 +22,36 @@ fn about(spec: &AnalysisSpec, prompt: &TokenizedPrompt) -> String {
 
 impl App {
     /// Asks a model about a prompt, unless it has answered already or is about to. All that is found
-    /// in the window is asked for here.
+    /// in the window is asked for here. What would take much memory is asked about first.
     pub(super) fn begin(&mut self, pane: Pane, key: FactKey, spec: AnalysisSpec, origin: Origin) {
         let Some(findings) = self.state.findings_of(key) else { return };
         let Ok(prompt) = findings.prompt.clone() else { return };
         if findings.knows(&spec, origin) {
             return;
         }
+        match self.state.much_memory(key, &prompt, &spec) {
+            None => self.begin_surely(pane, key, spec, origin),
+            Some((need, machine)) => {
+                self.state.ask_about_memory(Unsure { pane, key, spec, origin, need, machine });
+            }
+        }
+    }
+
+    /// Begins or leaves the questions that would take much memory, such as those of both rows.
+    pub(super) fn answer_memory(&mut self, answer: MemoryAnswer) {
+        match answer {
+            MemoryAnswer::Cancel => self.state.leave_unsure(),
+            MemoryAnswer::GoOn => {
+                for Unsure { pane, key, spec, origin, .. } in self.state.take_unsure() {
+                    self.begin_surely(pane, key, spec, origin);
+                }
+            }
+        }
+    }
+
+    fn begin_surely(&mut self, pane: Pane, key: FactKey, spec: AnalysisSpec, origin: Origin) {
+        let Some(findings) = self.state.findings_of(key) else { return };
+        let Ok(prompt) = findings.prompt.clone() else { return };
         // What nobody has asked for makes room at once.
         self.pause_recall();
         let is_asked = origin == Origin::Asked;

@@ -7,13 +7,13 @@ use super::grouped;
 use crate::ui::command::Command;
 use crate::ui::state::State;
 use crate::ui::widgets::{command_button_ui, number_field};
-use crate::worker::Which;
+use crate::worker::{Which, bytes_text};
 
 /// The button that says how much memory is used, and its menu with the parts and the limit.
 pub fn memory_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let memory = &state.memory;
     let total = memory.system().map_or_else(|| memory.results(), |it| it.process);
-    let text = RichText::new(format!("Memory {}", size(total))).small();
+    let text = RichText::new(format!("Memory {}", bytes_text(total))).small();
     // The width does not follow the text, so that the button stays where it is.
     let button = Button::new(text).min_size(vec2(116.0, 0.0));
     let (response, _) = MenuButton::from_button(button).ui(ui, |ui| {
@@ -27,7 +27,7 @@ pub fn memory_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     });
     let tooltip = format!(
         "What this process has in memory; {} of it results. Click for more",
-        size(memory.results())
+        bytes_text(memory.results())
     );
     response.on_hover_text(tooltip).accessible_name("Memory");
 }
@@ -45,20 +45,20 @@ fn table_ui(ui: &mut Ui, state: &State) {
                          that they count only as far as the system keeps them; on a GPU they are in \
                          its own memory";
             let beside = state.info_of(Which::Beside).map_or(0, |info| info.n_bytes);
-            row("Weights", size(info.n_bytes + beside), about);
+            row("Weights", bytes_text(info.n_bytes + beside), about);
         }
         let n = grouped(memory.n_results());
         let about = "Bytes of values, as a session file has them before it is compressed";
-        row("Results", format!("{} ({n})", size(memory.results())), about);
+        row("Results", format!("{} ({n})", bytes_text(memory.results())), about);
         match memory.system() {
             Some(system) => {
                 let caches = system.process_own.saturating_sub(memory.results());
                 let about = "Activations kept for reuse, copies of weights, the window itself: what \
                              no file stands behind, without the results";
-                row("Caches and the rest", size(caches), about);
-                row("This process", size(system.process), "All that it has in memory (VmRSS)");
+                row("Caches and the rest", bytes_text(caches), about);
+                row("This process", bytes_text(system.process), "All that it has in memory (VmRSS)");
                 let used = system.total.saturating_sub(system.available);
-                let text = format!("{} of {}", size(used), size(system.total));
+                let text = format!("{} of {}", bytes_text(used), bytes_text(system.total));
                 row("Machine", text, "Used by all programs (MemTotal − MemAvailable)");
             }
             None => row("This process", "not told by this system".to_owned(), ""),
@@ -78,29 +78,4 @@ fn limit_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             commands.push(Command::SetResultsLimit(limit));
         }
     });
-}
-
-/// `412 MB`
-fn size(n_bytes: u64) -> String {
-    const UNITS: [(&str, f64); 3] = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
-    let bytes = n_bytes as f64;
-    let Some((unit, one)) = UNITS.into_iter().find(|(_, one)| bytes >= *one) else {
-        return format!("{n_bytes} B");
-    };
-    let value = bytes / one;
-    if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_as_long_as_they_need_be() {
-        let check = |n_bytes: u64, expected: &str| assert_eq!(size(n_bytes), expected);
-        check(999, "999 B");
-        check(1500, "1.5 kB");
-        check(412_000_000, "412 MB");
-        check(3_200_000_000, "3.2 GB");
-    }
 }

@@ -5,8 +5,11 @@ use std::time::Instant;
 use eframe::egui::{Align, Button, Label, Layout, ProgressBar, Response, RichText, Ui, vec2};
 
 use crate::ui::command::Command;
-use crate::ui::state::{OpenJob, RunState};
+use crate::ui::pane::Pane;
+use crate::ui::row::Row;
+use crate::ui::state::{OpenJob, RunState, State};
 use crate::ui::theme;
+use crate::worker::bytes_text;
 
 /// The button that starts or stops a run: both are of one size, so that nothing moves when one takes the
 /// place of the other.
@@ -39,6 +42,18 @@ pub(super) fn progress_ui(ui: &mut Ui, job: &OpenJob) {
         let width = ui.available_width().max(20.0);
         ui.add(ProgressBar::new(job.fraction()).desired_width(width).show_percentage());
     });
+}
+
+/// What a run takes in memory, where that is worth a word before it begins.
+pub(super) fn memory_ui(ui: &mut Ui, state: &State, pane: Pane, row: Row) {
+    let Some(need) = state.memory_of(pane, row) else { return };
+    let text = format!("takes about {} of memory", bytes_text(need.total()));
+    let about = format!(
+        "{} of it are the weights, which the system takes back when it needs room. Above half of the machine's \
+         memory it is asked about first",
+        bytes_text(need.weights)
+    );
+    ui.add(Label::new(RichText::new(text).weak()).truncate()).on_hover_text(about);
 }
 
 /// Shows how a run has ended. `is_all`: whether all that belong together are done.

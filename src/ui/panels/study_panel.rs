@@ -4,7 +4,7 @@ use eframe::egui::{Align, Button, Id, Layout, RichText, Ui, vec2};
 
 use super::Views;
 use super::pane::asked_by;
-use super::run_row::{outcome_ui, progress_ui, run_button_ui, stop_button_ui};
+use super::run_row::{memory_ui, outcome_ui, progress_ui, run_button_ui, stop_button_ui};
 use crate::figure::{AskedModel, Look};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
@@ -176,6 +176,8 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, has_metric: bool, commands: &m
         } else if let Some(run) = runs.iter().find(|run| !run.is_done()).or_else(|| runs.first()) {
             // The study is complete once all of its runs are.
             outcome_ui(ui, &run.state, is_complete);
+        } else if let Some(row) = rows.first() {
+            memory_ui(ui, state, pane, *row);
         }
     });
     if has_metric && !is_wide {

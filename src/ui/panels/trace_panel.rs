@@ -8,7 +8,7 @@ use eframe::egui::{
 };
 
 use super::pane::asked_by;
-use super::run_row::run_button_ui;
+use super::run_row::{memory_ui, run_button_ui};
 use super::trace_before::{self, before_ui};
 use super::trace_difference::difference_ui;
 use super::trace_heading::heading_ui;
@@ -303,6 +303,8 @@ fn status_ui(ui: &mut Ui, state: &State) {
         } else {
             if let Some(run) = traced(state) {
                 outcome_ui(ui, run, is_all_traced(state));
+            } else if let Some(row) = state.rows().next() {
+                memory_ui(ui, state, Pane::Trace, row);
             }
             ui.add(Label::new(RichText::new(state.settings.trace.summary()).weak()).truncate());
         }

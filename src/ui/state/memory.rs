@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{FactKey, Findings, Run, State};
 use crate::analysis::AnalysisResult;
+use crate::worker::SystemMemory;
 
 /// Looking costs a few reads of the system's own files.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -18,21 +19,9 @@ pub struct Memory {
     n_results: usize,
     looked: Option<Instant>,
     system: Option<SystemMemory>,
-}
 
-/// In bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SystemMemory {
-    /// What this process has in memory.
-    pub process: u64,
-
-    /// The part of it that no file stands behind: weights that are read as they lie on disk are not
-    /// in it.
-    pub process_own: u64,
-
-    /// Of the whole machine.
-    pub total: u64,
-    pub available: u64,
+    /// A machine's memory in place of that of this one, for tests.
+    pub pretended: Option<SystemMemory>,
 }
 
 impl Memory {
@@ -70,34 +59,8 @@ impl Memory {
 
     /// `None` where the system does not say.
     pub fn system(&self) -> Option<SystemMemory> {
-        self.system
+        self.pretended.or(self.system)
     }
-}
-
-impl SystemMemory {
-    #[cfg(target_os = "linux")]
-    fn read() -> Option<Self> {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
-        Some(Self {
-            process: kilobytes(&status, "VmRSS")?,
-            process_own: kilobytes(&status, "RssAnon")?,
-            total: kilobytes(&machine, "MemTotal")?,
-            available: kilobytes(&machine, "MemAvailable")?,
-        })
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn read() -> Option<Self> {
-        None
-    }
-}
-
-/// `VmRSS:     1234 kB` as bytes.
-#[cfg(target_os = "linux")]
-fn kilobytes(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
 impl State {
@@ -149,20 +112,5 @@ impl Findings {
         let n_before = self.runs.len();
         self.runs.retain(|run| run.is_running() || !is_it(run));
         self.runs.len() < n_before
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_system_says_what_this_process_has() {
-        let held = vec![1_u8; 64 << 20];
-        let memory = SystemMemory::read().unwrap();
-        // A system that is short of memory may have put some of it aside by now.
-        assert!(memory.process_own > held.len() as u64 / 2);
-        assert!(memory.process >= memory.process_own && memory.total > memory.process);
-        assert_eq!(kilobytes("VmRSSx: 1 kB\nVmRSS:\t  12 kB\n", "VmRSS"), Some(12 << 10));
     }
 }

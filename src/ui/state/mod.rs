@@ -17,6 +17,7 @@ mod many;
 mod memory;
 mod models;
 mod pace;
+mod unsure;
 mod painted;
 mod preferences;
 mod pair;
@@ -42,7 +43,7 @@ pub use jobs::{FactAnswer, JobKind, Jobs, ManyJob, OpenJob};
 pub use many::{
     Amount, AmountBy, Asking, Estimated, LONG, Many, ManyOptions, OpenSweep, ReadSweep, SweepView,
 };
-pub use memory::{Memory, SystemMemory};
+pub use memory::Memory;
 pub use models::{ModelBeside, ModelState, is_of_main};
 pub use pace::Pace;
 pub use painted::{Paint, Painted};
@@ -52,6 +53,7 @@ pub use queue::{Asked, Ended, Outcome, Question, Queue};
 pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Setting, Settings, TraceSettings};
 pub use spec_text::{AskedExperiment, Fault, SpecText};
+pub use unsure::{Unsure, Unsures};
 
 use super::dialogs::Purpose;
 use super::pane::Pane;
@@ -145,6 +147,9 @@ pub struct State {
 
     pub memory: Memory,
 
+    /// The questions that would take much of it.
+    pub unsure: Unsures,
+
     /// How fast the open models are.
     pub pace: Pace,
 
@@ -216,6 +221,7 @@ impl State {
             stored: None,
             left_over: Vec::new(),
             memory: Memory::default(),
+            unsure: Unsures::default(),
             pace: Pace::default(),
             recall_goes_on: None,
             n_found: 0,

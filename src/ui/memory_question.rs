@@ -1,0 +1,49 @@
+//! Asks before a question takes more than half of the machine's memory.
+
+use eframe::egui::{Context, Ui};
+
+use super::command::{Command, MemoryAnswer};
+use super::state::{State, capitalized};
+use super::widgets::dialog;
+use crate::figure::words::counted;
+use crate::worker::bytes_text;
+
+/// Draws the question about the largest of those that wait, if any does.
+pub fn memory_question_ui(ctx: &Context, state: &State, commands: &mut Vec<Command>) {
+    let waiting = &state.unsure.waiting;
+    let Some(unsure) = waiting.iter().max_by_key(|it| it.need.total()) else { return };
+    let mut answer = None;
+    let modal = dialog(ctx, "much memory").show(ctx, |ui: &mut Ui| {
+        ui.set_width(440.0);
+        ui.heading("This takes much memory");
+        ui.add_space(4.0);
+        let (need, machine) = (unsure.need, unsure.machine);
+        let name = capitalized(&unsure.spec.name());
+        ui.label(format!("{name} takes {need}. This machine has {}.", bytes_text(machine.total)));
+        let free = bytes_text(machine.available);
+        ui.label(if need.is_too_much_for(&machine) {
+            format!(
+                "Only {free} are free: the system may end the program before it is done. A shorter prompt, or \
+                 fewer layers, draws or conditions take less."
+            )
+        } else {
+            format!("{free} are free. Other programs may become slow meanwhile.")
+        });
+        if waiting.len() > 1 {
+            ui.label(format!("{} are asked one after the other.", counted(waiting.len(), "question")));
+        }
+        ui.add_space(8.0);
+        ui.horizontal(|ui| {
+            for it in [MemoryAnswer::Cancel, MemoryAnswer::GoOn] {
+                let command = Command::AnswerMemory(it);
+                if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+                    answer = Some(it);
+                }
+            }
+        });
+    });
+    if answer.is_none() && modal.should_close() {
+        answer = Some(MemoryAnswer::Cancel);
+    }
+    commands.extend(answer.map(Command::AnswerMemory));
+}
