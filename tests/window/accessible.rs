@@ -32,7 +32,8 @@ impl Window {
 /// Role, name and place.
 pub fn described(node: &Node<'_>) -> String {
     let (at, node) = (node.rect(), node.accesskit_node());
-    format!("{:?} {:?} at {at:?}", node.role(), node.label().unwrap_or_default())
+    let name = node.label().or_else(|| node.value()).unwrap_or_default();
+    format!("{:?} {name:?} at {at:?}", node.role())
 }
 
 pub fn is_nameless(node: &Node<'_>) -> bool {

@@ -51,7 +51,7 @@ const LEAST_MAP: f32 = 90.0;
 /// What of a view is no room for what scrolls: margins, the row of modes, scroll bars.
 const BARS: Vec2 = vec2(30.0, 70.0);
 
-fn id_of(node: &Node<'_>) -> NodeId {
+pub fn id_of(node: &Node<'_>) -> NodeId {
     node.accesskit_node().locate().0
 }
 
@@ -74,7 +74,15 @@ fn matters(node: &Node<'_>) -> bool {
             | Role::SpinButton
             | Role::TextInput
     );
-    is_seen && data.label().is_some_and(|it| !it.is_empty()) && node.rect().is_positive()
+    let text = data.label().or_else(|| data.value());
+    is_seen && text.is_some_and(|it| !it.trim().is_empty()) && node.rect().is_positive()
+}
+
+/// Whether it is drawn as letters, and as nothing else: a dash is lower than can be measured.
+fn is_text(node: &Node<'_>) -> bool {
+    let data = node.accesskit_node();
+    let text = data.label().or_else(|| data.value()).unwrap_or_default();
+    data.role() == Role::Label && text.contains(char::is_alphanumeric)
 }
 
 /// A line of text as it is painted: what it says, the corners of its letters, and where it is cut off.
@@ -111,6 +119,13 @@ impl Painted {
             }
             _ => {}
         }
+    }
+
+    /// Whether a part of its letters is cut off.
+    fn is_cut(&self) -> bool {
+        let whole = Rect::from_points(&self.corners);
+        let lost = whole.size() - self.seen.size();
+        !self.seen.is_positive() || lost.max_elem() > TOLERANCE
     }
 
     /// Whether some line along a side of one of both parts them.
@@ -169,8 +184,19 @@ impl Window {
         self.region(pane).rect()
     }
 
+    /// How a view is larger than its place, if it is: then it is cut off by the window or by its neighbour,
+    /// and nothing scrolls.
+    fn outgrown(&self, pane: Pane) -> Option<String> {
+        let (place, window) = (self.place_of(pane), self.harness.ctx.content_rect());
+        let others = self.harness.query_all_by_role(Role::TabPanel).map(|it| it.rect());
+        let n_over =
+            others.filter(|it| it.intersect(place.shrink(TOLERANCE)).is_positive()).count();
+        let is_inside = window.expand(TOLERANCE).contains_rect(place);
+        (!is_inside || n_over > 1).then(|| format!("all of it is as large as {place:?}"))
+    }
+
     /// What stands in a view, texts that are no names too, and where.
-    fn texts(&self, pane: Pane) -> Vec<(String, Rect)> {
+    pub fn texts(&self, pane: Pane) -> Vec<(String, Rect)> {
         let nodes = self.region(pane).children_recursive();
         let text = |node: Node<'_>| {
             let data = node.accesskit_node();
@@ -246,11 +272,27 @@ impl Window {
                 |seen: f32, whole: f32, room: f32| seen >= whole.min(room) - 2.0 * TOLERANCE;
             shows(seen.width(), rect.width(), room.x) && shows(seen.height(), rect.height(), room.y)
         };
+        let mut texts = Vec::new();
+        for shape in &self.harness.output().shapes {
+            Painted::of(&shape.shape, shape.clip_rect, &mut texts);
+        }
+        // Letters are in sight that are drawn, and not cut off by what they stand in.
+        let is_whole = |node: &Node<'_>| {
+            let place = node.rect().expand(TOLERANCE);
+            let name = node.accesskit_node().label().unwrap_or_default();
+            let is_in = |it: &&Painted| {
+                place.contains(Rect::from_points(&it.corners).center())
+                    && (is_text(node) || name.contains(it.text.trim()))
+            };
+            let mut own = texts.iter().filter(is_in).peekable();
+            (own.peek().is_some() || !is_text(node)) && !own.any(Painted::is_cut)
+        };
         let mut farthest: Option<(f32, NodeId)> = None;
         for node in self.region(pane).children_recursive().filter(matters) {
             let (id, rect) = (id_of(&node), node.rect());
             let is_new = known.insert(id);
-            if is_seen(rect) {
+            let has_room = (place.size() - BARS - rect.size()).min_elem() >= 0.0;
+            if is_seen(rect) && (!has_room || is_whole(&node)) {
                 unseen.remove(&id);
             } else if is_new || unseen.contains_key(&id) {
                 unseen.insert(id, described(&node));
@@ -284,8 +326,10 @@ impl Window {
             self.set_window(size, zoom);
             for &pane in panes {
                 place(self, pane);
+                let outgrown = self.outgrown(pane);
                 let touching = self.touching(pane);
-                for what in touching.into_iter().chain(self.out_of_reach(pane)) {
+                let seen = outgrown.into_iter().chain(touching);
+                for what in seen.chain(self.out_of_reach(pane)) {
                     wrong.push(format!("{pane:?} at {size} × {zoom}: {what}"));
                 }
             }
@@ -295,7 +339,7 @@ impl Window {
 }
 
 /// The window with a session of all views.
-fn with_all_results() -> Window {
+pub fn with_all_results() -> Window {
     let options = Options { session: Some(fixture()), ..Options::default() };
     let mut window = Window::new(options, None);
     window.wait("the session", |app| app.state.session.is_some() && app.state.info().is_some());
