@@ -458,7 +458,7 @@ fn everything_fits_above_another_view_and_below_a_banner() {
     let mut window = Window::new(options, None);
     window.wait("the session", |app| app.state.session.is_some() && app.state.info().is_some());
     window.harness.state_mut().state.preferences.measures_recall = false;
-    window.sees("ended just now without being closed");
+    window.sees("ended without being closed. What it had found is kept, last written just now");
     window.everything_fits(&SIZES[..2], &Pane::ALL, Window::docked);
 }
 

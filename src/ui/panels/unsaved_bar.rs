@@ -9,12 +9,13 @@ use crate::ui::state::State;
 use crate::ui::theme;
 use crate::ui::widgets::command_button_ui;
 
-/// Says how old it is, and asks what to do with it.
+/// Says when it was written, which is all that is known of when the window ended, and asks what to do with
+/// it.
 pub fn unsaved_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let Some(left) = state.left_over.first() else { return };
     ui.horizontal_wrapped(|ui| {
         let text = format!(
-            "Factscope ended {} without being closed. What it had found is kept",
+            "Factscope ended without being closed. What it had found is kept, last written {}",
             ago(left.age())
         );
         ui.label(RichText::new(text).color(theme::palette(ui).warning).strong());
