@@ -1,10 +1,11 @@
 //! Asks before something is left that would be lost.
 
-use eframe::egui::{Align, Context, Id, Layout, Modal};
+use eframe::egui::{Align, Context, Layout};
 
 use super::command::{ClosingAnswer, Command};
 use super::panels;
 use super::state::State;
+use super::widgets::{Outside, dialog_ui};
 
 /// How far the window is from leaving what was found in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,8 +60,7 @@ pub fn closing_ui(
         Closing::No | Closing::Naming | Closing::Agreed => return,
     };
     let mut answer = None;
-    let modal = Modal::new(Id::unique("closing")).show(ctx, |ui| {
-        ui.set_width(420.0);
+    let ((), is_left) = dialog_ui(ctx, "closing", 420.0, Outside::Leaves, |ui| {
         let (question, soon) = match left_for {
             None | Some(Command::Quit) => ("Close Factscope?", "the window closes"),
             Some(Command::OpenModelAt(_) | Command::OpenModelBesideAt(_)) => {
@@ -73,12 +73,13 @@ pub fn closing_ui(
         };
         ui.heading(question);
         ui.add_space(4.0);
-        if is_asked {
-            for text in reasons(state) {
-                ui.label(text);
-            }
+        let said = if is_asked {
+            reasons(state)
         } else {
-            ui.label(format!("Saving the session; {soon} when it is written"));
+            [format!("Saving the session; {soon} when it is written"), String::new()]
+        };
+        for text in said {
+            ui.label(text);
         }
         ui.add_space(8.0);
         let can_save = can_save(state);
@@ -103,35 +104,31 @@ pub fn closing_ui(
             }
         });
     });
-    if answer.is_none() && modal.should_close() {
+    if answer.is_none() && is_left {
         answer = Some(ClosingAnswer::Cancel);
     }
     commands.extend(answer.map(Command::AnswerClosing));
 }
 
-/// What would be lost now, a sentence each.
-fn reasons(state: &State) -> Vec<String> {
-    let mut reasons = Vec::new();
-    if state.has_unsaved() {
-        reasons.push(match &state.session {
-            Some(session) => {
-                let name = panels::file_name(&session.path);
-                format!("{name} holds less than this window: it is not saved")
-            }
-            None if !can_save(state) => {
-                "The typed facts are in no session file, which needs a model: they would be lost"
-                    .to_owned()
-            }
-            None => "What was found is in no session file: it would be lost".to_owned(),
-        });
-    }
-    match n_jobs(state) {
-        0 => {}
-        1 => reasons.push("A job is running or waits: it would be stopped".to_owned()),
-        n => reasons.push(format!("{n} jobs are running or wait: they would be stopped")),
-    }
-    if reasons.is_empty() {
-        reasons.push("Everything is saved, and no job is running".to_owned());
-    }
-    reasons
+/// What would be lost now: of what was found, and of what runs. There is always a line for each, so that no
+/// button moves when a job ends.
+fn reasons(state: &State) -> [String; 2] {
+    let found = match &state.session {
+        _ if !state.has_unsaved() => "Everything is saved".to_owned(),
+        Some(session) => {
+            let name = panels::file_name(&session.path);
+            format!("{name} holds less than this window: it is not saved")
+        }
+        None if !can_save(state) => {
+            "The typed facts are in no session file, which needs a model: they would be lost"
+                .to_owned()
+        }
+        None => "What was found is in no session file: it would be lost".to_owned(),
+    };
+    let jobs = match n_jobs(state) {
+        0 => "No job is running".to_owned(),
+        1 => "A job is running or waits: it would be stopped".to_owned(),
+        n => format!("{n} jobs are running or wait: they would be stopped"),
+    };
+    [found, jobs]
 }

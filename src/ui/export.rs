@@ -9,7 +9,7 @@ use eframe::egui::{Context, Grid, Label, Response, Ui};
 use super::command::Command;
 use super::dialogs::Purpose;
 use super::path_field::PathField;
-use super::widgets::{self, Choice};
+use super::widgets::{Choice, Outside, dialog_ui};
 use crate::figure::{Caption, Export, Figure, FileFormat, PageWidth, Record, Scale, Tokens};
 use crate::whole_file;
 
@@ -212,10 +212,12 @@ impl ExportDialog {
         if self.figures.len() > 1 {
             row_ui(ui, "Of", true, |ui| self.rows_ui(ui));
         }
-        if self.charts().len() > 1 {
-            row_ui(ui, "Chart", true, |ui| self.charts_ui(ui));
+        // What has no meaning in a format, or of a row, stays where it is, or all would move while the ending
+        // is typed and the row is chosen.
+        let has_charts = self.charts().len() > 1;
+        if has_charts || self.figures.len() > 1 {
+            row_ui(ui, "Chart", has_charts, |ui| self.charts_ui(ui));
         }
-        // What has no meaning in a format stays where it is, or all would move while its ending is typed.
         let Export { tokens, page, scale, .. } = &mut self.export;
         row_ui(ui, "Width", is_picture, |ui| {
             choice_ui(ui, "exported width", &mut page.width, &PageWidth::ALL, PageWidth::text)
@@ -277,8 +279,7 @@ fn choice_ui<T: Copy + PartialEq>(
 pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut Vec<Command>) {
     let Some(dialog) = open else { return };
     let (mut is_accepted, mut is_closed) = (false, false);
-    let modal = widgets::dialog(ctx, "export").show(ctx, |ui| {
-        ui.set_width(ui.ctx().content_rect().width().min(640.0) - 80.0);
+    let ((), is_left) = dialog_ui(ctx, "export", 560.0, Outside::Stays, |ui| {
         ui.heading(Purpose::Figure.about().title);
         ui.add_space(6.0);
         Grid::new("export options")
@@ -295,14 +296,7 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
                 commands.push(Command::ChooseFigurePath);
             }
         });
-        if dialog.rows == Rows::InFilesOfTheirOwn {
-            let files = dialog.files(&dialog.path());
-            let names = files.iter().filter_map(|(it, ..)| it.file_name());
-            let names: Vec<String> = names.map(|it| it.to_string_lossy().into_owned()).collect();
-            ui.weak(format!("Writes {}", names.join(" and ")));
-        }
         ui.weak(format!("The ending says what is written: .{}", FileFormat::ENDINGS.join(", .")));
-        dialog.file.about_ui(ui, Purpose::Figure.wants());
         PathField::buttons_ui(ui, |ui| {
             is_accepted |= ui.button("Save").clicked();
             let about = "What would be saved, as text (SVG, CSV, JSON) or as an image (PNG)";
@@ -311,7 +305,13 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
             }
             is_closed = ui.button("Cancel").clicked();
         });
-        dialog.file.error_ui(ui);
+        if dialog.rows == Rows::InFilesOfTheirOwn {
+            let files = dialog.files(&dialog.path());
+            let names = files.iter().filter_map(|(it, ..)| it.file_name());
+            let names: Vec<String> = names.map(|it| it.to_string_lossy().into_owned()).collect();
+            ui.weak(format!("Writes {}", names.join(" and ")));
+        }
+        dialog.file.about_ui(ui, Purpose::Figure.wants());
     });
     if is_accepted {
         match Purpose::Figure.resolve(dialog.path()) {
@@ -321,7 +321,7 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
             Ok(_) => {}
             Err(error) => dialog.file.refuse(error),
         }
-    } else if is_closed || modal.should_close() {
+    } else if is_closed || is_left {
         *open = None;
     }
 }

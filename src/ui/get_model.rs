@@ -10,9 +10,10 @@ use eframe::egui::{
 };
 
 use super::command::Command;
+use super::path_field::PathField;
 use super::state::State;
 use super::theme::field_color;
-use super::widgets;
+use super::widgets::{Outside, dialog_height, dialog_ui};
 use crate::hub::{Cached, Found, HubName, KNOWN, Known, Settings, count, find};
 use crate::worker::JobId;
 
@@ -160,7 +161,8 @@ impl GetModel {
     fn rows_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
         let heads = ["Model", "Parameters", "Weights", "Memory", "Licence", ""];
         // As high whatever is listed, so that nothing jumps.
-        ScrollArea::vertical().max_height(ROWS).auto_shrink(false).show(ui, |ui| {
+        let height = ROWS.min(dialog_height(ui) - AROUND);
+        ScrollArea::vertical().max_height(height).auto_shrink(false).show(ui, |ui| {
             let grid = Grid::new("models of the hub").num_columns(heads.len()).striped(true);
             grid.spacing([24.0, 6.0]).show(ui, |ui| {
                 for head in heads {
@@ -194,11 +196,11 @@ impl GetModel {
                     ui.end_row();
                 }
             });
+            if self.rows.is_empty() {
+                let text = self.searched.as_deref().unwrap_or_default();
+                ui.label(format!("No model that writes text has “{text}” in its name"));
+            }
         });
-        if self.rows.is_empty() {
-            let text = self.searched.as_deref().unwrap_or_default();
-            ui.label(format!("No model that writes text has “{text}” in its name"));
-        }
     }
 
     fn button_ui(&self, ui: &mut Ui, row: &Row, commands: &mut Vec<Command>) {
@@ -258,9 +260,10 @@ impl GetModel {
     }
 }
 
-/// The room beside the field, and the height of the list, in points.
+/// The room beside the field, the height of the list, and that of what is around it, in points.
 const BUTTONS: f32 = 170.0;
 const ROWS: f32 = 280.0;
+const AROUND: f32 = 180.0;
 
 /// Draws the dialog while it is shown.
 pub fn get_model_ui(
@@ -271,14 +274,16 @@ pub fn get_model_ui(
 ) {
     let Some(dialog) = open.as_mut().filter(|it| it.is_shown) else { return };
     let mut is_closed = false;
-    let modal = widgets::dialog(ctx, "get a model").show(ctx, |ui| {
-        ui.set_width(ui.ctx().content_rect().width().min(860.0) - 80.0);
+    let ((), is_left) = dialog_ui(ctx, "get a model", 780.0, Outside::Stays, |ui| {
         ui.heading("Get a model");
         ui.add_space(6.0);
         dialog.search_ui(ui, commands);
         ui.add_space(6.0);
         dialog.rows_ui(ui, commands);
-        ui.add_space(6.0);
+        PathField::buttons_ui(ui, |ui| {
+            is_closed = ui.button("Close").clicked();
+        });
+        // What comes and goes stands below the buttons, which stay where they are.
         dialog.progress_ui(ui, state, commands);
         dialog.got_ui(ui, commands);
         if let Some(error) = &dialog.error {
@@ -286,12 +291,9 @@ pub fn get_model_ui(
         }
         let cache = dialog.settings.cache.display();
         ui.weak(format!("Kept in Hugging Face's cache, which Python shares: {cache}"));
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            is_closed = ui.button("Close").clicked();
-        });
     });
     let is_opened = commands.iter().any(|it| matches!(it, Command::OpenModelAt(_)));
-    if is_closed || is_opened || modal.should_close() {
+    if is_closed || is_opened || is_left {
         dialog.is_shown = false;
     }
     if !dialog.is_shown && dialog.doing == Doing::Nothing {

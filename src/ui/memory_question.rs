@@ -1,10 +1,10 @@
 //! Asks before a question takes more than half of the machine's memory.
 
-use eframe::egui::{Context, Ui};
+use eframe::egui::Context;
 
 use super::command::{Command, MemoryAnswer};
 use super::state::{State, capitalized};
-use super::widgets::dialog;
+use super::widgets::{Outside, dialog_ui};
 use crate::figure::words::counted;
 use crate::worker::bytes_text;
 
@@ -13,8 +13,7 @@ pub fn memory_question_ui(ctx: &Context, state: &State, commands: &mut Vec<Comma
     let waiting = &state.unsure.waiting;
     let Some(unsure) = waiting.iter().max_by_key(|it| it.need.total()) else { return };
     let mut answer = None;
-    let modal = dialog(ctx, "much memory").show(ctx, |ui: &mut Ui| {
-        ui.set_width(440.0);
+    let ((), is_left) = dialog_ui(ctx, "much memory", 440.0, Outside::Leaves, |ui| {
         ui.heading("This takes much memory");
         ui.add_space(4.0);
         let (need, machine) = (unsure.need, unsure.machine);
@@ -29,9 +28,14 @@ pub fn memory_question_ui(ctx: &Context, state: &State, commands: &mut Vec<Comma
         } else {
             format!("{free} are free. Other programs may become slow meanwhile.")
         });
-        if waiting.len() > 1 {
-            ui.label(format!("{} are asked one after the other.", counted(waiting.len(), "question")));
-        }
+        // Also where it says nothing: the buttons below stay where they are when one is answered.
+        let several = counted(waiting.len(), "question");
+        let is_one = waiting.len() == 1;
+        ui.label(if is_one {
+            String::new()
+        } else {
+            format!("{several} are asked one after the other.")
+        });
         ui.add_space(8.0);
         ui.horizontal(|ui| {
             for it in [MemoryAnswer::Cancel, MemoryAnswer::GoOn] {
@@ -42,7 +46,7 @@ pub fn memory_question_ui(ctx: &Context, state: &State, commands: &mut Vec<Comma
             }
         });
     });
-    if answer.is_none() && modal.should_close() {
+    if answer.is_none() && is_left {
         answer = Some(MemoryAnswer::Cancel);
     }
     commands.extend(answer.map(Command::AnswerMemory));

@@ -7,7 +7,7 @@ use eframe::egui::{Align, Context, Key, Layout, Modifiers, ScrollArea, TextEdit,
 use super::command::{Command, KEYS};
 use super::pane::{Pane, View};
 use super::state::{Convention, Paint, State};
-use super::widgets;
+use super::widgets::{Outside, dialog_height, dialog_ui};
 use super::workspace::Workspace;
 use crate::analysis::attention::Weighting;
 use crate::analysis::causal_trace::Component;
@@ -20,8 +20,9 @@ use crate::tokens::Bos;
 /// How many commands are listed.
 const N_LISTED: usize = 60;
 
-/// The height in points of a long list.
+/// The height in points of a long list, and of what is around it.
 const HEIGHT: f32 = 320.0;
+const AROUND: f32 = 72.0;
 
 /// What is typed into the palette while it is open, and which command is marked.
 #[derive(Debug, Default)]
@@ -59,8 +60,7 @@ pub fn palette_ui(
             *open = CommandPalette::default();
         }
     });
-    let modal = widgets::dialog(ctx, "palette").show(ctx, |ui| {
-        ui.set_width(460.0);
+    let ((), is_left) = dialog_ui(ctx, "palette", 460.0, Outside::Leaves, |ui| {
         let label = ui.label("What do you want to do?");
         let edit = TextEdit::singleline(&mut open.text)
             .hint_text("Trace, logit lens, dark…")
@@ -76,7 +76,8 @@ pub fn palette_ui(
             ui.weak("Nothing is called so");
         }
         // As high as it may be at once, however short the list was before.
-        let area = ScrollArea::vertical().max_height(HEIGHT).min_scrolled_height(HEIGHT);
+        let height = HEIGHT.min(dialog_height(ui) - AROUND);
+        let area = ScrollArea::vertical().max_height(height).min_scrolled_height(height);
         area.show(ui, |ui| {
             for (nth, command) in found.iter().enumerate() {
                 let is_chosen = nth == open.chosen;
@@ -100,7 +101,7 @@ pub fn palette_ui(
             }
         });
     });
-    let is_done = picked.is_some() || modal.should_close();
+    let is_done = picked.is_some() || is_left;
     commands.extend(picked);
     if is_done {
         *palette = None;

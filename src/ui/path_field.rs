@@ -119,8 +119,13 @@ impl PathField {
         field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
     }
 
-    /// Draws what the path may go on with, and where it is if it is relative. `is_wanted`: whether a file is of use.
+    /// Draws what is wrong with the path, what it may go on with, and where it is if it is relative.
+    /// `is_wanted`: whether a file is of use. It stands below the buttons, which stay where they are however
+    /// much there is to say.
     pub fn about_ui(&mut self, ui: &mut Ui, is_wanted: fn(&Path) -> bool) {
+        if let Some(error) = &self.error {
+            ui.label(RichText::new(error).color(ui.visuals().error_fg_color));
+        }
         self.completions.look(&self.text, &self.dir, is_wanted);
         let listed: Vec<String> =
             self.completions.found.iter().take(N_COMPLETIONS).cloned().collect();
@@ -134,14 +139,6 @@ impl PathField {
         }
         if self.typed().is_relative() {
             ui.weak(format!("In the folder {}", self.dir.display()));
-        }
-    }
-
-    /// Says what is wrong with the path. It stands below the buttons, which stay where they are: whoever
-    /// replaces a file presses one twice.
-    pub fn error_ui(&self, ui: &mut Ui) {
-        if let Some(error) = &self.error {
-            ui.label(RichText::new(error).color(ui.visuals().error_fg_color));
         }
     }
 

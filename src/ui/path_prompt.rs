@@ -7,7 +7,7 @@ use eframe::egui::Context;
 use super::command::Command;
 use super::dialogs::{Purpose, Wants};
 use super::path_field::PathField;
-use super::widgets;
+use super::widgets::{Outside, dialog_ui};
 use crate::{builtin, hub};
 
 /// A small window with a field for a path.
@@ -63,8 +63,7 @@ pub fn path_prompt_ui(ctx: &Context, prompt: &mut Option<PathPrompt>, commands: 
     let Some(open) = prompt else { return };
     let (mut is_accepted, mut is_closed) = (false, false);
     let about = open.purpose.about();
-    let modal = widgets::dialog(ctx, "path prompt").show(ctx, |ui| {
-        ui.set_width(ui.ctx().content_rect().width().min(640.0) - 80.0);
+    let ((), is_left) = dialog_ui(ctx, "path prompt", 560.0, Outside::Stays, |ui| {
         ui.heading(about.title);
         ui.add_space(4.0);
         if open.why == Why::NoDialog {
@@ -75,19 +74,18 @@ pub fn path_prompt_ui(ctx: &Context, prompt: &mut Option<PathPrompt>, commands: 
         }
         let label = ui.label(about.label);
         is_accepted = open.field.field_ui(ui, &label, about.example, f32::INFINITY);
-        open.field.about_ui(ui, open.purpose.wants());
         PathField::buttons_ui(ui, |ui| {
             let text = if open.purpose.file_name().is_some() { "Save" } else { "Open" };
             is_accepted |= ui.button(text).clicked();
             is_closed = ui.button("Cancel").clicked();
         });
-        open.field.error_ui(ui);
+        open.field.about_ui(ui, open.purpose.wants());
     });
     if is_accepted {
         let accepted = open.accept();
         is_closed = accepted.is_some();
         commands.extend(accepted);
-    } else if modal.should_close() {
+    } else if is_left {
         is_closed = true;
     }
     if is_closed {

@@ -27,6 +27,7 @@ mod numbers;
 mod patching;
 mod paths;
 mod pictures;
+mod popups;
 mod export;
 mod studies;
 mod many;

@@ -1,12 +1,13 @@
 //! The list of shortcuts, what the program is, and the hint shown while a file is dragged over the window.
 
 use eframe::egui::{
-    Align2, Color32, Context, CornerRadius, FontId, Grid, Id, LayerId, Modal, Order, RichText,
-    ScrollArea, Ui,
+    Align, Align2, Color32, Context, CornerRadius, FontId, Grid, Id, LayerId, Layout, Order,
+    RichText, Ui,
 };
 
 use crate::ui::command::{KEYS, keys_text};
 use crate::ui::theme;
+use crate::ui::widgets::{Outside, dialog_ui};
 
 /// A small window about the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,42 +18,44 @@ pub enum Help {
 
 pub fn help_ui(ctx: &Context, help: &mut Option<Help>) {
     let Some(open) = *help else { return };
-    let modal = Modal::new(Id::unique("help")).show(ctx, |ui| {
-        ui.set_width(420.0);
-        match open {
-            Help::Shortcuts => {
-                ui.heading("Keyboard shortcuts");
-                ui.add_space(8.0);
-                let height = ui.ctx().content_rect().height() - AROUND;
-                let area = ScrollArea::vertical().max_height(height).min_scrolled_height(height);
-                area.show(ui, shortcuts_ui);
-            }
-            Help::About => {
-                ui.heading("Factscope");
-                ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
-                ui.add_space(8.0);
-                ui.label(
-                    "A microscope for facts in GPT-2: where a prompt's answer comes from, by \
-                     causal tracing (Meng et al. 2022), direct logit attribution (Elhage et al. \
-                     2021), attention patterns and the logit lens (nostalgebraist 2020)",
-                );
-                ui.add_space(8.0);
-                ui.label(
-                    "A peak in a trace says where restoring a state suffices to bring the answer \
-                     back. It does not say where the fact is stored (Hase et al. 2023)",
-                );
-            }
+    let mut is_closed = false;
+    let ((), is_left) = dialog_ui(ctx, "help", 420.0, Outside::Leaves, |ui| match open {
+        Help::Shortcuts => {
+            is_closed = heading_ui(ui, "Keyboard shortcuts");
+            shortcuts_ui(ui);
         }
-        ui.add_space(12.0);
-        ui.vertical_centered(|ui| ui.button("Close").clicked()).inner
+        Help::About => {
+            is_closed = heading_ui(ui, "Factscope");
+            ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
+            ui.add_space(8.0);
+            ui.label(
+                "A microscope for facts in GPT-2: where a prompt's answer comes from, by \
+                 causal tracing (Meng et al. 2022), direct logit attribution (Elhage et al. \
+                 2021), attention patterns and the logit lens (nostalgebraist 2020)",
+            );
+            ui.add_space(8.0);
+            ui.label(
+                "A peak in a trace says where restoring a state suffices to bring the answer \
+                 back. It does not say where the fact is stored (Hase et al. 2023)",
+            );
+        }
     });
-    if modal.inner || modal.should_close() {
+    if is_closed || is_left {
         *help = None;
     }
 }
 
-/// The height in points of what stands around the list of shortcuts.
-const AROUND: f32 = 150.0;
+/// Draws the heading with the button that closes, which needs no scrolling however long the list is. Returns
+/// whether it was clicked.
+fn heading_ui(ui: &mut Ui, text: &str) -> bool {
+    let row = ui.horizontal(|ui| {
+        ui.heading(text);
+        let right = Layout::right_to_left(Align::Center);
+        ui.with_layout(right, |ui| ui.button("Close").clicked()).inner
+    });
+    ui.add_space(8.0);
+    row.inner
+}
 
 fn shortcuts_ui(ui: &mut Ui) {
     Grid::new("shortcuts").num_columns(2).spacing([32.0, 6.0]).show(ui, |ui| {

@@ -8,19 +8,20 @@ use crate::figure::Scale;
 use crate::ui::command::{Command, Step};
 use crate::ui::pane::View;
 use crate::ui::state::State;
+use crate::ui::widgets::menu_ui;
 use crate::ui::workspace::Workspace;
 use crate::worker::DeviceChoice;
 
 pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: &mut Vec<Command>) {
     MenuBar::new().ui(ui, |ui| {
-        ui.menu_button("File", |ui| file_menu_ui(ui, state, commands));
-        ui.menu_button("Edit", |ui| {
+        menu_ui(ui, "File", |ui| file_menu_ui(ui, state, commands));
+        menu_ui(ui, "Edit", |ui| {
             ui.add_enabled_ui(state.can_undo(), |ui| item_ui(ui, Command::Undo, commands));
             ui.add_enabled_ui(state.can_redo(), |ui| item_ui(ui, Command::Redo, commands));
             ui.separator();
             item_ui(ui, Command::ShowPalette, commands);
         });
-        ui.menu_button("View", |ui| {
+        menu_ui(ui, "View", |ui| {
             for view in View::ALL {
                 let mut is_open = workspace.is_open(view);
                 let item = ui.checkbox(&mut is_open, view.text()).on_hover_text(view.tooltip());
@@ -36,7 +37,7 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
             item_ui(ui, Command::ResetLayout, commands);
             item_ui(ui, Command::SpreadViews, commands);
             ui.separator();
-            ui.menu_button("Pick out", |ui| {
+            menu_ui(ui, "Pick out", |ui| {
                 for step in [Step::Next, Step::Previous] {
                     item_ui(ui, Command::StepLayer(step), commands);
                     item_ui(ui, Command::StepHead(step), commands);
@@ -54,7 +55,7 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
             item_ui(ui, Command::ZoomOut, commands);
             item_ui(ui, Command::ZoomReset, commands);
         });
-        ui.menu_button("Facts", |ui| {
+        menu_ui(ui, "Facts", |ui| {
             item_ui(ui, Command::FocusSearch, commands);
             item_ui(ui, Command::NextFact, commands);
             item_ui(ui, Command::PreviousFact, commands);
@@ -72,7 +73,7 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
                 commands.push(command);
             }
         });
-        ui.menu_button("Help", |ui| {
+        menu_ui(ui, "Help", |ui| {
             item_ui(ui, Command::ShowShortcuts, commands);
             item_ui(ui, Command::ShowAbout, commands);
         });
@@ -91,8 +92,7 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let recent = &state.preferences.recent_models;
     let recent = recent.iter().map(|dir| Command::OpenModelAt(dir.clone()));
     recent_ui(ui, "Recent models", recent, commands);
-    ui.menu_button("Model beside", |ui| beside_menu_ui(ui, state, commands))
-        .response
+    menu_ui(ui, "Model beside", |ui| beside_menu_ui(ui, state, commands))
         .on_hover_text(Command::OpenModelBeside.tooltip());
     let recent = &state.preferences.recent_datasets;
     let recent = recent.iter().map(|path| Command::OpenDatasetAt(path.clone()));
@@ -113,13 +113,13 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     item_ui(ui, Command::TypePath, commands);
     ui.separator();
     item_ui(ui, Command::SaveScreenshot, commands);
-    ui.menu_button("Screenshot size", |ui| {
+    menu_ui(ui, "Screenshot size", |ui| {
         for scale in Scale::ALL {
             let is_chosen = state.preferences.screenshot_scale == scale.times();
             choice_ui(ui, is_chosen, Command::SetScreenshotScale(scale.times()), commands);
         }
     });
-    ui.menu_button("Device", |ui| device_menu_ui(ui, state, commands));
+    menu_ui(ui, "Device", |ui| device_menu_ui(ui, state, commands));
     ui.separator();
     item_ui(ui, Command::Quit, commands);
 }
@@ -170,7 +170,7 @@ fn recent_ui(
     commands: &mut Vec<Command>,
 ) {
     ui.add_enabled_ui(recent.len() > 0, |ui| {
-        ui.menu_button(title, |ui| {
+        menu_ui(ui, title, |ui| {
             for command in recent {
                 item_ui(ui, command, commands);
             }

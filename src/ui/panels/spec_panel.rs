@@ -19,7 +19,7 @@ use crate::ui::state::{Fault, Run, Setting, State};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
-use crate::ui::widgets::gives;
+use crate::ui::widgets::{gives, menu_ui};
 use crate::worker::{ModelInfo, Which};
 
 /// The fewest lines that are seen at once, and the most where a figure stands below.
@@ -63,7 +63,7 @@ pub fn spec_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &m
 /// The ways to fill the text from a view or a file, and to save or copy it.
 fn files_ui(ui: &mut Ui, state: &State, is_right: bool, commands: &mut Vec<Command>) {
     ui.horizontal_wrapped(|ui| {
-        let menu = ui.menu_button("From view", |ui| {
+        let menu = menu_ui(ui, "From view", |ui| {
             let mut n_listed = 0;
             for pane in Pane::ALL.into_iter().filter(|pane| is_asked(state, *pane)) {
                 n_listed += 1;
@@ -76,7 +76,7 @@ fn files_ui(ui: &mut Ui, state: &State, is_right: bool, commands: &mut Vec<Comma
                 ui.weak("No view shows a result yet");
             }
         });
-        menu.response.on_hover_text("What a view was asked, with its settings");
+        menu.on_hover_text("What a view was asked, with its settings");
         let files = [
             (Command::OpenSpec, true),
             (Command::SaveSpec(Pane::Spec), is_right),

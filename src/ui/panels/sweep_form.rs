@@ -1,6 +1,6 @@
 //! The form of a question that is about to be asked of many facts.
 
-use eframe::egui::{Button, Frame, Label, RichText, TextEdit, Ui};
+use eframe::egui::{Button, Frame, Label, RichText, TextEdit, TextStyle, Ui, vec2};
 
 use super::grouped;
 use super::known_by::known_by_ui;
@@ -16,6 +16,11 @@ use crate::ui::widgets::{Choice, command_button_ui, gives, keep_together};
 const CHOICE_WIDTH: f32 = 130.0;
 const CHOOSE_WIDTH: f32 = 90.0;
 const GOAL_WIDTH: f32 = 110.0;
+
+/// The width of the button that starts, whatever stands on it, and the lines that are kept free for what is
+/// told of the time.
+const START_WIDTH: f32 = 64.0;
+const N_LINES: f32 = 2.0;
 
 /// Draws what is about to be asked, of how many facts, and how long that takes.
 pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut Vec<Command>) {
@@ -82,8 +87,12 @@ pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut
             );
             command_button_ui(ui, Command::ChooseSweepDir, commands);
         });
-        estimate_ui(ui, asking, n_tasks);
+        // What it takes is told below the buttons, which stay where they are.
         start_ui(ui, asking, n_tasks, commands);
+        ui.scope(|ui| {
+            ui.set_min_height(N_LINES * ui.text_style_height(&TextStyle::Body));
+            estimate_ui(ui, asking, n_tasks);
+        });
     });
     if options != asking.options {
         commands.push(Command::SetMany(Box::new(options)));
@@ -143,6 +152,14 @@ fn estimate_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize) {
 
 fn start_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize, commands: &mut Vec<Command>) {
     let cost = asking.cost(n_tasks);
+    ui.horizontal(|ui| {
+        let text = if asking.is_unsure { "Begin" } else { "Start" };
+        let size = vec2(START_WIDTH, ui.spacing().interact_size.y);
+        let button = Button::new(text).fill(theme::palette(ui).accent_fill).min_size(size);
+        let can_start = n_tasks > 0 && cost.is_some();
+        gives(ui.add_enabled(can_start, button), Command::StartSweep, commands);
+        command_button_ui(ui, Command::LeaveAsking, commands);
+    });
     if let Some((secs, n_tasks)) = cost.filter(|_| asking.is_unsure) {
         let text = format!(
             "{} facts take about {}. Begin? It can be stopped and gone on with at any time.",
@@ -151,13 +168,6 @@ fn start_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize, commands: &mut Vec<Com
         );
         ui.label(RichText::new(text).color(theme::palette(ui).warning));
     }
-    ui.horizontal(|ui| {
-        let text = if asking.is_unsure { "Begin" } else { "Start" };
-        let button = Button::new(text).fill(theme::palette(ui).accent_fill);
-        let can_start = n_tasks > 0 && cost.is_some();
-        gives(ui.add_enabled(can_start, button), Command::StartSweep, commands);
-        command_button_ui(ui, Command::LeaveAsking, commands);
-    });
 }
 
 fn choice_ui<T: Clone + PartialEq>(

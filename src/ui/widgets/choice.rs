@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use eframe::egui::{Color32, ComboBox, Context, Id, Response, TextStyle, Ui};
 
 use super::arrows::{arrow_steps, moved};
+use super::menu::room;
 
 /// How a box with a list looks.
 #[derive(Clone, Copy)]
@@ -82,7 +83,7 @@ impl Choice<'_> {
         let combo = ComboBox::from_id_salt(self.id)
             .selected_text(describe(chosen).0)
             .width(self.width_for(ui, choices, &describe))
-            .height(LIST_HEIGHT);
+            .height(room(ui).min(LIST_HEIGHT));
         let combo = if self.is_cut { combo.truncate() } else { combo };
         let shown = combo.show_ui(ui, |ui| {
             for choice in choices {

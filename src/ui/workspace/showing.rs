@@ -1,9 +1,8 @@
 //! How tiles, tabs and their menus are drawn.
 
 use eframe::egui::{
-    Align, Align2, Color32, CornerRadius, Frame, Id, Layout, Margin, Rect, Response, Role,
-    ScrollArea, Sense, Stroke, Style, TextStyle, Ui, UiBuilder, Vec2, Visuals, WidgetInfo,
-    WidgetText, vec2,
+    Align, Align2, Color32, CornerRadius, Frame, Id, Layout, Margin, Response, Role, Sense, Stroke,
+    Style, TextStyle, Ui, UiBuilder, Visuals, WidgetInfo, WidgetText, vec2,
 };
 use egui_tiles::{
     Behavior, EditAction, ResizeState, SimplificationOptions, TabState, Tabs, TileId, Tiles,
@@ -12,16 +11,16 @@ use egui_tiles::{
 
 use crate::ui::command::Command;
 use crate::ui::pane::{Pane, View};
-use crate::ui::widgets::command_button_ui;
+use crate::ui::widgets::{command_button_ui, menu_ui, view_area_ui};
 
 /// Points that the menu of a row of tabs takes, about.
 const MENU_WIDTH: f32 = 36.0;
 
+/// Points that the arrows of a row of tabs take which is scrolled, about.
+const ARROWS_WIDTH: f32 = 60.0;
+
 /// Points around what a view shows.
 const MARGIN: Margin = Margin { left: 10, right: 10, top: 8, bottom: 8 };
-
-/// Points that roundings may add to the size of a view.
-const ROUNDING: Vec2 = vec2(1.0, 1.0);
 
 /// The workspace while it is drawn.
 pub(super) struct Showing<'a> {
@@ -82,6 +81,35 @@ impl Showing<'_> {
     }
 }
 
+/// Frames in which a row of tabs is scrolled that has become another: the arrows beside it come and go
+/// meanwhile, and take room.
+const N_REVEALING: u8 = 10;
+
+/// What a row of tabs was when it was last drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Row {
+    active: Option<TileId>,
+    n_tabs: usize,
+
+    /// In points.
+    width: f32,
+}
+
+/// Whether a row of tabs is another since a few frames: then the tab in front may be out of sight.
+fn is_new(ui: &Ui, tile: TileId, row: Row) -> bool {
+    let place = Id::unique(("row of tabs", tile));
+    let last = ui.data(|data| data.get_temp::<(Row, u8)>(place));
+    let n_frames = match last {
+        Some((last, n_frames)) if last == row => n_frames,
+        _ => N_REVEALING,
+    };
+    ui.data_mut(|data| data.insert_temp(place, (row, n_frames.saturating_sub(1))));
+    if n_frames > 0 {
+        ui.request_repaint();
+    }
+    n_frames > 0
+}
+
 /// The least width in points of the part of a tab that is seen, for the sign that it is there.
 const ELLIPSIS_WIDTH: f32 = 14.0;
 
@@ -99,19 +127,9 @@ impl Behavior<Pane> for Showing<'_> {
             Frame::NONE.inner_margin(margin).show(ui, |ui| {
                 self.modes_ui(ui, pane);
                 // One scroll area around all of a view: whatever its height, nothing is cut off. Its bars
-                // lie in the margin, and not on what they scroll.
-                let area = ScrollArea::both().id_salt(pane).auto_shrink(false);
-                area.show(ui, |ui| {
-                    // What a view rounds up is no reason to scroll.
-                    let bars = vec2(MARGIN.rightf(), MARGIN.bottomf());
-                    let size = ui.available_size() - bars - ROUNDING;
-                    let room = Rect::from_min_size(ui.cursor().min, size);
-                    // With a greatest size instead, egui would lay what is below its end over each
-                    // other.
-                    ui.scope_builder(UiBuilder::new().max_rect(room), |ui| {
-                        (self.pane_ui)(ui, pane, self.commands);
-                    });
-                });
+                // lie in the margin.
+                let bars = vec2(MARGIN.rightf(), MARGIN.bottomf());
+                view_area_ui(ui, pane, bars, |ui| (self.pane_ui)(ui, pane, self.commands));
             });
         });
         let name = format!("{} view", pane.text());
@@ -175,26 +193,37 @@ impl Behavior<Pane> for Showing<'_> {
         &mut self,
         tiles: &Tiles<Pane>,
         ui: &mut Ui,
-        _tile: TileId,
+        tile: TileId,
         tabs: &Tabs,
         offset: &mut f32,
     ) {
-        if let Some(wanted) = self.scroll_to
-            && let Some(nth) = tabs
-                .children
-                .iter()
-                .position(|tile| tiles.get_pane(tile).is_some_and(|pane| pane.view() == wanted))
+        let wanted = self.scroll_to.and_then(|wanted| {
+            let is_wanted =
+                |tile: &&TileId| tiles.get_pane(tile).is_some_and(|it| it.view() == wanted);
+            tabs.children.iter().find(is_wanted).copied()
+        });
+        let row =
+            Row { active: tabs.active, n_tabs: tabs.children.len(), width: ui.available_width() };
+        if let Some(tab) = wanted.or(tabs.active.filter(|_| is_new(ui, tile, row)))
+            && let Some(nth) = tabs.children.iter().position(|it| *it == tab)
         {
             let around = 2.0 * self.tab_title_spacing(ui.visuals());
             let width = |tabs: &[TileId]| -> f32 {
                 let panes = tabs.iter().filter_map(|tile| tiles.get_pane(tile));
                 panes.map(|pane| text_width(ui, pane.view().text()) + around).sum()
             };
-            let has_room = width(&tabs.children) < ui.available_width() - MENU_WIDTH;
-            *offset = if has_room { 0.0 } else { width(&tabs.children[..nth]) };
+            let room = row.width - MENU_WIDTH;
+            let (left, right) = (width(&tabs.children[..nth]), width(&tabs.children[..=nth]));
+            if width(&tabs.children) < room {
+                *offset = 0.0;
+            } else if left < *offset {
+                *offset = left;
+            } else if right > *offset + room - ARROWS_WIDTH {
+                *offset = right - room + ARROWS_WIDTH;
+            }
         }
         let active = tabs.active.and_then(|tile| tiles.get_pane(&tile)).copied();
-        let menu = ui.menu_button("…", |ui| self.menu_ui(ui, active)).response;
+        let menu = menu_ui(ui, "…", |ui| self.menu_ui(ui, active));
         menu.on_hover_text("Take away what is shown, or open another view")
             .accessible_name("Menu of these views");
     }
