@@ -27,6 +27,7 @@ pub mod facts;
 mod get_model;
 mod icon;
 mod memory_question;
+mod in_turn;
 mod monitors;
 mod palette;
 pub mod pane;

@@ -270,3 +270,43 @@ fn what_is_typed_into_a_dialog_is_not_lost_by_chance() {
     window.harness.run_steps(3);
     assert_eq!(window.text_of("File"), None, "the dialog is left");
 }
+
+/// Keys that came in one frame, as from a person who types on while the machine is busy.
+fn keys(window: &mut Window, events: Vec<Event>) {
+    window.harness.input_mut().events.extend(events);
+    window.harness.run_steps(12);
+}
+
+fn pressed(key: Key, modifiers: Modifiers) -> Event {
+    Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers }
+}
+
+#[test]
+fn what_is_typed_after_tab_is_for_the_next_field_however_busy_the_machine_is() {
+    let mut window = Window::open();
+    window.click("Type a fact");
+    // It unfolds.
+    window.harness.run_steps(8);
+    window.harness.get_by_role_and_label(Role::TextInput, "Prompt").focus();
+    window.harness.run_steps(2);
+    let text = |text: &str| Event::Text(text.to_owned());
+    keys(&mut window, vec![text("one"), pressed(Key::Tab, Modifiers::NONE), text("two")]);
+    assert_eq!(window.text_of("Prompt").as_deref(), Some("one"));
+    assert_eq!(window.text_of("Subject").as_deref(), Some("two"));
+}
+
+#[test]
+fn what_is_typed_after_the_palettes_key_is_for_the_palette() {
+    let mut window = Window::open();
+    let search = "Search facts";
+    window.type_into(search, "a");
+    let text = |text: &str| Event::Text(text.to_owned());
+    let palette = pressed(Key::K, Modifiers::COMMAND);
+    keys(&mut window, vec![palette, text("d"), text("ark")]);
+    assert_eq!(window.text_of("What do you want to do?").as_deref(), Some("dark"));
+    assert_eq!(window.text_of(search).as_deref(), Some("a"));
+    let palette = pressed(Key::K, Modifiers::COMMAND);
+    let enter = pressed(Key::Enter, Modifiers::NONE);
+    keys(&mut window, vec![palette, text("dark"), enter, text("b")]);
+    assert_eq!(window.app().state.preferences.theme, factscope::ui::Theme::Dark);
+}

@@ -25,6 +25,7 @@ use crate::ui::errand::{Errand, ErrandOutcome};
 use crate::ui::export::{ExportDialog, export_ui};
 #[cfg(feature = "hub")]
 use crate::ui::get_model::{GetModel, get_model_ui};
+use crate::ui::in_turn::InTurn;
 use crate::ui::memory_question::memory_question_ui;
 use crate::ui::palette::{CommandPalette, palette_ui};
 use crate::ui::pane::Pane;
@@ -171,6 +172,7 @@ impl App {
     ) -> io::Result<Self> {
         let ctx = &cc.egui_ctx;
         theme::install(ctx);
+        ctx.add_plugin(InTurn::default());
         let errand = Errand::new(options);
         // A picture must not depend on who takes it, nor change what they come back to.
         let is_remembered = options.screenshot.is_none();
