@@ -214,6 +214,9 @@ fn restyle(style: &mut Style, colors: &Palette) {
     spacing.menu_margin = Margin::same(6);
     spacing.window_margin = Margin::same(12);
     spacing.tooltip_width = 420.0;
+    // What scrolls shows so before the pointer is on it.
+    spacing.scroll.dormant_handle_opacity = 0.45;
+    spacing.scroll.floating_width = 4.0;
     style.interaction.tooltip_delay = 0.3;
 
     let visuals = &mut style.visuals;

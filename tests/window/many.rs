@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
+use eframe::egui::Rect;
 use factscope::analysis::AnalysisResult;
 use factscope::builtin;
 use factscope::facts::{Dataset, Direction};
@@ -246,7 +247,12 @@ fn a_folder_is_filtered_and_followed_to_single_facts() {
         .find(|(nth, _)| read.behind[*nth].iter().any(Option::is_some))
         .unwrap();
     let place = read.behind[nth].iter().position(Option::is_some).unwrap();
+    let before = window.texts(Pane::Sweep);
     window.does(Command::ShowBehind(chart.name().into(), place));
+    let after = window.texts(Pane::Sweep);
+    let is_moved = |it: &&(String, Rect)| !it.0.starts_with("Click a place") && !after.contains(it);
+    let moved: Vec<_> = before.iter().filter(is_moved).collect();
+    assert!(before.len() > 10 && moved.is_empty(), "{moved:?}");
     let facts = window.app().state.many.open.as_ref().unwrap().behind.clone().unwrap().1;
     assert!(!facts.is_empty() && facts.is_sorted_by(|a, b| a.value >= b.value));
     let mean = facts.iter().map(|it| it.value).sum::<f64>() / facts.len() as f64;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use eframe::egui::{Align, Label, Layout, RichText, ScrollArea, Ui, vec2};
+use eframe::egui::{Align, Label, Layout, RichText, ScrollArea, Ui, Vec2, vec2};
 
 use super::facts_panel::relation_name;
 use super::file_name;
@@ -11,7 +11,8 @@ use super::run_row::{progress_ui, stop_button_ui};
 use super::sweep_form::sweep_form_ui;
 use crate::facts::Direction;
 use crate::figure::number::brief;
-use crate::population::{Behind, GroupBy, KnownWay, OneBehind, Task};
+use crate::figure::words::counted;
+use crate::population::{GroupBy, KnownWay, OneBehind, Task};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
@@ -19,12 +20,20 @@ use crate::ui::state::{OpenSweep, ReadSweep, State, SweepView};
 use crate::ui::theme;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::views::figure_ui;
-use crate::ui::widgets::{Choice, command_button_ui, keep_together};
+use crate::ui::widgets::{Choice, command_button_ui, keep_together, view_area_ui};
 
-/// The width in points from which the facts behind a number stand beside the figure, and the part of the
-/// width or the height that they take.
+/// The width in points from which the facts behind a number stand beside the figure, and that of their
+/// place there.
 const WIDE: f32 = 1000.0;
-const SHARE: f32 = 0.36;
+const BESIDE: f32 = 330.0;
+
+/// How many of these facts are seen below the figure of a narrower view, and the least height in points of
+/// the figure above them.
+const N_BELOW: f32 = 3.0;
+const LEAST_FIGURE: f32 = 160.0;
+
+/// Points at the right and below for the scroll bars of the figure.
+const BARS: Vec2 = vec2(8.0, 6.0);
 
 /// The most places of which one can be chosen.
 const MOST_PLACES: usize = 100;
@@ -74,30 +83,29 @@ fn open_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Comm
         filter_ui(ui, open, read, commands);
     });
     ui.add_space(4.0);
-    let Some((behind, facts)) = &open.behind else {
-        return figure_part_ui(ui, read, state, commands);
-    };
+    // The facts have their place before there are any: a click on a number moves nothing.
     let room = ui.available_size();
-    let column = Layout::top_down(Align::Min);
+    let (column, gap) = (Layout::top_down(Align::Min), ui.spacing().item_spacing);
     if width >= WIDE {
         ui.horizontal_top(|ui| {
-            let size = vec2(room.x * (1.0 - SHARE), room.y);
+            let size = vec2(room.x - BESIDE - 3.0 * gap.x, room.y);
             ui.allocate_ui_with_layout(size, column, |ui| {
-                figure_part_ui(ui, read, state, commands);
+                figure_area_ui(ui, read, state, commands);
             });
             ui.separator();
-            let size = vec2(ui.available_width(), room.y);
-            ui.allocate_ui_with_layout(size, column, |ui| {
-                behind_ui(ui, read, behind, facts, commands);
-            });
+            let size = vec2(BESIDE, room.y);
+            ui.allocate_ui_with_layout(size, column, |ui| behind_ui(ui, open, read, commands));
         });
     } else {
-        let size = vec2(room.x, room.y * SHARE);
+        let row = ui.spacing().interact_size.y + gap.y;
+        let below = (N_BELOW + 2.0) * row;
+        let size = vec2(room.x, (room.y - below - 3.0 * gap.y).max(LEAST_FIGURE));
         ui.allocate_ui_with_layout(size, column, |ui| {
-            behind_ui(ui, read, behind, facts, commands);
+            figure_area_ui(ui, read, state, commands);
         });
         ui.separator();
-        figure_part_ui(ui, read, state, commands);
+        let size = vec2(room.x, below);
+        ui.allocate_ui_with_layout(size, column, |ui| behind_ui(ui, open, read, commands));
     }
 }
 
@@ -217,6 +225,11 @@ fn choice_ui<T: Clone + PartialEq>(
     choice.show(ui, chosen, choices, |it| (text(it).into(), "")).labelled_by(label.id);
 }
 
+/// The figure in its place, in which it scrolls.
+fn figure_area_ui(ui: &mut Ui, read: &ReadSweep, state: &State, commands: &mut Vec<Command>) {
+    view_area_ui(ui, "figure of a sweep", BARS, |ui| figure_part_ui(ui, read, state, commands));
+}
+
 fn figure_part_ui(ui: &mut Ui, read: &ReadSweep, state: &State, commands: &mut Vec<Command>) {
     let Some(ctx) = ViewCtx::of(state, Pane::Sweep, Row::First) else { return };
     // The place whose facts are listed is marked, and arrow keys go on from there.
@@ -237,18 +250,22 @@ fn figure_part_ui(ui: &mut Ui, read: &ReadSweep, state: &State, commands: &mut V
     }
 }
 
-/// The facts behind a number, the largest value first. A click shows a fact by itself.
-fn behind_ui(
-    ui: &mut Ui,
-    read: &ReadSweep,
-    behind: &Behind,
-    all: &[OneBehind],
-    commands: &mut Vec<Command>,
-) {
-    let Some(numbers) = read.population.charts.get(behind.numbers) else { return };
+/// The facts behind the number that was picked, the largest value first. A click shows a fact by itself.
+fn behind_ui(ui: &mut Ui, open: &OpenSweep, read: &ReadSweep, commands: &mut Vec<Command>) {
+    let picked = open.behind.as_ref().and_then(|(behind, all)| {
+        let numbers = read.population.charts.get(behind.numbers)?;
+        Some((behind, numbers, all))
+    });
+    let Some((behind, numbers, all)) = picked else {
+        ui.add(
+            Label::new(RichText::new("Click a place of a chart to list its facts here").weak())
+                .wrap(),
+        );
+        return;
+    };
     let cell = numbers.cells.get(behind.cell).map(|it| it.name()).unwrap_or_default();
-    let title = format!("{cell}: {} of {} facts", numbers.quantity, all.len());
-    ui.add(Label::new(RichText::new(title).strong()).wrap());
+    let title = format!("{cell}: {} of {}", numbers.quantity, counted(all.len(), "fact"));
+    ui.add(Label::new(RichText::new(&title).strong()).truncate()).on_hover_text(title);
     ui.weak("Click a fact to see it by itself");
     let area = ScrollArea::vertical().id_salt("facts behind").auto_shrink(false);
     let row = ui.spacing().interact_size.y;
