@@ -27,7 +27,8 @@ pub struct FactsView {
     /// Set until the list is scrolled to the chosen fact.
     is_revealing: bool,
 
-    /// How far the list is scrolled and how high it is, in points, as it was last drawn.
+    /// How far the list is scrolled and how high it is, in points, as it was last drawn. A height of 0: it
+    /// was not drawn yet, or is another now.
     offset: f32,
     height: f32,
 
@@ -56,7 +57,7 @@ impl FactsView {
 
     /// Starts at the first of the facts that are now listed, or at the chosen one.
     pub fn list_anew(&mut self) {
-        self.offset = 0.0;
+        self.height = 0.0;
         self.reveal();
     }
 }
@@ -306,15 +307,24 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
     let found = state.facts.found();
     ui.spacing_mut().item_spacing.y = 0.0;
     let mut area = ScrollArea::vertical().auto_shrink(false).min_scrolled_height(0.0);
-    if std::mem::take(&mut view.is_revealing) {
+    if view.is_revealing && !found.is_empty() {
+        view.is_revealing = false;
         let row = state.selected.and_then(|id| found.iter().position(|it| *it == id));
         let top = row.unwrap_or(0) as f32 * ROW_HEIGHT;
         let bottom = top + ROW_HEIGHT;
-        let height = if view.height > 0.0 { view.height } else { ui.available_height() };
-        if top < view.offset {
-            area = area.vertical_scroll_offset(top);
-        } else if bottom > view.offset + height {
-            area = area.vertical_scroll_offset(bottom - height);
+        // A new list begins at its start, wherever the one before it was left.
+        let is_new = view.height <= 0.0;
+        let (offset, height) =
+            if is_new { (0.0, ui.available_height()) } else { (view.offset, view.height) };
+        let wanted = if top < offset {
+            Some(top)
+        } else if bottom > offset + height {
+            Some(bottom - height)
+        } else {
+            is_new.then_some(offset)
+        };
+        if let Some(wanted) = wanted {
+            area = area.vertical_scroll_offset(wanted);
         }
     }
     let output = area.show_rows(ui, ROW_HEIGHT, found.len(), |ui, rows| {

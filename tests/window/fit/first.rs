@@ -1,9 +1,12 @@
 //! Windows that nobody has arranged: what is in sight of the first views, and the rows of tabs.
 
+use eframe::egui::accesskit::Role;
 use eframe::egui::{Rect, Shape, vec2};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::{Pane, View};
+use factscope::ui::state::FactId;
 
 use super::super::support::Window;
 use super::{LEAST_MAP, TOLERANCE, with_all_results};
@@ -52,6 +55,28 @@ fn is_cut(shape: &Shape, place: Rect) -> bool {
     }
 }
 
+/// The views whose titles are in sight.
+///
+/// # Panics
+///
+/// If a part of a title is.
+#[track_caller]
+fn titles(window: &Window) -> Vec<View> {
+    let mut whole = Vec::new();
+    for shape in &window.harness.output().shapes {
+        let Shape::Text(text) = &shape.shape else { continue };
+        let title = View::ALL.into_iter().find(|it| it.text() == text.galley.text());
+        let (at, Some(title)) = (text.visual_bounding_rect(), title) else { continue };
+        let seen = at.intersect(shape.clip_rect);
+        if seen.is_positive() {
+            let (seen, width) = (seen.width(), at.width());
+            assert!(seen >= width - 1.0, "{title:?}: {seen} of {width}");
+            whole.push(title);
+        }
+    }
+    whole
+}
+
 /// A row of tabs that is scrolled shows each title whole or not at all, and the one in front whole.
 #[test]
 fn no_tab_shows_a_part_of_its_title() {
@@ -61,20 +86,50 @@ fn no_tab_shows_a_part_of_its_title() {
     for view in View::ALL {
         window.show(view.first_mode());
         window.harness.run_steps(12);
-        let mut whole = Vec::new();
-        for shape in &window.harness.output().shapes {
-            let Shape::Text(text) = &shape.shape else { continue };
-            let title = View::ALL.into_iter().find(|it| it.text() == text.galley.text());
-            let (at, Some(title)) = (text.visual_bounding_rect(), title) else { continue };
-            let seen = at.intersect(shape.clip_rect);
-            if seen.is_positive() {
-                let (seen, width) = (seen.width(), at.width());
-                assert!(seen >= width - 1.0, "{title:?} with {view:?}: {seen} of {width}");
-                whole.push(title);
-            }
-        }
+        let whole = titles(&window);
         assert!(whole.contains(&view), "{view:?} is not among {whole:?}");
     }
+}
+
+/// In an arrangement that was kept.
+#[test]
+fn the_tab_in_front_is_in_sight_without_being_asked_for() {
+    let mut window = with_all_results();
+    window.set_window(vec2(1920.0, 1080.0), 1.0);
+    for view in View::ALL {
+        window.show(view.first_mode());
+    }
+    let last = View::ALL[View::ALL.len() - 1];
+    let kept = serde_json::to_string(window.harness.state_mut().workspace_mut()).unwrap();
+
+    let mut window = with_all_results();
+    window.set_window(vec2(1280.0, 720.0), 1.0);
+    *window.harness.state_mut().workspace_mut() = serde_json::from_str(&kept).unwrap();
+    window.harness.run_steps(12);
+    let whole = titles(&window);
+    assert!(whole.contains(&last) && whole.len() < View::ALL.len(), "{whole:?}");
+}
+
+/// A new list is not where the one before it was left.
+#[test]
+fn a_list_of_facts_begins_where_the_chosen_one_is_in_sight() {
+    let mut window = at_first_launch();
+    let is_seen = |window: &Window, nth: usize| {
+        let prompt = &window.app().state.facts.get(FactId::Record(nth)).unwrap().fact.prompt;
+        let start = format!("{prompt} → ");
+        let mut facts = window.harness.query_all_by_role(Role::ListBoxOption);
+        facts.any(|it| it.accesskit_node().label().unwrap_or_default().starts_with(&start))
+    };
+    assert!(is_seen(&window, 0));
+    window.does(Command::Select(FactId::Record(869)));
+    window.does(Command::NextFact);
+    window.harness.run_steps(3);
+    assert!(is_seen(&window, 870) && !is_seen(&window, 0));
+    window.does(Command::Select(FactId::Record(0)));
+    assert!(!is_seen(&window, 0));
+    window.does(Command::SearchFacts(String::new()));
+    window.harness.run_steps(3);
+    assert!(is_seen(&window, 0));
 }
 
 /// The list of the likeliest tokens has room for all its rows, and takes the width of its place.
