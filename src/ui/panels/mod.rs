@@ -227,7 +227,7 @@ pub fn window_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut V
     let side = filled.inner_margin(Margin::symmetric(10, 8));
     Panel::left("facts")
         .frame(side)
-        .default_size((width * 0.22).clamp(250.0, 340.0))
+        .default_size((width * 0.22).clamp((width * 0.28).clamp(200.0, 250.0), 340.0))
         .size_range(200.0..=width * 0.4)
         .show(ui, |ui| facts_panel::facts_ui(ui, state, &mut views.facts, commands));
     CentralPanel::no_frame().frame(filled).show(ui, |ui| {

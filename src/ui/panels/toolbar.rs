@@ -1,6 +1,6 @@
 //! The bar below the menus: BOS, model, device and dataset.
 
-use eframe::egui::{Align, Label, Layout, RichText, Ui};
+use eframe::egui::{Align, Color32, Layout, Response, RichText, TextStyle, Ui};
 
 use super::{file_name, grouped};
 use crate::figure::about_edit;
@@ -9,7 +9,7 @@ use crate::tokens::Bos;
 use crate::ui::command::Command;
 use crate::ui::state::{ModelState, State};
 use crate::ui::theme;
-use crate::ui::widgets::{Choice, gives};
+use crate::ui::widgets::{Choice, elide_middle, gives};
 use crate::worker::{ModelInfo, Verdict};
 
 const ABOUT_BOS: &str = "Whether BOS, the token that begins a text, stands before the prompt. A model \
@@ -17,9 +17,18 @@ const ABOUT_BOS: &str = "Whether BOS, the token that begins a text, stands befor
     compare only numbers made with the same choice. ROME's code runs the prompt as it is; \
     TransformerLens puts BOS first by default.";
 
+/// The width in points of a window in which there is room for no more than names, and the part of the width
+/// that the name of a model may take.
+const NARROW: f32 = 800.0;
+const NAME_SHARE: f32 = 0.2;
+
+/// The height in points of a window in which a hint would take the room of a map.
+const LOW: f32 = 480.0;
+
 /// What the numbers depend on: BOS, model, device, dataset.
 pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
+        let is_narrow = ui.available_width() < NARROW;
         // Controls come first: what follows them changes in length.
         bos_ui(ui, state.settings.bos, commands);
         ui.separator();
@@ -30,7 +39,7 @@ pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             ModelState::Loading { dir, .. } => {
                 ui.weak(format!("Opening {}…", file_name(dir)));
             }
-            ModelState::Open(info) => model_ui(ui, info),
+            ModelState::Open(info) => model_ui(ui, info, is_narrow),
         }
         edits_ui(ui, state, commands);
         match &state.model_beside.model {
@@ -42,7 +51,7 @@ pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             ModelState::Open(info) => {
                 ui.separator();
                 ui.label("beside");
-                name_ui(ui, info);
+                name_ui(ui, info, is_narrow);
             }
         }
         ui.separator();
@@ -51,7 +60,8 @@ pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             dataset_ui(ui, state);
         });
     });
-    if !state.preferences.knows_hint && matches!(state.model, ModelState::Open(_)) {
+    let is_low = ui.ctx().content_rect().height() < LOW;
+    if !state.preferences.knows_hint && !is_low && matches!(state.model, ModelState::Open(_)) {
         hint_ui(ui, commands);
     }
 }
@@ -71,11 +81,13 @@ fn hint_ui(ui: &mut Ui, commands: &mut Vec<Command>) {
     });
 }
 
-fn model_ui(ui: &mut Ui, info: &ModelInfo) {
-    name_ui(ui, info);
+fn model_ui(ui: &mut Ui, info: &ModelInfo, is_narrow: bool) {
+    name_ui(ui, info, is_narrow);
     ui.separator();
-    let device = shortened(&info.device, 44);
-    ui.label(device).on_hover_text(&info.device);
+    if !is_narrow {
+        let device = shortened(&info.device, 44);
+        ui.label(device).on_hover_text(&info.device);
+    }
     match &info.verdict {
         None => badge_ui(
             ui,
@@ -87,8 +99,8 @@ fn model_ui(ui: &mut Ui, info: &ModelInfo) {
     }
 }
 
-/// A model's name and shape.
-fn name_ui(ui: &mut Ui, info: &ModelInfo) {
+/// A model's name, and its shape where there is room for it.
+fn name_ui(ui: &mut Ui, info: &ModelInfo, is_narrow: bool) {
     let config = &info.config;
     let memory = if info.device.starts_with("cpu") {
         "computed with where they lie".to_owned()
@@ -96,9 +108,10 @@ fn name_ui(ui: &mut Ui, info: &ModelInfo) {
         format!("{} in the adapter's memory", size(4 * config.n_params()))
     };
     let about = format!(
-        "{}\n{}, d_model {}, {} tokens, context {}\n{:.0} M parameters, {} on \
+        "{}\n{}, {}, d_model {}, {} tokens, context {}\n{:.0} M parameters, {} on \
          disk ({}), {memory}\nopened in {:.1} s",
         info.dir.display(),
+        info.device,
         shape(info),
         config.d_model,
         grouped(config.d_vocab),
@@ -108,8 +121,18 @@ fn name_ui(ui: &mut Ui, info: &ModelInfo) {
         info.dtypes.join(", "),
         info.load_secs,
     );
-    ui.label(RichText::new(&info.name).strong()).on_hover_text(&about);
-    ui.label(shape(info)).on_hover_text(about);
+    let most = NAME_SHARE * ui.ctx().content_rect().width();
+    short_ui(ui, &info.name, most).on_hover_text(&about);
+    if !is_narrow {
+        ui.label(shape(info)).on_hover_text(about);
+    }
+}
+
+/// A name without its middle where it is wider than `most` points.
+fn short_ui(ui: &mut Ui, name: &str, most: f32) -> Response {
+    let font = TextStyle::Body.resolve(ui.style());
+    let shown = elide_middle(ui.painter(), name, &font, most);
+    ui.label(RichText::new(shown).strong())
 }
 
 /// `30 layers × 9 heads (3 key heads)`
@@ -173,13 +196,23 @@ fn dataset_ui(ui: &mut Ui, state: &State) {
         ui.weak("No dataset");
         return;
     };
-    let name = RichText::new(file_name(&dataset.path)).strong();
+    let count = counted(dataset.records.len(), "fact");
+    let n_skipped = dataset.n_skipped();
+    let skipped = (n_skipped > 0).then(|| format!("{} left out", grouped(n_skipped)));
+    // Of the room the counts take what they need.
+    let font = TextStyle::Body.resolve(ui.style());
+    let width = |text: &str| {
+        let laid_out =
+            ui.painter().layout_no_wrap(text.to_owned(), font.clone(), Color32::PLACEHOLDER);
+        laid_out.size().x + ui.spacing().item_spacing.x
+    };
+    let counts = width(&count) + skipped.as_deref().map_or(0.0, width);
+    let most = ui.available_width() - counts;
     let place = dataset.path.display().to_string();
-    ui.add(Label::new(name).truncate()).on_hover_text(place);
+    short_ui(ui, &file_name(&dataset.path), most).on_hover_text(place);
     let reading = dataset.reading();
-    ui.label(counted(dataset.records.len(), "fact")).on_hover_text(&reading);
-    if !dataset.skipped.is_empty() {
-        let text = format!("{} left out", grouped(dataset.n_skipped()));
+    ui.label(count).on_hover_text(&reading);
+    if let Some(text) = skipped {
         let text = RichText::new(text).color(theme::palette(ui).warning);
         ui.label(text).on_hover_text(reading);
     }
