@@ -1,9 +1,12 @@
 //! Above the trace of a fact: which way it is asked, and what to know before its numbers are read.
 
+use std::sync::Arc;
+
 use eframe::egui::{Label, Response, RichText, ScrollArea, Ui};
 
 use crate::analysis::AnalysisResult;
 use crate::facts::{Direction, InverseOrigin};
+use crate::figure::Figure;
 use crate::figure::words::counted;
 use crate::tokens::Flags;
 use crate::ui::command::Command;
@@ -19,12 +22,12 @@ use crate::worker::Which;
 const N_ANSWERS: usize = 20;
 
 /// Draws the direction of the fact, and what to know before its numbers are read. `names`: the rows that
-/// can be looked at from here.
+/// can be looked at from here. `figure`: what can be exported from here.
 pub(super) fn heading_ui(
     ui: &mut Ui,
     state: &State,
     row: Row,
-    names: &[Row],
+    (names, figure): (&[Row], Option<&Arc<Figure>>),
     commands: &mut Vec<Command>,
 ) {
     let Some(record) = state.record_at(row) else { return };
@@ -42,6 +45,10 @@ pub(super) fn heading_ui(
         };
         model_ui(ui, state, row, commands);
         beside_ui(ui, state, row, commands);
+        if let Some(figure) = figure {
+            let command = Command::Export(Arc::clone(figure));
+            gives(ui.small_button(command.text()), command, commands);
+        }
         recall_ui(ui, state, row);
         if let Some(inverse) = record.inverse.as_ref().filter(|_| key.direction == Direction::Inverse)
             && inverse.origin == InverseOrigin::Generated

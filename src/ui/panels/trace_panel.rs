@@ -49,9 +49,10 @@ pub fn traces_ui(
     });
     if has_subject {
         run_ui(ui, state, commands);
-        // Where one row stands alone, room is short: no more is said than how far a trace is.
+        // Where one row stands alone, or the view is low, no more is said than how far a trace is.
         let is_busy = state.running_trace().is_some() || !state.trace_waits.is_empty();
-        if rows.len() == state.rows().count() || is_busy {
+        let has_room = rows.len() == state.rows().count() && ui.available_height() >= LOW;
+        if has_room || is_busy {
             status_ui(ui, state);
         }
         if has_settings(state) {
@@ -143,6 +144,9 @@ const ROOMY_ROW: f32 = 400.0;
 /// Points; where a line of maps has less, the prompt's tokens stand beside the rows of its map only.
 const TIGHT_ROW: f32 = 255.0;
 
+/// Points; a lower view says no more than how far a trace is.
+const LOW: f32 = 240.0;
+
 /// About the points above the rows, and the points between what stands in a row that is tight.
 const ABOVE_ROWS: f32 = 70.0;
 const TIGHT_GAP: f32 = 2.0;
@@ -230,7 +234,10 @@ fn row_ui(
     views: &mut Views,
     commands: &mut Vec<Command>,
 ) {
-    heading_ui(ui, state, row, form.names, commands);
+    // Beside the title there is room for a button only where the figure says all that it has to say.
+    let figure =
+        form.is_brief.then(|| trace_figure(state, row, state.settings.trace.component, views));
+    heading_ui(ui, state, row, (form.names, figure.flatten().as_ref()), commands);
     let (Some(findings), Some(ctx)) =
         (state.findings_at(row), ViewCtx::of(state, Pane::Trace, row))
     else {

@@ -83,7 +83,7 @@ impl<'a> FigureView<'a> {
         let width = ui.available_width();
         header_ui(ui, &figure.title, |ui| {
             controls(ui);
-            // Where room is short, the menu of the view is enough.
+            // Where room is short, it stands above the title.
             if !self.is_brief {
                 export_button_ui(ui, figure, commands);
             }
