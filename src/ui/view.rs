@@ -76,6 +76,9 @@ pub struct ViewCtx<'a> {
 
     /// Whether a click says which place of which chart it met, and not only what that is about.
     pub picks_places: bool,
+
+    /// Whether its maps are compared by eye with the others in sight: all are of one size then.
+    pub is_compared: bool,
 }
 
 impl<'a> ViewCtx<'a> {
@@ -87,6 +90,7 @@ impl<'a> ViewCtx<'a> {
             ranges: &state.settings.ranges,
             planted: state.planted(row),
             picks_places: false,
+            is_compared: pane == Pane::Trace,
         })
     }
 

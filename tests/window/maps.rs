@@ -25,6 +25,7 @@ fn ctx() -> ViewCtx<'static> {
         ranges: &RANGES,
         planted: None,
         picks_places: false,
+        is_compared: false,
     }
 }
 

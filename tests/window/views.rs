@@ -314,7 +314,14 @@ fn window<'a>(
 static NO_RANGES: LazyLock<Ranges> = LazyLock::new(Ranges::default);
 
 fn ctx(tokenizer: &Tokenizer, selection: Selection) -> ViewCtx<'_> {
-    ViewCtx { selection, tokenizer, ranges: &NO_RANGES, planted: None, picks_places: false }
+    ViewCtx {
+        selection,
+        tokenizer,
+        ranges: &NO_RANGES,
+        planted: None,
+        picks_places: false,
+        is_compared: false,
+    }
 }
 
 const CELL: Selection = Selection { layer: Some(13), position: Some(4), head: Some(5) };

@@ -306,6 +306,7 @@ fn result_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<C
         ranges: &state.settings.ranges,
         planted: None,
         picks_places: false,
+        is_compared: false,
     };
     let action = figure_ui(ui, &figure, &ctx, commands);
     match action {

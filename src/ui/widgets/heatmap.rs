@@ -43,6 +43,9 @@ pub struct Heatmap<'a> {
     /// The room for the map with its labels, in points. A map whose rows need more gets higher.
     pub max_height: f32,
 
+    /// Whether it is of one size with all that are compared with it.
+    is_compared: bool,
+
     /// Whether it stands beside others, so that its tooltip says its name.
     pub is_one_of_several: bool,
 
@@ -68,6 +71,7 @@ impl<'a> Heatmap<'a> {
             selected_row: map.rows.nth_of(ctx.selection),
             selected_column: map.columns.nth_of(ctx.selection),
             max_height: MAX_HEIGHT,
+            is_compared: ctx.is_compared,
             is_one_of_several: false,
             picture: None,
         }

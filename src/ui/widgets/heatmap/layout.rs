@@ -3,7 +3,7 @@
 use std::f32::consts::{FRAC_PI_2, FRAC_PI_4};
 
 use eframe::egui::emath::GuiRounding as _;
-use eframe::egui::{Rect, Ui, Vec2, pos2, vec2};
+use eframe::egui::{Id, Rect, Ui, Vec2, pos2, vec2};
 
 use super::Heatmap;
 use super::axis::{Label, Labels};
@@ -56,6 +56,43 @@ const MAX_LABEL_WIDTH: f32 = 140.0;
 pub(super) const LABEL_GAP: f32 = 6.0;
 pub(super) const BAR_GAP: f32 = 12.0;
 
+/// Points that maps leave for labels and bars at their sides, and the height that they have for all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Around {
+    left: f32,
+    right: f32,
+    height: f32,
+}
+
+impl Around {
+    fn with(self, other: Self) -> Self {
+        Self {
+            left: self.left.max(other.left),
+            right: self.right.max(other.right),
+            height: self.height.min(other.height),
+        }
+    }
+
+    /// What suits all maps that are compared with this one, as the last pass and this one have drawn them.
+    fn of_compared(self, ui: &Ui) -> Self {
+        let place = Id::unique("maps that are compared");
+        let pass = ui.ctx().cumulative_pass_nr();
+        let stored = ui.data(|data| data.get_temp::<(u64, Self, Self)>(place));
+        let (last, now) = match stored {
+            Some((at, last, now)) if at == pass => (last, now),
+            Some((at, _, last)) if at + 1 == pass => (last, self),
+            _ => (self, self),
+        };
+        ui.data_mut(|data| data.insert_temp(place, (pass, last, now.with(self))));
+        let all = last.with(self);
+        if all != last {
+            // Those that were drawn before it have another size yet.
+            ui.request_repaint();
+        }
+        all
+    }
+}
+
 impl Heatmap<'_> {
     /// `room`: for the map with its labels and its bar.
     pub(super) fn layout(&self, ui: &Ui, bar: &ColorBar<'_>, room: Vec2) -> Layout {
@@ -95,10 +132,15 @@ impl Heatmap<'_> {
         let whole_pixels = |points: f32| (points / pixel).ceil() * pixel;
         let mut left = whole_pixels(title + widest(&row_labels) + LABEL_GAP);
         let above = whole_pixels(above);
-        let right = match self.picture {
+        let mut right = match self.picture {
             None => BAR_GAP + bar.width(ui, 200.0, n_lines) + 1.0,
             Some(_) => 1.0,
         };
+        let mut room = room;
+        if self.is_compared {
+            let own = Around { left, right, height: room.y };
+            Around { left, right, height: room.y } = own.of_compared(ui);
+        }
         let upright_below = match self.columns.kind {
             Labels::Numbers => line,
             Labels::Tokens | Labels::Words => widest(&column_labels),
