@@ -1,5 +1,6 @@
 //! Sweeps that find no room for the next part, or are killed: what was written stays, and they go on.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,12 +13,20 @@ use tempfile::TempDir;
 
 use crate::support::stdout;
 
-/// A sweep of six facts, and a folder with the part of three of them.
+/// A sweep of six facts, and a folder with the parts of three of them.
 struct HalfDone {
     dir: TempDir,
     sweep: Vec<String>,
     half: PathBuf,
-    first: Vec<u8>,
+
+    /// The parts in the folder, which are one unless the machine is busy: a sweep writes every two seconds.
+    parts: BTreeMap<String, Vec<u8>>,
+}
+
+fn parts_in(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let names = fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name());
+    let names = names.map(|it| it.into_string().unwrap()).filter(|it| it.ends_with(".parquet"));
+    names.map(|it| (it.clone(), fs::read(folder.join(it)).unwrap())).collect()
 }
 
 impl HalfDone {
@@ -39,9 +48,12 @@ impl HalfDone {
         let half = path("half");
         stdout(&["merge", &shards[0], &shards[1], "--out", &half]);
         let half = PathBuf::from(half);
-        fs::remove_file(half.join("part-000002.parquet")).unwrap();
-        let first = fs::read(half.join("part-000001.parquet")).unwrap();
-        Self { dir, sweep, half, first }
+        // The parts of the first shard come first.
+        for name in parts_in(&half).into_keys().skip(parts_in(Path::new(&shards[0])).len()) {
+            fs::remove_file(half.join(name)).unwrap();
+        }
+        let parts = parts_in(&half);
+        Self { dir, sweep, half, parts }
     }
 
     /// Carries the sweep out through a shell's words, which end in `exec "$@"`, and holds that it finds no
@@ -63,10 +75,9 @@ impl HalfDone {
         assert!(told.contains("no room for the next part") && told.contains(&place), "{told}");
         let names = fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name());
         let mut names: Vec<String> = names.map(|it| it.into_string().unwrap()).collect();
-        names.retain(|it| it != "filler");
-        names.sort();
-        assert_eq!(names, ["_lock", "_sweep.json", "part-000001.parquet"]);
-        assert!(fs::read(folder.join("part-000001.parquet")).unwrap() == self.first);
+        names.retain(|it| !["filler", "_lock", "_sweep.json"].contains(&&**it));
+        assert_eq!(names.len(), self.parts.len(), "{names:?}");
+        assert!(parts_in(folder) == self.parts);
     }
 
     /// Goes on in the folder, and holds that it becomes what a sweep with room is.
@@ -140,7 +151,7 @@ fn a_sweep_goes_on_after_the_disk_was_full() {
     };
     let tested = std::panic::catch_unwind(|| {
         let sweep = HalfDone::new();
-        for name in ["_sweep.json", "part-000001.parquet"] {
+        for name in sweep.parts.keys().map(|it| &**it).chain(["_sweep.json"]) {
             fs::copy(sweep.half.join(name), disk.join(name)).unwrap();
         }
         // All that is left of the disk but for a page, which the lock may need.
