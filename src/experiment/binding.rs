@@ -94,7 +94,7 @@ impl Roles {
         };
         let right = [right(this)?, right(other).unwrap_or_default()];
         let (record, likeliest_converse) = (record.cloned(), None);
-        Ok(Self { prompt, record, converse, likeliest_converse, right, question })
+        Ok(Self { question, prompt, record, converse, likeliest_converse, right })
     }
 
     /// The answers that the fact has, by their roles: each is found again in the same place.

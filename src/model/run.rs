@@ -68,6 +68,10 @@ impl Transformer {
 
     /// Runs the model as [`Self::run`] does. `after_layer` also gets the activations that were kept so
     /// far, and can give up those that it has read.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::run`] does.
     pub fn run_by_layer(
         &self,
         request: &Request<'_>,

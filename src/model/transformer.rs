@@ -175,6 +175,10 @@ impl Transformer {
     }
 
     /// Runs work on the model's device. Where the device was lost, what panics for that is an error.
+    ///
+    /// # Panics
+    ///
+    /// If the work does, for another reason.
     pub fn guarded<T, E: From<DeviceFailed>>(
         &self,
         work: impl FnOnce() -> Result<T, E>,

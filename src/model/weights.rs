@@ -103,7 +103,7 @@ impl Transformer {
             },
             is_queued: device.adapter.is_some(),
             max_rows: max_rows(config, device),
-            kept_bytes: Transformer::KEPT_BYTES,
+            kept_bytes: Self::KEPT_BYTES,
             additions: Vec::new(),
             traffic: Arc::default(),
             logit_watch: Arc::default(),

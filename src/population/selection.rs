@@ -210,6 +210,6 @@ pub(super) fn evenly_spaced(n: usize) -> impl Iterator<Item = usize> {
     };
     let golden = (n as f64 * 0.618_034).round() as usize;
     // A step that shares no divisor with the length comes to every place.
-    let step = (golden.max(1)..).find(|step| gcd(*step, n) == 1).unwrap_or(1);
+    let step = (golden.max(1)..=n.max(1)).find(|step| gcd(*step, n) == 1).unwrap_or(1);
     (0..n).map(move |nth| nth * step % n)
 }

@@ -90,6 +90,7 @@ fn long_prompt(n_pos: usize) -> TokenizedPrompt {
 /// What the table of `docs/speed.md` says of each method, beside the weights.
 #[test]
 #[ignore = "prints a part of a table of the documents"]
+#[expect(clippy::print_stdout, reason = "the table is what it is for")]
 fn print_what_every_method_says() {
     let prompt = long_prompt(1000);
     let mut printed = Vec::new();
@@ -106,6 +107,7 @@ fn print_what_every_method_says() {
 /// The memory that a thread asks for while it runs each method on a long prompt, beside what the method says
 /// before. Where there are many passes only the first few are run: the most is needed from the first on.
 #[test]
+#[expect(clippy::print_stdout, reason = "all shares are worth reading, with `--nocapture`")]
 fn every_method_takes_about_the_memory_that_it_says() {
     const N_POS: usize = 256;
     const N_REPORTS: usize = 40;

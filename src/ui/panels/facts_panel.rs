@@ -128,7 +128,7 @@ fn search_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 if ui.small_button("Show chosen").on_hover_text(about).clicked() {
                     commands.push(Command::SearchFacts(String::new()));
                     let Filter { order, known_by, .. } = *state.facts.filter();
-                    let filter = Filter { order, known_by, ..Filter::default() };
+                    let filter = Filter { known_by, order, ..Filter::default() };
                     commands.push(Command::FilterFacts(Box::new(filter)));
                 }
             });

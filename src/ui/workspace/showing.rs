@@ -204,7 +204,7 @@ impl Behavior<Pane> for Showing<'_> {
         });
         let row =
             Row { active: tabs.active, n_tabs: tabs.children.len(), width: ui.available_width() };
-        if let Some(tab) = wanted.or(tabs.active.filter(|_| is_new(ui, tile, row)))
+        if let Some(tab) = wanted.or_else(|| tabs.active.filter(|_| is_new(ui, tile, row)))
             && let Some(nth) = tabs.children.iter().position(|it| *it == tab)
         {
             let around = 2.0 * self.tab_title_spacing(ui.visuals());
