@@ -56,7 +56,7 @@ pub use parquet_table::{Cells, table_to_parquet, to_parquet};
 pub use pdf::to_pdf;
 pub use ranges::{Ranges, of_any_fact};
 pub use raster::{Scale, to_image, to_png};
-pub use record::{Compared, Difference, NoRecord, Record, carried};
+pub use record::{Compared, Difference, Drawing, NoRecord, Record, carried};
 pub use side::{Key, Side};
 pub use svg::to_svg;
 pub use text::to_text;

@@ -1,8 +1,10 @@
 //! Pictures that carry what they were made of, and their numbers computed anew.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::support::{TINY, complaint, factscope, stdout};
@@ -190,8 +192,9 @@ fn a_file_that_cannot_be_verified_says_why() {
     };
     assert!(told(b"no picture").contains("neither an SVG"));
     assert!(told(b"<svg></svg>").contains("carries no record"));
-    assert!(told(b"%PDF-1.7\n").contains("carries no record"));
-    assert!(told(b"\x89PNG\r\n\x1a\n\0\0\xff\xff").contains("carries no record"));
+    assert!(told(b"%PDF-1.7\nstartxref\n9\n%%EOF").contains("carries no record"));
+    assert!(told(b"\x89PNG\r\n\x1a\n\0\0\0\0IEND\xaeB`\x82").contains("carries no record"));
+    assert!(told(b"\x89PNG\r\n\x1a\n\0\0\xff\xff").contains("cut short"));
     assert!(told(b"<svg><metadata id=\"factscope\">{}</metadata>\n</svg>").contains("damaged"));
     assert!(complaint(&["verify", "/nowhere.svg"]).contains("/nowhere.svg"));
 
@@ -202,7 +205,140 @@ fn a_file_that_cannot_be_verified_says_why() {
         let whole = fs::read(&file).unwrap();
         for share in 1..10 {
             fs::write(&file, &whole[..whole.len() * share / 10]).unwrap();
-            complaint(&["verify", &file]);
+            let told = complaint(&["verify", &file]);
+            assert!(told.contains("cut short"), "{share}: {told}");
+        }
+        for n_off in [1, 2, 3, 9] {
+            fs::write(&file, &whole[..whole.len() - n_off]).unwrap();
+            assert!(!verified(&[&file]).1, "{name}, {n_off}");
+        }
+        if name == "a.svg" {
+            let text = String::from_utf8(whole).unwrap();
+            fs::write(&file, text.replace('\n', "\r\n")).unwrap();
+            assert!(complaint(&["verify", &file]).contains("CRLF"));
         }
     }
+}
+
+/// Whatever is put behind the end, between two parts or into what carries the record.
+#[test]
+fn bytes_that_are_put_into_a_file_are_told() {
+    let dir = TempDir::new().unwrap();
+    let changed = |picture: &str, file: &[u8]| {
+        fs::write(picture, file).unwrap();
+        let (text, is_confirmed) = verified(&[picture]);
+        assert!(!is_confirmed && text.contains("THE DRAWING WAS CHANGED"), "{picture}: {text}");
+    };
+    for name in ["a.svg", "a.pdf", "a.png"] {
+        let picture = path(&dir, name);
+        stdout(&[&TRACE[..], &["--figure", &picture]].concat());
+        let whole = fs::read(&picture).unwrap();
+        changed(&picture, &[&whole[..], b"\n% hello"].concat());
+        changed(&picture, &[&whole[..], b"<!-- hello -->"].concat());
+        let position = |of: &[u8]| whole.windows(of.len()).rposition(|it| it == of).unwrap();
+        let with = |place: usize, bytes: &[u8]| [&whole[..place], bytes, &whole[place..]].concat();
+        match name {
+            "a.svg" => {
+                changed(&picture, &with(position(b"</metadata>"), b" "));
+                changed(&picture, &with(position(b"{\"program") + 1, b"\"x\":\"<rect/>\","));
+            }
+            "a.png" => {
+                // A chunk of text, which its checksum need not fit.
+                let chunk = b"\0\0\0\x03tEXta\0b\0\0\0\0";
+                changed(&picture, &with(whole.len() - 12, chunk));
+                changed(&picture, &with(position(b"iTXt") - 4, chunk));
+            }
+            _ => {
+                changed(&picture, &with(position(b"\nendstream"), b" "));
+                changed(&picture, &with(position(b"trailer"), b"% "));
+                // Another page, in a part that readers take before the first.
+                let start =
+                    String::from_utf8_lossy(&whole[position(b"startxref") + 10..]).into_owned();
+                let table = start.split('\n').next().unwrap();
+                let update = format!(
+                    "\n3 0 obj\n<</Type /Page /Parent 2 0 R>>\nendobj\nxref\n3 1\n{:010} 00000 n\r\n\
+                     trailer\n<</Size 18 /Root 1 0 R /Prev {table}>>\nstartxref\n{}\n%%EOF",
+                    whole.len() + 1,
+                    whole.len() + 52
+                );
+                changed(&picture, &[&whole[..], update.as_bytes()].concat());
+                // An object is looked for at another place.
+                let mut moved = whole.clone();
+                moved[position(b" 00000 n\r\ntrailer") - 1] ^= 1;
+                changed(&picture, &moved);
+            }
+        }
+    }
+}
+
+/// A picture of the first builds, whose hash is of the drawing alone, from which numbers are taken.
+fn earlier(svg: &str, change: impl Fn(&mut Value)) -> String {
+    let (start, mark, end) = ("<metadata id=\"factscope\">", "</metadata>\n", "</svg>");
+    let (shapes, rest) = svg.split_once(start).unwrap();
+    let json = rest.split_once(mark).unwrap().0;
+    let json = json.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    let mut record: Value = serde_json::from_str(&json).unwrap();
+    let mut hash = String::new();
+    for byte in Sha256::digest(format!("{shapes}{end}\n").as_bytes()) {
+        write!(hash, "{byte:02x}").unwrap();
+    }
+    record["drawing_sha256"] = json!(hash);
+    change(&mut record);
+    let json = record.to_string();
+    let json = json.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!("{shapes}{start}{json}{mark}{end}\n")
+}
+
+#[test]
+fn numbers_that_were_taken_out_are_told() {
+    let dir = TempDir::new().unwrap();
+    let picture = path(&dir, "a.svg");
+    stdout(&[&TRACE[..], &["--figure", &picture, "--figure-effect", "recovery"]].concat());
+    let svg = fs::read_to_string(&picture).unwrap();
+    let told = |change: fn(&mut Value)| {
+        fs::write(&picture, earlier(&svg, change)).unwrap();
+        let output = factscope(&["verify", "--device", "cpu", &picture]);
+        let text = [output.stdout, output.stderr].concat();
+        (String::from_utf8(text).unwrap(), output.status.success())
+    };
+    let (text, is_confirmed) = told(|_| {});
+    assert!(is_confirmed && text.contains("the drawing is as it was written"), "{text}");
+
+    let (text, is_confirmed) = told(|it| it["charts"] = json!([]));
+    assert!(!is_confirmed && text.contains("has no chart"), "{text}");
+    let (text, is_confirmed) = told(|it| it["charts"][0]["values"] = json!([]));
+    assert!(!is_confirmed && text.contains("RECORD LACKS 20 of 20 numbers"), "{text}");
+    let (text, is_confirmed) = told(|it| {
+        for columns in ["places", "values"] {
+            for column in it["charts"][0][columns].as_array_mut().unwrap() {
+                column[1].as_array_mut().unwrap().truncate(3);
+            }
+        }
+    });
+    assert!(!is_confirmed && text.contains("RECORD LACKS 17 of 20 numbers"), "{text}");
+    let (text, is_confirmed) = told(|it| {
+        it["charts"][0]["chart"] = json!("another");
+        it["charts"][0]["values"] = json!([]);
+    });
+    assert!(!is_confirmed && text.contains("NO SUCH CHART"), "{text}");
+
+    // Of a picture of this build, the record's own hash tells.
+    fs::write(&picture, svg.replacen("\"charts\":[{", "\"charts\":[ {", 1)).unwrap();
+    let (text, is_confirmed) = verified(&[&picture]);
+    assert!(!is_confirmed && text.contains("THE DRAWING WAS CHANGED"), "{text}");
+}
+
+#[test]
+fn one_file_that_cannot_be_used_does_not_keep_the_others_from_being_verified() {
+    let dir = TempDir::new().unwrap();
+    let [bad, good] = ["bad.svg", "good.svg"].map(|name| path(&dir, name));
+    fs::write(&bad, "no picture").unwrap();
+    stdout(&["predict", "--model", TINY, "--device", "cpu", "--prompt", "a", "--figure", &good]);
+    let (text, is_confirmed) = verified(&[&bad, "/nowhere.svg", &good]);
+    assert!(!is_confirmed && text.matches("CANNOT BE VERIFIED").count() == 2, "{text}");
+    assert!(text.contains("neither an SVG") && text.contains("as computed now"), "{text}");
+    let (json, is_confirmed) = verified(&[&bad, &good, "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert!(!is_confirmed && json[0]["error"].as_str().unwrap().contains("neither"), "{json}");
+    assert_eq!(json[1]["is_drawing_as_written"], true);
 }

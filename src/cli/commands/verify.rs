@@ -83,6 +83,26 @@ struct Verified {
     /// Whether the file of a picture, but for what it carries, is as it was written.
     is_drawing_as_written: Option<bool>,
     charts: Vec<Compared>,
+
+    /// The charts of the result that are not among those of the record.
+    charts_left_out: Vec<String>,
+
+    /// Whether the hash that the picture carries says that it was exported without them.
+    is_left_out_as_written: bool,
+}
+
+/// A picture, or numbers that are kept, and whether they were computed.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Verified(Box<Verified>),
+    Unusable { of: String, error: String },
+}
+
+impl Outcome {
+    fn agrees(&self) -> bool {
+        matches!(self, Self::Verified(it) if it.agrees())
+    }
 }
 
 impl Verify {
@@ -100,25 +120,40 @@ impl Verify {
         if self.json {
             print_data(&format!("{}\n", serde_json::to_string(&verified)?))?;
         }
+        if let [Outcome::Unusable { error, .. }] = &*verified {
+            bail!("{error}");
+        }
         let n_wrong = verified.iter().filter(|it| !it.agrees()).count();
         let n = verified.len();
         ensure!(n_wrong == 0, "{n_wrong} of {n} cannot be confirmed");
         Ok(())
     }
 
-    fn pictures(&self, machine: &Machine) -> anyhow::Result<Vec<Verified>> {
+    /// A file that cannot be used does not keep the others from being verified.
+    fn pictures(&self, machine: &Machine) -> anyhow::Result<Vec<Outcome>> {
         let mut all = Vec::new();
         for path in &self.figures {
-            for verified in self.picture(path, machine)? {
-                self.say(|| verified.to_text())?;
-                all.push(verified);
+            match self.picture(path, machine) {
+                Ok(results) => {
+                    for verified in results {
+                        self.say(|| verified.to_text())?;
+                        all.push(Outcome::Verified(Box::new(verified)));
+                    }
+                }
+                Err(error) => {
+                    let (of, error) = (path.display().to_string(), format!("{error:#}"));
+                    if self.figures.len() > 1 {
+                        self.say(|| format!("CANNOT BE VERIFIED: {error}\n"))?;
+                    }
+                    all.push(Outcome::Unusable { of, error });
+                }
             }
         }
         Ok(all)
     }
 
     /// The numbers that are kept in the program.
-    fn kept(&self, machine: &Machine) -> anyhow::Result<Vec<Verified>> {
+    fn kept(&self, machine: &Machine) -> anyhow::Result<Vec<Outcome>> {
         let mut kept: Vec<Kept> = serde_json::from_str(&packed::KEPT_NUMBERS)?;
         let methods: BTreeSet<String> = kept.iter().map(|it| it.method().to_owned()).collect();
         if let Some(other) = self.only.iter().find(|it| !methods.contains(*it)) {
@@ -136,7 +171,7 @@ impl Verify {
             bar.note(command.clone());
             let verified = verified(command, &record, None, &quiet)?;
             bar.aside(|| self.say(|| verified.to_line()))?;
-            all.push(verified);
+            all.push(Outcome::Verified(Box::new(verified)));
         }
         bar.finish();
         let text = published::without_a_model()?;
@@ -154,12 +189,13 @@ impl Verify {
         let named = || path.display().to_string();
         let file = fs::read(path).with_context(|| format!("cannot read {}", named()))?;
         let (record, drawing) = carried(&file).with_context(named)?;
-        let is_as_written = Some(record.is_of(&drawing));
+        let is_drawing_as_written = Some(record.is_of(&drawing));
+        let is_left_out_as_written = record.is_held_by(&drawing);
         let each = [&record].into_iter().chain(&record.others).map(|it| {
             let row = if it.row.is_empty() { String::new() } else { format!(", {}", it.row) };
             let verified = verified(named() + &row, it, self.model.as_deref(), machine)
                 .with_context(|| format!("what {} was made of cannot be asked again", named()))?;
-            Ok(Verified { is_drawing_as_written: is_as_written, ..verified })
+            Ok(Verified { is_drawing_as_written, is_left_out_as_written, ..verified })
         });
         each.collect()
     }
@@ -189,6 +225,8 @@ fn verified(
         other_weights: other_files(&record.weights_sha256, &hashes),
         is_drawing_as_written: None,
         charts: record.compare(&figure),
+        charts_left_out: record.charts_left_out(&figure),
+        is_left_out_as_written: false,
     })
 }
 
@@ -205,7 +243,7 @@ impl Verified {
     fn agrees(&self) -> bool {
         self.other_weights.is_empty()
             && self.is_drawing_as_written != Some(false)
-            && self.charts.iter().all(|it| it.differences.is_empty())
+            && self.charts.iter().all(agrees)
     }
 
     /// A line of a list; lines below it for what differs.
@@ -218,7 +256,7 @@ impl Verified {
         } else {
             format!("DIFFERS  {}\n", self.of)
         };
-        for chart in self.charts.iter().filter(|it| !it.differences.is_empty()) {
+        for chart in self.charts.iter().filter(|it| !agrees(it)) {
             _ = writeln!(line, "  {}", about(chart));
             line.push_str(&differences(chart));
         }
@@ -237,7 +275,8 @@ impl Verified {
         };
         let drawing = match self.is_drawing_as_written {
             Some(false) => {
-                "THE DRAWING WAS CHANGED after it was written; below are the numbers that it was made of"
+                "THE DRAWING WAS CHANGED after it was written, or what the file carries; below are the \
+                 numbers that it carries"
             }
             _ => "the drawing is as it was written",
         };
@@ -246,8 +285,20 @@ impl Verified {
             _ = writeln!(text, "  {}", about(chart));
             text.push_str(&differences(chart));
         }
+        if !self.charts_left_out.is_empty() && !self.is_left_out_as_written {
+            let names = self.charts_left_out.join(", ");
+            _ = writeln!(
+                text,
+                "  the picture's record lacks the numbers of {names}; the hash in it does not say that it was \
+                 exported without: where the picture shows them, they were taken out"
+            );
+        }
         text
     }
+}
+
+fn agrees(chart: &Compared) -> bool {
+    chart.is_computed && chart.differences.is_empty()
 }
 
 /// The numbers of a chart that differ, a line each.
@@ -266,10 +317,22 @@ fn differences(chart: &Compared) -> String {
 fn about(chart: &Compared) -> String {
     let n = counted(chart.n_numbers, "number");
     let largest = exact(chart.largest);
-    match chart.differences.len() {
-        0 => format!("{}: {n} as computed now, largest difference {largest}", chart.chart),
-        n_other => format!("{}: {n_other} of {n} DIFFER", chart.chart),
+    let n_other = chart.differences.len() - chart.n_lacking;
+    let mut said = Vec::new();
+    if !chart.is_computed {
+        said.push("THE RESULT HAS NO SUCH CHART".to_owned());
     }
+    if n_other > 0 {
+        said.push(format!("{n_other} of {n} DIFFER"));
+    }
+    if chart.n_lacking > 0 {
+        let n = counted(chart.n_computed, "number");
+        said.push(format!("THE PICTURE'S RECORD LACKS {} of {n}", chart.n_lacking));
+    }
+    if said.is_empty() {
+        said.push(format!("{n} as computed now, largest difference {largest}"));
+    }
+    format!("{}: {}", chart.chart, said.join(", "))
 }
 
 fn told(number: Option<f32>) -> String {

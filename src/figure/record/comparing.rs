@@ -20,8 +20,17 @@ pub struct Compared {
     pub chart: String,
     pub n_numbers: usize,
 
+    /// How many of the numbers that were computed the record lacks, of how many.
+    pub n_lacking: usize,
+    pub n_computed: usize,
+
+    /// Whether the result that was computed has a chart of this name.
+    pub is_computed: bool,
+
     /// The largest distance between two numbers that are both there.
     pub largest: f32,
+
+    /// What differs, then what the record lacks.
     pub differences: Vec<Difference>,
 }
 
@@ -44,6 +53,13 @@ impl Record {
             recorded.compare(computed.iter().find(|it| it.chart == recorded.chart))
         };
         self.charts.iter().map(compare).collect()
+    }
+
+    /// The charts of a figure that this record lacks: a picture may be of some charts of a result.
+    pub fn charts_left_out(&self, figure: &Figure) -> Vec<String> {
+        let is_here = |it: &&str| self.charts.iter().any(|own| own.chart == **it);
+        let names = figure.charts.iter().map(|it| it.name()).filter(|it| !is_here(it));
+        names.map(str::to_owned).collect()
     }
 }
 
@@ -75,15 +91,51 @@ impl Numbers {
             }
         }
         differences.sort_by_key(|it| it.0);
-        let differences = differences.into_iter().map(|it| it.1).collect();
-        Compared { chart: self.chart.clone(), n_numbers, largest, differences }
+        let mut differences: Vec<_> = differences.into_iter().map(|it| it.1).collect();
+        let lacking = computed.map(|it| it.not_in(self)).unwrap_or_default();
+        let n_lacking = lacking.len();
+        differences.retain(|it| it.recorded.is_some());
+        differences.extend(lacking);
+        Compared {
+            chart: self.chart.clone(),
+            n_numbers,
+            n_lacking,
+            n_computed: computed.map_or(0, Self::n_numbers),
+            is_computed: computed.is_some(),
+            largest,
+            differences,
+        }
+    }
+
+    fn n_numbers(&self) -> usize {
+        self.values.iter().flat_map(|it| it.1.iter().flatten()).count()
+    }
+
+    /// The numbers of this chart, computed, that the record's lacks.
+    fn not_in(&self, recorded: &Self) -> Vec<Difference> {
+        let (ours, theirs) = (self.lines(), recorded.lines());
+        let mut lacking = Vec::new();
+        for (name, computed) in &self.values {
+            let of_name = recorded.values.iter().find(|it| it.0 == *name);
+            for (line, nth) in &ours {
+                let recorded = of_name.zip(theirs.get(line));
+                let recorded = recorded.and_then(|(it, nth)| it.1.get(*nth).copied()?);
+                let computed = computed.get(*nth).copied().flatten();
+                if recorded.is_none() && computed.is_some() {
+                    let place = self.place(*nth, name);
+                    lacking.push((*nth, Difference { place, recorded, computed }));
+                }
+            }
+        }
+        lacking.sort_by_key(|it| it.0);
+        lacking.into_iter().map(|it| it.1).collect()
     }
 
     /// The lines by what they are of; where two are of the same, by which of them it is. Lines of a list
     /// that is sorted may change places where two numbers are nearly equal.
     fn lines(&self) -> BTreeMap<(Vec<&str>, usize), usize> {
-        let n_lines = self.places.first().map(|it| it.1.len());
-        let n_lines = n_lines.or_else(|| Some(self.values.first()?.1.len())).unwrap_or(0);
+        let of_places = self.places.iter().map(|it| it.1.len());
+        let n_lines = of_places.chain(self.values.iter().map(|it| it.1.len())).max().unwrap_or(0);
         let mut seen = HashMap::<Vec<&str>, usize>::new();
         let line = |nth: usize| {
             let texts = self.places.iter().map(|it| it.1.get(nth).map_or("", String::as_str));

@@ -16,7 +16,7 @@ use super::{Figure, Looked, program};
 mod carried;
 mod comparing;
 
-pub use carried::{NoRecord, carried};
+pub use carried::{Drawing, NoRecord, carried};
 pub(super) use carried::{PDF_NAME, in_png, in_svg};
 pub use comparing::{Compared, Difference};
 
@@ -43,7 +43,8 @@ pub struct Record {
     #[serde(default)]
     pub charts: Vec<Numbers>,
 
-    /// SHA-256 of the file without this record, so that a picture that was retouched is told.
+    /// SHA-256 of the file without this record, and of this record without this hash, so that a picture
+    /// that was retouched is told. Earlier builds wrote that of the file without the record alone.
     #[serde(default)]
     pub drawing_sha256: String,
 
@@ -126,19 +127,33 @@ impl Record {
 
     /// This record as JSON, to be put into the file of a drawing.
     pub(super) fn beside(&self, drawing: &[u8]) -> String {
-        let record = Self { drawing_sha256: sha256(drawing), ..self.clone() };
-        serde_json::to_string(&record).expect("a record is numbers and text")
+        let json = |drawing_sha256| {
+            let record = Self { drawing_sha256, ..self.clone() };
+            in_ascii(&serde_json::to_string(&record).expect("a record is numbers and text"))
+        };
+        json(sha256(&[drawing, json(String::new()).as_bytes()]))
     }
 
-    /// Whether a drawing, the file without its record, is as it was written.
-    pub fn is_of(&self, drawing: &[u8]) -> bool {
-        self.drawing_sha256 == sha256(drawing)
+    /// Whether a file, its drawing and what it carries, is as it was written.
+    pub fn is_of(&self, drawing: &Drawing) -> bool {
+        let is_of_drawing = self.drawing_sha256 == sha256(&[&drawing.bytes]);
+        drawing.is_put_together && (is_of_drawing || self.is_held_by(drawing))
+    }
+
+    /// Whether the hash is of the record too, and so of which charts it has. Pictures of earlier builds have
+    /// a hash of the drawing alone.
+    pub fn is_held_by(&self, drawing: &Drawing) -> bool {
+        let written = |hash: &str| format!("\"drawing_sha256\":\"{hash}\"");
+        let json = drawing.json.replace(&written(&self.drawing_sha256), &written(""));
+        self.drawing_sha256 == sha256(&[&drawing.bytes, json.as_bytes()])
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// Of texts or bytes, one behind the other.
+fn sha256(bytes: &[&[u8]]) -> String {
     let mut hex = String::new();
-    for byte in Sha256::digest(bytes) {
+    let hasher = bytes.iter().fold(Sha256::new(), |hasher, it| hasher.chain_update(it));
+    for byte in hasher.finalize() {
         _ = write!(hex, "{byte:02x}");
     }
     hex
@@ -166,4 +181,19 @@ fn numbers_of(figure: &Figure) -> Vec<Numbers> {
 
 fn texts<T: ToString>(values: &[T]) -> Vec<String> {
     values.iter().map(T::to_string).collect()
+}
+
+/// JSON with its other characters spelled out: XML cannot hold all that prompts can.
+fn in_ascii(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() && c != '\u{7f}' {
+            ascii.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                _ = write!(ascii, "\\u{unit:04x}");
+            }
+        }
+    }
+    ascii
 }
