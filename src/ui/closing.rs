@@ -1,6 +1,6 @@
 //! Asks before something is left that would be lost.
 
-use eframe::egui::{Align, Context, Layout};
+use eframe::egui::Context;
 
 use super::command::{ClosingAnswer, Command};
 use super::panels;
@@ -88,7 +88,7 @@ pub fn closing_ui(
             (true, false) => &[ClosingAnswer::Discard, ClosingAnswer::Cancel],
             (false, _) => &[ClosingAnswer::Cancel],
         };
-        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+        ui.horizontal(|ui| {
             for &it in answers {
                 let command = Command::AnswerClosing(it);
                 let button = ui.button(command.text()).on_hover_text(command.tooltip());
