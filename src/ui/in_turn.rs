@@ -26,23 +26,22 @@ impl InTurn {
     fn sort(&mut self, events: &mut Vec<Event>) {
         self.waiting.extend(events.drain(..));
         self.n_passes = self.n_passes.saturating_sub(1);
-        if self.n_passes > 0 {
-            return;
-        }
         while let Some(event) = self.waiting.pop_front() {
-            if !moves_focus(&event) {
-                events.push(event);
-            } else if events.iter().any(is_typed) {
+            let has_to_wait = if self.n_passes > 0 {
+                is_typed(&event)
+            } else {
                 // What was typed before it is for what has the focus now.
+                moves_focus(&event) && events.iter().any(is_typed)
+            };
+            if has_to_wait {
                 self.waiting.push_front(event);
                 return;
-            } else {
-                events.push(event);
-                if self.waiting.iter().any(is_typed) {
-                    self.n_passes = N_PASSES;
-                    return;
-                }
             }
+            // What is typed next may come in a later pass, and is for what has the focus by then.
+            if moves_focus(&event) {
+                self.n_passes = N_PASSES;
+            }
+            events.push(event);
         }
     }
 }
@@ -122,6 +121,23 @@ mod tests {
                 vec![text("c"), text("d")],
             ]
         );
+    }
+
+    /// On a slow machine each key comes in a pass of its own.
+    #[test]
+    fn what_comes_in_the_next_pass_waits_too() {
+        let palette = key(Key::K, Modifiers::COMMAND);
+        let mut in_turn = InTurn::default();
+        let mut sorted = |mut events: Vec<Event>| {
+            in_turn.sort(&mut events);
+            events
+        };
+        let text = |text: &str| Event::Text(text.to_owned());
+        assert_eq!(sorted(vec![palette.clone()]), [palette]);
+        assert_eq!(sorted(vec![text("a")]), []);
+        assert_eq!(sorted(vec![text("b")]), []);
+        assert_eq!(sorted(vec![text("c")]), ["a", "b", "c"].map(text));
+        assert_eq!(sorted(vec![text("d")]), [text("d")]);
     }
 
     #[test]
