@@ -79,7 +79,11 @@ pub(super) fn heading_ui(
         if key.which == Which::Main
             && let Some(flags) = state.facts.flags(key.fact, key.direction)
         {
-            flags_ui(ui, flags);
+            let prompt = state.findings_at(row).and_then(|it| it.prompt.as_ref().ok());
+            let asked = prompt.and_then(|it| it.answer.as_ref()).map(|it| it.ids.len());
+            let own = state.own_answer(key.fact, key.direction);
+            let is_own = own.is_none_or(|own| own == key.answer);
+            flags_ui(ui, flags, is_own, asked.unwrap_or(flags.n_answer));
         }
     });
 }
@@ -163,10 +167,11 @@ fn beside_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) 
     gives(ui.small_button(command.text()), command, commands);
 }
 
-/// Remarks on the tokens of subject and answer.
-fn flags_ui(ui: &mut Ui, flags: &Flags) {
+/// Remarks on the tokens of subject and answer. `n_answer`: tokens of the answer that is asked for, which
+/// `is_own` if it is the fact's own, as the flags' is.
+fn flags_ui(ui: &mut Ui, flags: &Flags, is_own: bool, n_answer: usize) {
     let tokens = |n: usize| counted(n, "token");
-    let Flags { n_subject, n_answer, n_same_length, .. } = *flags;
+    let Flags { n_subject, n_same_length, .. } = *flags;
     let text = RichText::new(format!("{n_subject} → {}", tokens(n_answer)));
     aside_ui(ui, text.weak()).on_hover_text(format!(
         "Subject: {}; answer: {}. Other subjects of this relation with as many tokens, to be put \
@@ -174,6 +179,9 @@ fn flags_ui(ui: &mut Ui, flags: &Flags) {
         tokens(n_subject),
         tokens(n_answer),
     ));
+    if !is_own {
+        return;
+    }
     let warning = theme::palette(ui).warning;
     if flags.leaks {
         aside_ui(ui, RichText::new("answer in prompt").color(warning))
