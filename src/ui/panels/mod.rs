@@ -75,10 +75,11 @@ struct LastAnswer {
     selection: Selection,
 }
 
-/// The map of a trace, and the prompt that it is of.
+/// The map of a trace.
 #[derive(Clone, Debug)]
 struct LastMap {
-    prompt: String,
+    /// Prompt, answer and model that it is of, in words.
+    of: String,
     figure: Arc<Figure>,
 }
 

@@ -18,6 +18,7 @@ use super::{LastMap, Views, file_name};
 use crate::analysis::causal_trace::{CausalTrace, Component};
 use crate::figure::words::metric_or_prob;
 use crate::figure::{Chart, Figure};
+use crate::tokens::TokenizedPrompt;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
@@ -26,6 +27,7 @@ use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{FigureView, metric_picker_ui, metrics_of};
 use crate::ui::widgets::{command_choice_ui, token_strip_ui};
+use crate::worker::Which;
 
 /// The chosen fact and its inverse, or only one of them: their tokens, and where restoring a state
 /// brings the answer back.
@@ -393,6 +395,16 @@ fn outcome_ui(ui: &mut Ui, run: &Run, is_all: bool) {
     ui.add(Label::new(RichText::new(text).color(color)).truncate());
 }
 
+/// Which prompt a row asks, for which answer, and of which model.
+fn told(state: &State, row: Row, prompt: &TokenizedPrompt) -> String {
+    let answer =
+        prompt.answer.as_ref().map_or_else(String::new, |it| format!(" → {}", it.text.trim()));
+    let model = state.info_at(row).map_or("a model that is closed", |it| &it.name);
+    let is_changed = state.which(row) == Which::Main && !state.edits.is_empty();
+    let changed = if is_changed { " as it was changed" } else { "" };
+    format!("“{}”{answer}, by {model}{changed}", prompt.text)
+}
+
 fn result_ui(
     ui: &mut Ui,
     state: &State,
@@ -408,7 +420,7 @@ fn result_ui(
             // So that the window is not emptied by each choice and each setting.
             Some(last) => {
                 let now = if is_coming { "Tracing" } else { "Not traced yet" };
-                ui.weak(format!("{now}. Below is the last map, of “{}”", last.prompt));
+                ui.weak(format!("{now}. Below is the last map, of {}", last.of));
                 ui.add_enabled_ui(false, |ui| {
                     ui.multiply_opacity(0.5);
                     let view = FigureView { is_brief: true, ..FigureView::new(&last.figure) };
@@ -425,8 +437,8 @@ fn result_ui(
         return None;
     };
     let figure = trace_figure(state, row, state.settings.trace.component, views)?;
-    let (prompt, map) = (trace.prompt.text.clone(), Arc::clone(&figure));
-    views.last_maps[row as usize] = Some(LastMap { prompt, figure: map });
+    let (of, map) = (told(state, row, &trace.prompt), Arc::clone(&figure));
+    views.last_maps[row as usize] = Some(LastMap { of, figure: map });
     // Where a prompt lacks what others are shown by, its map shows the probability.
     let before = metric_or_prob(state.settings.trace_metric, &trace.clean);
     let mut metric = before;
