@@ -328,6 +328,23 @@ fn numbers_that_were_taken_out_are_told() {
     assert!(!is_confirmed && text.contains("THE DRAWING WAS CHANGED"), "{text}");
 }
 
+/// The first builds exported one chart of several with a hash of the drawing alone.
+#[test]
+fn a_chart_that_an_earlier_picture_lacks_is_named() {
+    let dir = TempDir::new().unwrap();
+    let picture = path(&dir, "a.svg");
+    let asked = ["lens", "--model", TINY, "--device", "cpu", "--prompt", "a b"];
+    stdout(&[&asked[..], &["--figure-position", "1", "--figure", &picture]].concat());
+    let svg = fs::read_to_string(&picture).unwrap();
+    for (n_charts, is_named) in [(2, false), (1, true)] {
+        let cut = |it: &mut Value| it["charts"].as_array_mut().unwrap().truncate(n_charts);
+        fs::write(&picture, earlier(&svg, cut)).unwrap();
+        let (text, is_confirmed) = verified(&[&picture]);
+        assert!(is_confirmed, "{text}");
+        assert_eq!(text.contains("lacks the numbers of After token"), is_named, "{text}");
+    }
+}
+
 #[test]
 fn one_file_that_cannot_be_used_does_not_keep_the_others_from_being_verified() {
     let dir = TempDir::new().unwrap();
