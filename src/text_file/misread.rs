@@ -20,6 +20,10 @@ impl Misread {
         let line = text.split('\n').nth(nth).unwrap_or_default();
         // The parser counts bytes, and people characters.
         let mut at = error.column().saturating_sub(1).min(line.len());
+        // Half a character is found behind it.
+        let half = Some(error.to_string()).filter(|it| it.contains("hex escape"));
+        let half = half.and(line.as_bytes()[..at].windows(3).rposition(is_half));
+        at = half.unwrap_or(at);
         while !line.is_char_boundary(at) {
             at -= 1;
         }
@@ -28,6 +32,10 @@ impl Misread {
         let near: String = rest.chars().take(N_SHOWN).collect();
         let hint = match rest.chars().next() {
             _ if error.is_eof() => "; the file ends too early, as if it were cut off",
+            _ if half.is_some() => {
+                "; this is one half of a character that is written in two (a lone surrogate); take it out, \
+                 or in Python write texts with `.encode(\"utf-8\", \"replace\").decode()`"
+            }
             Some('\'') => "; this is how Python prints, write it with `json.dump`",
             Some('/' | '#') => "; JSON has no comments, take them out",
             Some(']' | '}') if line[..at].trim_end().ends_with(',') => {
@@ -51,6 +59,11 @@ impl Misread {
     pub fn in_line(&self) -> String {
         format!("not valid JSON from character {} on{}", self.column, self.reason)
     }
+}
+
+/// Whether a text begins as the halves of characters are written, which are `\ud800` to `\udfff`.
+fn is_half(text: &[u8]) -> bool {
+    text.eq_ignore_ascii_case(br"\ud")
 }
 
 impl fmt::Display for Misread {

@@ -238,6 +238,11 @@ fn faults_in_json_are_told_in_plain_words() {
         ("[{subject: 'Norway'}]", &["line 1, character 3", "need quotation marks"]),
         ("[{\"subject\": \"a\tb\"}]", &["character 16", "`\\t`"]),
         ("[{\"subject\": \"Nor", &["cut off"]),
+        (
+            "[\n{\"subject\": \"\\ud800x\"}]",
+            &["line 2, character 14 at “\\ud800x", "a lone surrogate"],
+        ),
+        ("[{\"subject\": \"\\uDC00\"}]", &["line 1, character 15", "a lone surrogate"]),
         ("\u{2028}\n[{\"subject\": x}]", &["line 2, character 14 at “x}]”"]),
         ("{\"error\": \"Entry not found\"}", &["which says “Entry not found”"]),
     ] {
