@@ -39,7 +39,7 @@ fn a_quotation_mark_out_of_place_does_not_swallow_other_rows() {
     for (row, reason) in [
         (
             "Ghana,Accra,\"The capital of Ghana is\nMali,Bamako,The capital of Mali is\n",
-            "never closed",
+            "lines 3 to 4 were taken for one row, because a quotation mark in line 3 is never closed",
         ),
         ("\"Ghana,Accra,The capital of Ghana is\n", "never closed"),
         ("\"He said \\\"hi\\\"\",x,He said hi to\n", "behind its closing mark"),
@@ -57,6 +57,54 @@ fn a_quotation_mark_out_of_place_does_not_swallow_other_rows() {
     assert_eq!(dataset.records[1].fact.prompt, "A \"B\" C\n is");
     assert_eq!(dataset.records[2].fact.prompt, "A 5\" pipe is");
     assert!(dataset.skipped[0].reason.contains("2 cells"), "{}", dataset.skipped[0]);
+}
+
+#[test]
+fn rows_that_an_open_quotation_mark_swallows_are_counted() {
+    let row = |nth: u32| format!("Land {nth},Town {nth},The capital of Land {nth} is\n");
+    let head = format!("subject,object,prompt\n{}", row(0));
+    let rest: String = (1..=10_000).map(row).collect();
+    let never = format!("{head}\"Egypt,Cairo,The capital of Egypt is\n{rest}");
+    let dataset = read("facts.csv", never).unwrap();
+    assert_eq!((dataset.records.len(), dataset.n_skipped()), (1, 10_001));
+    let reading = dataset.reading();
+    let says = "and 9991 more: lines 3 to 10003 were taken for one row, because a quotation mark in line 3 ";
+    assert!(reading.contains(says), "{reading}");
+    // A later mark closes the cell: before a comma, where all looks as it should, or within a word.
+    for closes in
+        ["Mali,Bamako,The capital of Mali is\",x,y\n", "Mali,\"Bamako\",The capital of Mali is\n"]
+    {
+        let rows: String = (1..=20).map(row).collect();
+        let open =
+            format!("{head}\"Egypt,Cairo,The capital of Egypt is\n{rows}{closes}{}", row(30));
+        let dataset = read("facts.csv", open).unwrap();
+        assert_eq!((dataset.records.len(), dataset.n_skipped()), (2, 22), "{}", dataset.reading());
+        assert_eq!(dataset.skipped[21].place, RecordPlace::Line(24));
+        assert!(dataset.reading().contains("lines 3 to 24"), "{}", dataset.reading());
+    }
+    // A text of several lines with commas of its own is a text.
+    let text = format!(
+        "{head}Mali,Bamako,\"One, two,\nthree,\nfour, five, six\nThe capital of Mali is\"\n"
+    );
+    assert_eq!(read("facts.csv", text).unwrap().records.len(), 2);
+}
+
+#[test]
+fn all_that_are_left_out_are_counted_behind_those_that_are_kept() {
+    let rows: String =
+        (0..30_000).map(|nth| if nth == 0 { "Norway,Oslo,P36\n" } else { ",Oslo,P36\n" }).collect();
+    let dataset = read("facts.csv", format!("subject,object,relation\n{rows}")).unwrap();
+    let reading = dataset.reading();
+    assert_eq!(dataset.n_skipped(), 29_999);
+    assert!(
+        reading.contains("29999 left out") && reading.contains("and 29989 more: "),
+        "{reading}"
+    );
+    refused(
+        "f.csv",
+        format!("subject,object,relation\n{}", ",Oslo,P36\n".repeat(12_000)),
+        &["and 11990 more: "],
+    );
 }
 
 #[test]

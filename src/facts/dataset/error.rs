@@ -1,5 +1,6 @@
 //! Why a dataset, or one record of it, cannot be used.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ pub enum DatasetError {
         } else {
             format!("none of the {n_records} records can")
         },
-        grouped(skipped)
+        grouped(skipped, skipped_more)
     )]
     NoneUsable {
         path: PathBuf,
@@ -54,6 +55,9 @@ pub enum DatasetError {
 
         /// The first of them, at most ten thousand.
         skipped: Vec<RecordError>,
+
+        /// How many more there are, by their reason.
+        skipped_more: BTreeMap<String, usize>,
     },
 
     #[error("the dataset has no records: {path}")]
@@ -135,8 +139,24 @@ fn listed(columns: &[String]) -> String {
 const N_REASONS: usize = 5;
 const N_PLACES: usize = 10;
 
-/// The records that cannot be used in one line, those with the same reason together.
-pub fn grouped(skipped: &[RecordError]) -> String {
+/// Counts a record behind those that are kept. Only reasons that one of these has are told apart, because a
+/// file may have millions.
+pub(super) fn count(
+    more: &mut BTreeMap<String, usize>,
+    kept: &[RecordError],
+    RecordError { reason, .. }: RecordError,
+) {
+    if more.is_empty() {
+        more.extend(kept.iter().map(|it| (it.reason.clone(), 0)));
+        more.insert(String::new(), 0);
+    }
+    let reason = if more.contains_key(&reason) { reason } else { String::new() };
+    *more.entry(reason).or_default() += 1;
+}
+
+/// The records that cannot be used in one line, those with the same reason together. `more`: how many
+/// there are beside these, by their reason.
+pub fn grouped(skipped: &[RecordError], more: &BTreeMap<String, usize>) -> String {
     let mut groups: Vec<(&str, Vec<RecordPlace>)> = Vec::new();
     for it in skipped {
         match groups.iter_mut().find(|(reason, _)| *reason == it.reason) {
@@ -144,18 +164,21 @@ pub fn grouped(skipped: &[RecordError]) -> String {
             None => groups.push((&it.reason, vec![it.place])),
         }
     }
+    let n_beside = |reason: &str| more.get(reason).copied().unwrap_or(0);
     let named = groups.iter().take(N_REASONS).map(|(reason, places)| {
         let (what, _) = places[0].parts();
         let plural = if places.len() > 1 { "s" } else { "" };
         let numbers = places.iter().take(N_PLACES).map(|it| it.parts().1.to_string());
         let numbers = numbers.collect::<Vec<_>>().join(", ");
-        let more = match places.len().saturating_sub(N_PLACES) {
+        let more = match places.len().saturating_sub(N_PLACES) + n_beside(reason) {
             0 => String::new(),
             n => format!(" and {n} more"),
         };
         format!("{what}{plural} {numbers}{more}: {reason}")
     });
-    let n_more: usize = groups.iter().skip(N_REASONS).map(|(_, places)| places.len()).sum();
+    let others = groups.iter().skip(N_REASONS);
+    let n_others: usize = others.map(|(reason, places)| places.len() + n_beside(reason)).sum();
+    let n_more = n_others + n_beside("");
     let more = (n_more > 0).then(|| format!("and {n_more} more for other reasons"));
     named.chain(more).collect::<Vec<_>>().join("; ")
 }

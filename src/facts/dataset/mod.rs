@@ -49,8 +49,9 @@ pub struct Dataset {
     /// The records that could not be used, in file order: the first ten thousand of them.
     pub skipped: Vec<RecordError>,
 
-    /// How many more could not be used.
-    pub n_skipped_more: usize,
+    /// How many more could not be used, by their reason; those whose reason none of the first has are under
+    /// an empty one.
+    pub skipped_more: BTreeMap<String, usize>,
 
     /// What the columns were taken for.
     pub taken: Taken,
@@ -218,15 +219,15 @@ impl Dataset {
                     places.push(place);
                 }
                 Err(error) if dataset.skipped.len() < N_LISTED => dataset.skipped.push(error),
-                Err(_) => dataset.n_skipped_more += 1,
+                Err(error) => error::count(&mut dataset.skipped_more, &dataset.skipped, error),
             }
         })?;
         if n_records == 0 {
             return Err(DatasetError::Empty { path: dataset.path });
         }
         if dataset.records.is_empty() {
-            let Self { path, skipped, .. } = dataset;
-            return Err(DatasetError::NoneUsable { path, n_records, skipped });
+            let Self { path, skipped, skipped_more, .. } = dataset;
+            return Err(DatasetError::NoneUsable { path, n_records, skipped, skipped_more });
         }
         dataset.records.shrink_to_fit();
         if !related.is_empty() {
@@ -400,7 +401,7 @@ impl Dataset {
 
     /// How many records could not be used.
     pub fn n_skipped(&self) -> usize {
-        self.skipped.len() + self.n_skipped_more
+        self.skipped.len() + self.skipped_more.values().sum::<usize>()
     }
 
     /// What the file was taken for, in a sentence: the part of each column, how many records there
@@ -411,7 +412,7 @@ impl Dataset {
         let plural = if n_records == 1 { "" } else { "s" };
         let left_out = match self.n_skipped() {
             0 => String::new(),
-            n => format!("; {n} left out: {}", error::grouped(&self.skipped)),
+            n => format!("; {n} left out: {}", error::grouped(&self.skipped, &self.skipped_more)),
         };
         format!("{}; {n_facts} of {n_records} record{plural}{left_out}", self.taken)
     }

@@ -83,12 +83,32 @@ impl Table<'_> {
             if n_found == 0 && row.iter().any(|it| it.contains("---")) && row.iter().all(is_rule) {
                 continue;
             }
-            let place = RecordPlace::Line(lines.at(start));
+            let first = lines.at(start);
+            let [start, end] = [start, end].map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+            let raw = self.text.get(start..end).unwrap_or_default().trim_matches(['\r', '\n']);
+            let fault = quotation_fault(raw, self.delimiter);
+            let n_lines = line_ends(raw) + 1;
+            let begins = fault.map(|it| it.0).or_else(|| self.swallowing(raw, &row));
+            if let Some(begins) = begins
+                && n_lines > 1
+            {
+                let last = first + n_lines - 1;
+                let mark = first + line_ends(&raw[..begins]);
+                let reason = format!(
+                    "lines {first} to {last} were taken for one row, because a quotation mark in line {mark} \
+                     is never closed, or only in a later line; close it, or take it away"
+                );
+                for line in first..=last {
+                    let (place, id) = (RecordPlace::Line(line), n_found.to_string());
+                    n_found += 1;
+                    add(Err(RecordError { place, id, reason: reason.clone() }));
+                }
+                continue;
+            }
+            let place = RecordPlace::Line(first);
             let id = n_found.to_string();
             n_found += 1;
-            let [start, end] = [start, end].map(|it| usize::try_from(it).unwrap_or(usize::MAX));
-            let raw = self.text.get(start..end).unwrap_or_default();
-            let fault = quotation_fault(raw, self.delimiter).map(str::to_owned);
+            let fault = fault.map(|it| it.1.to_owned());
             if let Some(reason) = fault.or_else(|| self.misfit(&row)) {
                 add(Err(RecordError { place, id, reason }));
                 continue;
@@ -97,6 +117,24 @@ impl Table<'_> {
             let fields = self.columns.iter().cloned().zip(cells).collect();
             add(Ok(Row::new(place, id, fields, Rc::clone(&shared))));
         }
+    }
+
+    /// Where a cell of a row begins that holds other rows: lines with as many cells as the table has
+    /// columns, one after another.
+    fn swallowing(&self, raw: &str, row: &csv::StringRecord) -> Option<usize> {
+        /// A text may hold a line or two with as many commas by chance.
+        const N_ROWS: usize = 3;
+        let n_columns = self.columns.len();
+        let is_row =
+            |line: &&str| line.bytes().filter(|it| *it == self.delimiter).count() + 1 == n_columns;
+        let holds_rows = |cell: &str| {
+            let n_lines = cell.lines().count();
+            let whole = || cell.lines().take(n_lines.saturating_sub(1)).skip(1);
+            n_columns > 1 && whole().count() >= N_ROWS && whole().all(|line| is_row(&line))
+        };
+        let cell = row.iter().find(|cell| holds_rows(cell))?;
+        let start = cell.lines().next().unwrap_or_default();
+        Some(raw.find(start).unwrap_or(0))
     }
 
     /// Why a row's cells do not fit the names of the columns.
@@ -115,8 +153,17 @@ impl Table<'_> {
     }
 }
 
-/// What is wrong with the quotation marks around the cells of a row.
-fn quotation_fault(row: &str, delimiter: u8) -> Option<&'static str> {
+/// How many lines end within a text, of which `\r\n` ends one.
+fn line_ends(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let is_end = |at: &usize| {
+        bytes[*at] == b'\n' || (bytes[*at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'))
+    };
+    (0..bytes.len()).filter(is_end).count() as u64
+}
+
+/// What is wrong with the quotation marks around the cells of a row, and where the cell begins.
+fn quotation_fault(row: &str, delimiter: u8) -> Option<(usize, &'static str)> {
     let bytes = row.as_bytes();
     let mut at = bytes.iter().take_while(|it| matches!(it, b'\r' | b'\n')).count();
     loop {
@@ -126,10 +173,11 @@ fn quotation_fault(row: &str, delimiter: u8) -> Option<&'static str> {
             loop {
                 match (rest.get(end), rest.get(end + 1)) {
                     (None, _) => {
-                        return Some(
+                        return Some((
+                            at,
                             "a cell begins with a quotation mark that is never closed; close it, or \
                              take it away",
-                        );
+                        ));
                     }
                     (Some(b'"'), Some(b'"')) => end += 2,
                     (Some(b'"'), _) => break,
@@ -138,10 +186,11 @@ fn quotation_fault(row: &str, delimiter: u8) -> Option<&'static str> {
             }
             match rest.get(end + 1) {
                 Some(it) if *it != delimiter && !matches!(it, b'\r' | b'\n') => {
-                    return Some(
+                    return Some((
+                        at,
                         "a cell in quotation marks goes on behind its closing mark; within a cell, \
                          write a quotation mark as two (`\"\"`)",
-                    );
+                    ));
                 }
                 _ => end + 1,
             }
