@@ -231,12 +231,27 @@ impl ExperimentError {
     fn parse(error: &serde_json::Error, before: &str, path: &Path) -> Self {
         let reason = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
-        let reason = reason.strip_suffix(&place).unwrap_or(&reason).to_owned();
+        let reason = in_words(reason.strip_suffix(&place).unwrap_or(&reason));
         let last_line = before.rsplit('\n').next().map_or(0, str::len);
         let column = error.column() + if error.line() == 1 { last_line } else { 0 };
         let line = error.line() + before.matches('\n').count();
         Self::Parse { path: path.to_owned(), line, column, reason }
     }
+}
+
+/// What a reader of JSON says, with the numbers that were expected in words in place of their Rust types.
+fn in_words(reason: &str) -> String {
+    let Some((said, expected)) = reason.rsplit_once("expected ") else { return reason.to_owned() };
+    let words = match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0 on",
+        "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        other => other,
+    };
+    format!("{said}expected {words}")
 }
 
 impl Experiment {

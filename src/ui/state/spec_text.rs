@@ -282,7 +282,7 @@ mod tests {
             ("n_top", "top_n", 4, 35, "unknown field `top_n`, expected `n_top`"),
             ("Prediction", "Predict", 4, 0, "unknown variant `Predict`, expected one of"),
             ("\" } }", "\", \"subjet\": 1 } }", 3, 56, "unknown field `subjet`"),
-            ("5", "-5", 4, 0, "invalid value: integer `-5`, expected usize"),
+            ("5", "-5", 4, 0, "integer `-5`, expected a whole number from 0 on"),
             ("\"model\": \"builtin\",", "", 5, 0, "missing field `model`"),
             ("5 } }", "5 }", 5, 0, "EOF"),
         ] {
