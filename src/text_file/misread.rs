@@ -22,7 +22,7 @@ impl Misread {
         let mut at = error.column().saturating_sub(1).min(line.len());
         // Half a character is found behind it.
         let half = Some(error.to_string()).filter(|it| it.contains("hex escape"));
-        let half = half.and(line.as_bytes()[..at].windows(3).rposition(is_half));
+        let half = half.and_then(|_| line.as_bytes()[..at].windows(3).rposition(is_half));
         at = half.unwrap_or(at);
         while !line.is_char_boundary(at) {
             at -= 1;
