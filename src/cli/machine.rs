@@ -90,7 +90,7 @@ impl Machine {
         Ok(done)
     }
 
-    /// The same machine, for work whose progress is shown by somebody else.
+    /// This machine, for work whose progress is shown by somebody else.
     pub fn quietly(&self) -> Self {
         Self { quiet: true, ..self.clone() }
     }

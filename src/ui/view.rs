@@ -77,7 +77,7 @@ pub struct ViewCtx<'a> {
     /// Whether a click says which place of which chart it met, and not only what that is about.
     pub picks_places: bool,
 
-    /// Whether its maps are compared by eye with the others in sight: all are of one size then.
+    /// Whether the view's maps are compared by eye with the others in sight: all are of one size then.
     pub is_compared: bool,
 }
 

@@ -97,7 +97,7 @@ impl SystemMemory {
         None
     }
 
-    /// The same where no more than `limit` may be used, of which `used` are.
+    /// The machine's memory where no more than `limit` bytes may be used, of which `used` are.
     #[cfg(target_os = "linux")]
     fn within(self, limit: u64, used: u64) -> Self {
         Self {

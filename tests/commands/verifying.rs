@@ -174,7 +174,7 @@ fn published_numbers_are_compared_and_found_different() {
 fn some_of_the_numbers_that_are_kept_can_be_computed_alone() {
     let (text, is_confirmed) = verified(&["--only", "lens,norms"]);
     assert!(is_confirmed && text.matches("agrees ").count() == 2, "{text}");
-    // Those of others are told, with what would check them.
+    // Numbers that others have published are told, with what would check them.
     assert!(text.contains("factscope verify --model gpt2\n"), "{text}");
     assert!(text.contains("GPT-2 XL: is not computed") && text.contains("18.6 %"), "{text}");
     assert!(complaint(&["verify", "--only", "heart"]).contains("no numbers of `heart` are kept"));

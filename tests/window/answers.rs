@@ -112,7 +112,7 @@ fn list_header_trace_comparison_and_sweep_are_of_one_right_answer() {
     let of_sweep = read.population.facts.iter().find(|it| it.direction == "inverse").unwrap();
     assert_eq!(of_sweep.answer.as_deref(), Some(LIKELIEST));
 
-    // Whoever looks at the fact's own answer is told of both, everywhere.
+    // A user who looks at the fact's own answer is told of both, everywhere.
     window.does(Command::AskFor((fact, Direction::Inverse, place(OWN))));
     window.wait_for_predictions();
     window.does(Command::ShowPane(Pane::Trace));

@@ -49,7 +49,7 @@ const STREAMS: usize = 4;
 /// step: products or scores, and what is made of them.
 const WEIGHTS: usize = 2;
 
-/// The same on the way back.
+/// How many such arrays there are at once while gradients are computed from the last layer back.
 const WEIGHTS_BACK: usize = 3;
 
 impl<'a> Sizes<'a> {
@@ -161,7 +161,7 @@ pub(in crate::analysis) fn first_of(ranges: &[Range<usize>]) -> usize {
     ranges.iter().map(|it| it.start).min().unwrap_or(0)
 }
 
-/// So many numbers, in bytes.
+/// Bytes of `n` numbers of 32 bits.
 pub(in crate::analysis) fn floats(n: usize) -> u64 {
     (n as u64).saturating_mul(size_of::<f32>() as u64)
 }

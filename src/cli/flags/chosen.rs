@@ -53,7 +53,7 @@ impl ChosenArgs {
         let cases = match &self.facts_of {
             Some(dir) => {
                 let (sweep, cases) = cases_of(dir)?;
-                // The same facts may lie elsewhere, and other facts under the same name.
+                // A dataset may have moved, and another may stand under its name.
                 let facts = &self.dataset.facts;
                 let hash = Dataset::sha256(facts).with_context(|| facts.display().to_string())?;
                 ensure!(

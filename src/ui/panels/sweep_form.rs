@@ -87,7 +87,7 @@ pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut
             );
             command_button_ui(ui, Command::ChooseSweepDir, commands);
         });
-        // What it takes is told below the buttons, which stay where they are.
+        // The estimate stands below the buttons, which stay where they are.
         start_ui(ui, asking, n_tasks, commands);
         ui.scope(|ui| {
             ui.set_min_height(N_LINES * ui.text_style_height(&TextStyle::Body));

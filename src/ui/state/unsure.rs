@@ -16,7 +16,7 @@ pub struct Unsure {
     pub spec: AnalysisSpec,
     pub origin: Origin,
 
-    /// What it takes, and the machine that it was compared with.
+    /// The memory that the question takes, and the machine that it was compared with.
     pub need: MemoryNeed,
     pub machine: SystemMemory,
 }

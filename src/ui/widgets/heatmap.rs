@@ -43,7 +43,7 @@ pub struct Heatmap<'a> {
     /// The room for the map with its labels, in points. A map whose rows need more gets higher.
     pub max_height: f32,
 
-    /// Whether it is of one size with all that are compared with it.
+    /// Whether the map is of one size with all that are compared with it.
     is_compared: bool,
 
     /// Whether it stands beside others, so that its tooltip says its name.

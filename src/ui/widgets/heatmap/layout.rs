@@ -86,7 +86,7 @@ impl Around {
         ui.data_mut(|data| data.insert_temp(place, (pass, last, now.with(self))));
         let all = last.with(self);
         if all != last {
-            // Those that were drawn before it have another size yet.
+            // Maps that were drawn before this one have another size yet.
             ui.request_repaint();
         }
         all
