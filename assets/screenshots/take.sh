@@ -35,7 +35,7 @@ window window.png attention 1600x1000 --trace mlp
 window comparison.png comparison 1600x1000 --trace mlp
 "$factscope" attribute --device cpu --facts builtin --case 2 --by heads --save-spec "$home/heads.json"
 "$factscope" sweep "$home/heads.json" --device cpu --both-ways --n 60 --quiet --out "$home/heads-of-60-facts"
-window sweep.png sweep 1600x1000 --sweep "$home/heads-of-60-facts"
+window sweep.png sweep 1600x1500 --sweep "$home/heads-of-60-facts"
 figure trace.svg trace --kind mlp --window 2
 figure knockout.svg knockout
 figure ablation.svg ablate --part heads
