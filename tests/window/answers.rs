@@ -3,8 +3,7 @@
 
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::AnalysisResult;
-use factscope::builtin;
-use factscope::facts::{Dataset, Direction};
+use factscope::facts::Direction;
 use factscope::population::Task;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
@@ -23,16 +22,7 @@ const LIKELIEST: &str = "Max Planck";
 
 /// The built-in model with its facts, of which this one is chosen, and a folder for sweeps.
 fn open() -> (Window, TempDir, FactId) {
-    let home = tempfile::tempdir().unwrap();
-    let options = Options {
-        model: Some(builtin::FACTS.name.into()),
-        facts: Some(Dataset::BUNDLED.into()),
-        sweeps: Some(home.path().to_owned()),
-        ..Options::default()
-    };
-    let mut window = Window::new(options, None);
-    window.wait("model and facts", |app| app.state.info().is_some() && !app.state.facts.is_empty());
-    window.wait("the noise", |app| app.state.subjects.is_some());
+    let (mut window, home) = Window::with_sweeps();
     let fact = window.app().state.facts.find(EINSTEIN).unwrap();
     window.does(Command::Select(fact));
     window.does(Command::LookAt(Row::Second));

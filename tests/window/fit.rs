@@ -78,7 +78,7 @@ fn matters(node: &Node<'_>) -> bool {
     is_seen && text.is_some_and(|it| !it.trim().is_empty()) && node.rect().is_positive()
 }
 
-/// Whether it is drawn as letters, and as nothing else: a dash is lower than can be measured.
+/// Whether a node is drawn as letters alone: the height of a dash is too small to be measured.
 fn is_text(node: &Node<'_>) -> bool {
     let data = node.accesskit_node();
     let text = data.label().or_else(|| data.value()).unwrap_or_default();

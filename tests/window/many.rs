@@ -7,8 +7,7 @@ use std::process::Command as Process;
 
 use eframe::egui::Rect;
 use factscope::analysis::AnalysisResult;
-use factscope::builtin;
-use factscope::facts::{Dataset, Direction};
+use factscope::facts::Direction;
 use factscope::figure::Chart;
 use factscope::population::{
     AnswerOf, GroupBy, KnownBy, KnownWay, Population, RECALL, Shown, SweepSettings, Task, Wanted,
@@ -17,29 +16,11 @@ use factscope::population::{
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
-use factscope::ui::row::Row;
 use factscope::ui::state::{
     Amount, AmountBy, Estimated, FactId, Filter, JobKind, ManyOptions, SweepView,
 };
-use tempfile::TempDir;
 
 use super::support::Window;
-
-/// The built-in model with its facts, and a folder for sweeps.
-fn open() -> (Window, TempDir) {
-    let home = tempfile::tempdir().unwrap();
-    let options = Options {
-        model: Some(builtin::FACTS.name.into()),
-        facts: Some(Dataset::BUNDLED.into()),
-        sweeps: Some(home.path().to_owned()),
-        ..Options::default()
-    };
-    let mut window = Window::new(options, None);
-    window.wait("model and facts", |app| app.state.info().is_some() && !app.state.facts.is_empty());
-    window.wait_for_predictions();
-    window.wait("the noise", |app| app.state.trace_spec(Row::First).is_some());
-    (window, home)
-}
 
 impl Window {
     /// Lists the first facts only.
@@ -95,7 +76,7 @@ fn type_line(line: &str, dir: &Path) {
 
 #[test]
 fn what_a_view_asks_of_many_facts_is_what_the_commands_give() {
-    let (mut window, home) = open();
+    let (mut window, home) = Window::with_sweeps();
     let n = window.list_few("capital land");
     assert!(n > 3, "{n}");
     window.show(Pane::Ablation);
@@ -135,7 +116,7 @@ fn what_a_view_asks_of_many_facts_is_what_the_commands_give() {
 
 #[test]
 fn facts_and_draws_are_chosen_for_an_interval() {
-    let (mut window, _home) = open();
+    let (mut window, _home) = Window::with_sweeps();
     let n = window.list_few("capital");
     window.show(Pane::Trace);
     window.asks_over(Pane::Trace);
@@ -171,7 +152,7 @@ fn facts_and_draws_are_chosen_for_an_interval() {
 
 #[test]
 fn a_sweep_is_stopped_and_gone_on_with_while_the_window_answers() {
-    let (mut window, _home) = open();
+    let (mut window, _home) = Window::with_sweeps();
     window.list_few("capital ia");
     window.show(Pane::Ablation);
     window.asks_over(Pane::Ablation);
@@ -204,7 +185,7 @@ fn a_sweep_is_stopped_and_gone_on_with_while_the_window_answers() {
 
 #[test]
 fn a_folder_is_filtered_and_followed_to_single_facts() {
-    let (mut window, _home) = open();
+    let (mut window, _home) = Window::with_sweeps();
     window.list_few("capital land");
     window.show(Pane::Prediction);
     window.asks_over(Pane::Attribution);
@@ -278,7 +259,7 @@ fn a_folder_is_filtered_and_followed_to_single_facts() {
 
 #[test]
 fn what_cannot_be_asked_of_many_facts_says_why() {
-    let (mut window, _home) = open();
+    let (mut window, _home) = Window::with_sweeps();
     window.asks_over(Pane::Averages);
     let asking = window.app().state.many.asking.as_ref().unwrap();
     assert!(
@@ -300,7 +281,7 @@ fn what_cannot_be_asked_of_many_facts_says_why() {
 
 #[test]
 fn a_session_remembers_the_folder_of_its_sweep() {
-    let (mut window, home) = open();
+    let (mut window, home) = Window::with_sweeps();
     window.list_few("capital land");
     window.asks_over(Pane::Prediction);
     window.does(Command::StartSweep);
@@ -319,7 +300,7 @@ fn a_session_remembers_the_folder_of_its_sweep() {
 
 #[test]
 fn the_filter_of_the_list_says_which_facts_are_asked() {
-    let (mut window, _home) = open();
+    let (mut window, _home) = Window::with_sweeps();
     let options = ManyOptions {
         ways: Ways::Forward,
         known_by: KnownBy::default(),

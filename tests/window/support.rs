@@ -11,6 +11,8 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::CausalTrace;
+use factscope::builtin;
+use factscope::facts::Dataset;
 use factscope::ui::command::Command;
 use factscope::ui::dialogs::{Answer, Endings, Picker};
 use factscope::ui::pane::Pane;
@@ -109,6 +111,24 @@ impl Window {
         window.wait_for_predictions();
         window.does(Command::ShowMoreOfTrace(true));
         window
+    }
+
+    /// The built-in model with its facts, and a folder for sweeps.
+    pub fn with_sweeps() -> (Self, TempDir) {
+        let home = tempfile::tempdir().unwrap();
+        let options = Options {
+            model: Some(builtin::FACTS.name.into()),
+            facts: Some(Dataset::BUNDLED.into()),
+            sweeps: Some(home.path().to_owned()),
+            ..Options::default()
+        };
+        let mut window = Self::new(options, None);
+        window.wait("model and facts", |app| {
+            app.state.info().is_some() && !app.state.facts.is_empty()
+        });
+        window.wait_for_predictions();
+        window.wait("the noise", |app| app.state.trace_spec(Row::First).is_some());
+        (window, home)
     }
 
     /// With the tiny model, and the facts above in a folder of their own: the window, the folder, and
