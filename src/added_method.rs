@@ -18,7 +18,7 @@ use crate::tokens::{Bos, TokenizedPrompt, Tokenizer};
 mod token_count {
     use serde::{Deserialize, Serialize};
 
-    use crate::analysis::{AnalysisError, Lab, Method, PromptOf, Sizes};
+    use crate::analysis::{About, AnalysisError, Lab, Method, PromptOf, Sizes};
     use crate::tokens::TokenizedPrompt;
 
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,7 @@ mod token_count {
     impl Method for Spec {
         type Found = TokenCount;
         const NAME: &'static str = "token count";
+        const ABOUT: About = About { text: "The tokens of the prompt, counted.", sources: &[] };
         const VERB: &'static str = "Counting";
         const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
@@ -119,6 +120,7 @@ fn an_added_method_is_named_asked_run_kept_and_drawn() {
 
     let spec: AnalysisSpec = serde_json::from_str(r#"{"TokenCount": {"factor": 2}}"#).unwrap();
     assert_eq!((spec.name(), spec.verb()), ("token count", "Counting"));
+    assert_eq!(spec.about().text, "The tokens of the prompt, counted.");
     assert_eq!(AnalysisSpec::NAMES, ["prediction", "token count"]);
     assert!(!spec.is_short() && !spec.has_other_prompts() && spec.edit().is_none());
 

@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::analysis::causal_trace::CausalTrace;
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisSpec, ModelEdit, Sizes, prediction};
+use crate::analysis::{
+    AnalysisCtx, AnalysisError, AnalysisSpec, ModelEdit, Sizes, Source, prediction,
+};
 use crate::model::Transformer;
 use crate::tokens::{Answer, TokenizedPrompt};
 
@@ -18,6 +20,9 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
 
     /// The method's name, in a word or two: `edge cut`.
     const NAME: &'static str;
+
+    /// What the method does, in a sentence, and who says so.
+    const ABOUT: About;
 
     /// What the program does while the method runs: `Cutting`.
     const VERB: &'static str;
@@ -73,6 +78,16 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
     fn traces(_found: &Self::Found) -> Vec<&CausalTrace> {
         Vec::new()
     }
+}
+
+/// What a method does, for a reader who sees its figure and no other page.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// One sentence, without the sources.
+    pub text: &'static str,
+
+    /// The publications that the method is from; none where it needs none.
+    pub sources: &'static [&'static Source],
 }
 
 /// Where the result of a method has its prompt.
@@ -171,7 +186,7 @@ macro_rules! define_methods {
         // In a block of its own, so that what the implementations use is not used by the caller.
         const _: () = {
             use $crate::analysis::causal_trace::CausalTrace;
-            use $crate::analysis::{AnalysisError, Lab, Method as _, ModelEdit, Needs, Sizes};
+            use $crate::analysis::{About, AnalysisError, Lab, Method as _, ModelEdit, Needs, Sizes};
             use $crate::tokens::TokenizedPrompt;
 
             impl AnalysisSpec {
@@ -181,6 +196,11 @@ macro_rules! define_methods {
                 /// What the method is called.
                 pub fn name(&self) -> &'static str {
                     match self { $(Self::$method(_) => $module::Spec::NAME,)* }
+                }
+
+                /// What the method does, and who says so.
+                pub fn about(&self) -> About {
+                    match self { $(Self::$method(_) => $module::Spec::ABOUT,)* }
                 }
 
                 /// What is being done while the method runs.

@@ -9,6 +9,7 @@
 mod method;
 mod context;
 mod error;
+mod sources;
 
 // The machinery that the methods share.
 mod running;
@@ -33,11 +34,12 @@ pub use error::AnalysisError;
 pub use estimates::*;
 pub use looks::*;
 pub use many::*;
-pub use method::{Lab, Method, Needs, PromptOf};
+pub use method::{About, Lab, Method, Needs, PromptOf};
 pub use patches::*;
 pub use removes::*;
 pub use running::*;
 pub use says::*;
+pub use sources::Source;
 pub use traces::*;
 pub use weights::*;
 

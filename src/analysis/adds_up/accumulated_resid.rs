@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::logit_split::SplitTokens;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf, Sizes};
+use crate::analysis::{About, AnalysisError, Grid, Lab, Method, PromptOf, Sizes, sources};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
@@ -51,6 +51,11 @@ pub struct AccumulatedResid {
 impl Method for Spec {
     type Found = AccumulatedResid;
     const NAME: &'static str = "accumulated residual";
+    const ABOUT: About = About {
+        text: "The answer's logit as it builds up along the residual stream, each state read as \
+               if it were the last.",
+        sources: &[sources::NOSTALGEBRAIST_2020],
+    };
     const VERB: &'static str = "Reading the layers";
     const IS_SHORT: bool = true;
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);

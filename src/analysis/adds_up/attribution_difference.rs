@@ -16,7 +16,7 @@ use crate::analysis::largest::largest_by_size;
 use crate::analysis::logit_attribution::{Component, Contribution, Parts, contributions, sites};
 use crate::analysis::neuron_attribution::{self, Written};
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf, Sizes, donors};
+use crate::analysis::{About, AnalysisError, Grid, Lab, Method, PromptOf, Sizes, donors, sources};
 use crate::intervention::{Condition, NoiseRng, Site, SiteSet};
 use crate::model::{ActivationCache, BatchRow, LogitDirection, Transformer};
 use crate::tokens::TokenizedPrompt;
@@ -137,6 +137,11 @@ impl AttributionDifference {
 impl Method for Spec {
     type Found = AttributionDifference;
     const NAME: &'static str = "attribution difference";
+    const ABOUT: About = About {
+        text: "The difference of the answer's logit between two runs is split by part of the \
+               model, along the direction of one of them.",
+        sources: &[sources::ELHAGE_2021],
+    };
     const VERB: &'static str = "Attributing";
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 

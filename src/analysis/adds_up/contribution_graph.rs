@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::memory::{floats, in_all_layers};
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf, Sizes};
+use crate::analysis::{About, AnalysisError, Lab, Method, Needs, PromptOf, Sizes, sources};
 use crate::intervention::{Site, SiteSet};
 use crate::model::{ActivationCache, BatchRow, Donors, Request, Transformer, Wiring};
 use crate::task::Progress;
@@ -136,6 +136,11 @@ pub struct ContributionGraph {
 impl Method for Spec {
     type Found = ContributionGraph;
     const NAME: &'static str = "contribution graph";
+    const ABOUT: About = About {
+        text: "The prediction is followed back through the sums that the residual stream \
+               consists of, along the parts that bring the sum nearest.",
+        sources: &[sources::FERRANDO_2024],
+    };
     const VERB: &'static str = "Following contributions";
     const NEEDS: Needs = Needs::Prompt;
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);

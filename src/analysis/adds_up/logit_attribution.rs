@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::logit_split::{LogitSplit, at_end};
-use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method, PromptOf, Sizes};
+use crate::analysis::{About, AnalysisCtx, AnalysisError, Lab, Method, PromptOf, Sizes, sources};
 use crate::intervention::{Site, SiteSet};
 use crate::model::{ActivationCache, LogitDirection, Transformer};
 use crate::task::Progress;
@@ -121,6 +121,11 @@ impl LogitAttribution {
 impl Method for Spec {
     type Found = LogitAttribution;
     const NAME: &'static str = "logit attribution";
+    const ABOUT: About = About {
+        text: "The answer's logit is split exactly into what each part of the model wrote to \
+               the residual stream, with the scale of the final layer norm held fixed.",
+        sources: &[sources::ELHAGE_2021],
+    };
     const VERB: &'static str = "Attributing";
     const IS_SHORT: bool = true;
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);

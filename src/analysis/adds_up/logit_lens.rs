@@ -12,7 +12,7 @@ use crate::analysis::largest::largest;
 use crate::analysis::memory::{floats, in_all_layers};
 use crate::analysis::prediction::Candidate;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf, Sizes};
+use crate::analysis::{About, AnalysisError, Grid, Lab, Method, PromptOf, Sizes, sources};
 use crate::intervention::{Site, SiteSet};
 use crate::model::log_sum_exp;
 use crate::task::Progress;
@@ -69,6 +69,11 @@ const LOGITS_AT_ONCE: usize = 5;
 impl Method for Spec {
     type Found = LogitLens;
     const NAME: &'static str = "logit lens";
+    const ABOUT: About = About {
+        text: "What the model would say if it stopped after each layer: the final layer norm \
+               and the unembedding read the residual stream there.",
+        sources: &[sources::NOSTALGEBRAIST_2020],
+    };
     const VERB: &'static str = "Reading the layers";
     const IS_SHORT: bool = true;
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);

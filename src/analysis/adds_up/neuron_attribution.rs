@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::logit_split::{LogitSplit, at_end};
 use crate::analysis::largest::largest_by_size;
-use crate::analysis::{AnalysisError, Lab, Method, PromptOf, Sizes};
+use crate::analysis::{About, AnalysisError, Lab, Method, PromptOf, Sizes, sources};
 use crate::intervention::Site;
 use crate::model::{ActivationCache, LogitDirection, Transformer};
 use crate::tokens::TokenizedPrompt;
@@ -87,6 +87,11 @@ impl NeuronAttribution {
 impl Method for Spec {
     type Found = NeuronAttribution;
     const NAME: &'static str = "neuron attribution";
+    const ABOUT: About = About {
+        text: "The answer's logit is split into what each MLP neuron writes, with the scale of \
+               the final layer norm held fixed.",
+        sources: &[sources::ELHAGE_2021, sources::GEVA_2022],
+    };
     const VERB: &'static str = "Attributing";
     const IS_SHORT: bool = true;
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::memory::in_all_layers;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs, PromptOf, Sizes};
+use crate::analysis::{About, AnalysisError, Grid, Lab, Method, Needs, PromptOf, Sizes};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
@@ -46,6 +46,10 @@ pub struct ResidualNorms {
 impl Method for Spec {
     type Found = ResidualNorms;
     const NAME: &'static str = "residual norms";
+    const ABOUT: About = About {
+        text: "How long the residual stream is at each token, and what each layer adds to it.",
+        sources: &[],
+    };
     const VERB: &'static str = "Measuring";
     const NEEDS: Needs = Needs::Prompt;
     const IS_SHORT: bool = true;

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::logit_split::LogitSplit;
-use crate::analysis::{AnalysisError, Lab, Method, PromptOf, Sizes};
+use crate::analysis::{About, AnalysisError, Lab, Method, PromptOf, Sizes, sources};
 use crate::intervention::Site;
 use crate::tokens::TokenizedPrompt;
 
@@ -71,6 +71,11 @@ impl SourceAttribution {
 impl Method for Spec {
     type Found = SourceAttribution;
     const NAME: &'static str = "source attribution";
+    const ABOUT: About = About {
+        text: "What each head writes towards the answer's logit is split by the token that the \
+               head brought it from.",
+        sources: &[sources::ELHAGE_2021],
+    };
     const VERB: &'static str = "Attributing";
     const IS_SHORT: bool = true;
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);

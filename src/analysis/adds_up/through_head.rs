@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::logit_split::LogitSplit;
 use crate::analysis::error::index_below;
 use crate::analysis::logit_attribution::{Component, Parts, in_layer};
-use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf, Sizes};
+use crate::analysis::{About, AnalysisError, Grid, Lab, Method, PromptOf, Sizes, sources};
 use crate::intervention::Site;
 use crate::model::{ActivationCache, LogitDirection, Transformer};
 use crate::tokens::TokenizedPrompt;
@@ -74,6 +74,11 @@ impl ThroughHead {
 impl Method for Spec {
     type Found = ThroughHead;
     const NAME: &'static str = "attribution through a head";
+    const ABOUT: About = About {
+        text: "What earlier parts of the model give one head to write towards the answer's \
+               logit, with its pattern and the scales of both layer norms held fixed.",
+        sources: &[sources::ELHAGE_2021],
+    };
     const VERB: &'static str = "Attributing";
     const IS_SHORT: bool = true;
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);

@@ -24,7 +24,8 @@ use crate::analysis::memory::floats;
 use crate::analysis::reach;
 use crate::analysis::sweep::{check_ids, rows_at_once};
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs, PromptOf, Sizes,
+    About, AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs, PromptOf,
+    Sizes, sources,
 };
 use crate::intervention::{Site, SiteSet};
 use crate::model::{SecondMoment, Transformer};
@@ -167,6 +168,11 @@ impl Spec {
 impl Method for Spec {
     type Found = RankOneEdit;
     const NAME: &'static str = "rank-one edit";
+    const ABOUT: About = About {
+        text: "One layer's MLP is given another answer for one subject by a change of rank one \
+               (ROME), and the same questions are asked before and after it.",
+        sources: &[sources::MENG_2022],
+    };
     const VERB: &'static str = "Editing";
     const NEEDS: Needs = Needs::Prompt;
     const HAS_OTHER_PROMPTS: bool = true;

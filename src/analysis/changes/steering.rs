@@ -14,7 +14,8 @@ use crate::analysis::prediction::{self, Prediction};
 use crate::analysis::reach::{self, Asked, Told};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, Lab, Method, ModelEdit, Positions, PromptOf, Sizes, donors,
+    About, AnalysisCtx, AnalysisError, Lab, Method, ModelEdit, Positions, PromptOf, Sizes, donors,
+    sources,
 };
 use crate::intervention::{Site, SiteSet, Span};
 use crate::model::Transformer;
@@ -131,6 +132,11 @@ pub fn steered(
 impl Method for Spec {
     type Found = Steering;
     const NAME: &'static str = "steering";
+    const ABOUT: About = About {
+        text: "A direction is added to the residual stream after a layer, and what the model \
+               says is compared before and after.",
+        sources: &[sources::TURNER_2023, sources::RIMSKY_2024],
+    };
     const VERB: &'static str = "Steering";
     const IS_SHORT: bool = true;
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);

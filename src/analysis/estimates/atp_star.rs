@@ -24,8 +24,8 @@ use crate::analysis::memory::in_all_layers;
 use crate::analysis::objective::{Passes, Way, objective, slope};
 use crate::analysis::sweep::Asked;
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Correlation, Grid, Lab, Measurement, Method, Metric, PromptOf,
-    Sizes,
+    About, AnalysisError, AnalysisResult, Correlation, Grid, Lab, Measurement, Method, Metric,
+    PromptOf, Sizes, sources,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{ActivationCache, Donors, Dropped, ModelConfig, Reference, Transformer};
@@ -186,6 +186,11 @@ const GRADIENT_TERMS: usize = 5;
 impl Method for Spec {
     type Found = AtpStar;
     const NAME: &'static str = "AtP*";
+    const ABOUT: About = About {
+        text: "What corrupting each query, key, value, head output or MLP output adds to the \
+               reading, estimated from gradients with two corrections.",
+        sources: &[sources::KRAMAR_2024],
+    };
     const VERB: &'static str = "Estimating";
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 

@@ -29,7 +29,8 @@ use crate::analysis::memory::{SweepSize, floats, in_all_layers};
 use crate::analysis::objective::{Passes, Way, objective, slope};
 use crate::analysis::sweep::{Asked, row};
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, PromptOf, Sizes,
+    About, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, PromptOf, Sizes,
+    sources,
 };
 use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
 use crate::model::{Backward, Donors, Dropped, Reference, Run};
@@ -177,6 +178,11 @@ impl AttributionPatching {
 impl Method for Spec {
     type Found = AttributionPatching;
     const NAME: &'static str = "attribution patching";
+    const ABOUT: About = About {
+        text: "A causal trace estimated to first order: the change of each activation times the \
+               gradient at it, from one backward pass.",
+        sources: &[sources::NANDA_2023, sources::KRAMAR_2024],
+    };
     const VERB: &'static str = "Estimating";
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 

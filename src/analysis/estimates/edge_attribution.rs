@@ -28,8 +28,8 @@ use crate::analysis::memory::floats;
 use crate::analysis::objective::{CleanRun, Passes, Way, objective, slope};
 use crate::analysis::sweep::{Asked, row};
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Correlation, Grid, HeadInput, Lab, Measurement, Method, Metric,
-    PromptOf, Receiver, Sender, Sizes,
+    About, AnalysisError, AnalysisResult, Correlation, Grid, HeadInput, Lab, Measurement, Method,
+    Metric, PromptOf, Receiver, Sender, Sizes, sources,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
@@ -119,6 +119,11 @@ pub fn n_edges(config: &ModelConfig) -> usize {
 impl Method for Spec {
     type Found = EdgeAttribution;
     const NAME: &'static str = "edge attribution";
+    const ABOUT: About = About {
+        text: "What corrupting each edge between two parts of the model adds to the reading, \
+               estimated from gradients.",
+        sources: &[sources::SYED_2023, sources::HANNA_2024],
+    };
     const VERB: &'static str = "Estimating";
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::error::index_below;
 use crate::analysis::layer_by_layer::each_layer;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf, Sizes};
+use crate::analysis::{About, AnalysisError, Lab, Method, Needs, PromptOf, Sizes, sources};
 use crate::intervention::{Site, SiteSet};
 use crate::model::{ActivationCache, Transformer};
 use crate::task::Progress;
@@ -77,6 +77,10 @@ pub struct Attention {
 impl Method for Spec {
     type Found = Attention;
     const NAME: &'static str = "attention";
+    const ABOUT: About = About {
+        text: "Which tokens each head looks at, or how much it moves from there.",
+        sources: &[sources::KOBAYASHI_2020, sources::ABNAR_2020],
+    };
     const VERB: &'static str = "Reading attention";
     const NEEDS: Needs = Needs::Prompt;
     const IS_SHORT: bool = true;

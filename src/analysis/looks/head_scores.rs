@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::error::at_least_one;
 use crate::analysis::layer_by_layer::each_layer;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs, PromptOf, Sizes};
+use crate::analysis::{About, AnalysisError, Grid, Lab, Method, Needs, PromptOf, Sizes, sources};
 use crate::intervention::{Site, SiteSet};
 use crate::model::Transformer;
 use crate::task::{Cancelled, Progress};
@@ -82,6 +82,11 @@ pub struct HeadScores {
 impl Method for Spec {
     type Found = HeadSummary;
     const NAME: &'static str = "head scores";
+    const ABOUT: About = About {
+        text: "What kind of head each head is, by where it looks in the prompt and in random \
+               tokens that are repeated.",
+        sources: &[sources::OLSSON_2022],
+    };
     const VERB: &'static str = "Scoring heads";
     const NEEDS: Needs = Needs::Prompt;
     const HAS_OTHER_PROMPTS: bool = true;

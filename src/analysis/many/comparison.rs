@@ -19,8 +19,8 @@ use crate::analysis::error::at_least_one;
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::analysis::prediction::{Candidate, NextTokens};
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, Correlation, Grid, Lab, Measurement, Method, Metric, Sizes,
-    ablation, causal_trace, logit_attribution,
+    About, AnalysisCtx, AnalysisError, Correlation, Grid, Lab, Measurement, Method, Metric, Sizes,
+    ablation, causal_trace, logit_attribution, sources,
 };
 use crate::task::Progress;
 use crate::tokens::{Answer, TokenizedPrompt};
@@ -197,6 +197,11 @@ impl Recall {
 impl Method for Spec {
     type Found = Comparison;
     const NAME: &'static str = "comparison";
+    const ABOUT: About = About {
+        text: "The maps of a fact and of its inverse, or of another fact, beside each other: \
+               whether both are recalled, and in the same places.",
+        sources: &[sources::BERGLUND_2024, sources::MENG_2022],
+    };
     const VERB: &'static str = "Comparing";
     const HAS_OTHER_PROMPTS: bool = true;
 

@@ -27,7 +27,8 @@ use self::one_fact::{Stop, traced};
 use crate::analysis::causal_trace::{self, Component, Corruption, Direction, Map};
 use crate::analysis::error::at_least_one;
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Estimate, Grid, Lab, Method, Metric, Needs, Role, Sizes,
+    About, AnalysisError, AnalysisResult, Estimate, Grid, Lab, Method, Metric, Needs, Role, Sizes,
+    sources,
 };
 use crate::task::Progress;
 use crate::tokens::{Answer, TokenizedPrompt};
@@ -285,6 +286,11 @@ impl FactDraws {
 impl Method for Spec {
     type Found = TraceAverage;
     const NAME: &'static str = "trace average";
+    const ABOUT: About = About {
+        text: "Causal traces of many facts, averaged by what each token is to its prompt, with \
+               intervals over facts.",
+        sources: &[sources::MENG_2022],
+    };
     const VERB: &'static str = "Tracing";
     const NEEDS: Needs = Needs::OwnPrompts;
     const HAS_OTHER_PROMPTS: bool = true;

@@ -19,7 +19,8 @@ use crate::analysis::memory::{SweepSize, in_all_layers};
 use crate::analysis::sweep::{Asked, sweep_map};
 use crate::analysis::trace_map::window;
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair, Sizes, donors,
+    About, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair, Sizes,
+    donors, sources,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::Donors;
@@ -142,6 +143,11 @@ impl ActivationPatching {
 impl Method for Spec {
     type Found = ActivationPatching;
     const NAME: &'static str = "activation patching";
+    const ABOUT: About = About {
+        text: "Activations of another prompt, such as the inverse of the fact, are put into the \
+               fact's run at corresponding tokens, and both answers are measured.",
+        sources: &[sources::VIG_2020, sources::GEIGER_2021, sources::HEIMERSHEIM_2024],
+    };
     const VERB: &'static str = "Patching";
     const HAS_OTHER_PROMPTS: bool = true;
 

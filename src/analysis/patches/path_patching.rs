@@ -20,8 +20,8 @@ use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::memory::{SweepSize, first_of, floats};
 use crate::analysis::sweep::{Asked, Known, Reuse, batches, sweep_beside};
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair,
-    Positions, PromptOf, Receiver, Sender, Sizes, donors,
+    About, AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric,
+    Pair, Positions, PromptOf, Receiver, Sender, Sizes, donors, sources,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 pub use crate::model::Between;
@@ -86,6 +86,11 @@ impl PathPatching {
 impl Method for Spec {
     type Found = PathPatching;
     const NAME: &'static str = "path patching";
+    const ABOUT: About = About {
+        text: "One head or MLP is given its activation from another prompt, and only what it \
+               tells the receivers directly is let through.",
+        sources: &[sources::WANG_2022],
+    };
     const VERB: &'static str = "Patching paths";
     const HAS_OTHER_PROMPTS: bool = true;
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::memory::{SweepSize, first_of};
 use crate::analysis::sweep::{Asked, sweep_map};
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions, PromptOf,
-    Sizes, donors,
+    About, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions,
+    PromptOf, Sizes, donors, sources,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::Donors;
@@ -199,6 +199,12 @@ impl Ablation {
 impl Method for Spec {
     type Found = Ablation;
     const NAME: &'static str = "ablation";
+    const ABOUT: About = About {
+        text: "One head, MLP or layer at a time is replaced by zeros, by its mean over other \
+               prompts or by what it is in another prompt, and the answer is measured without \
+               it.",
+        sources: &[sources::OLSSON_2022, sources::WANG_2022],
+    };
     const VERB: &'static str = "Ablating";
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 

@@ -25,8 +25,8 @@ use crate::analysis::memory::{SweepSize, first_of, in_all_layers};
 use crate::analysis::sweep::sweep_map;
 use crate::analysis::trace_map::window;
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions, PromptOf,
-    Sizes,
+    About, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions,
+    PromptOf, Sizes, sources,
 };
 use crate::intervention::{Condition, Edit, Intervention, Site, Span};
 use crate::model::{Donors, ModelConfig};
@@ -105,6 +105,12 @@ impl AttentionKnockout {
 impl Method for Spec {
     type Found = AttentionKnockout;
     const NAME: &'static str = "attention knockout";
+    const ABOUT: About = About {
+        text: "In a window of layers around each layer the last token is kept from looking at \
+               the subject, at the other tokens or at itself; what the answer loses shows in \
+               which layers that is needed.",
+        sources: &[sources::GEVA_2023],
+    };
     const VERB: &'static str = "Cutting";
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 

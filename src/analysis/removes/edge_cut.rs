@@ -14,7 +14,7 @@ use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::measurement::Measurement;
 use crate::analysis::prediction::{Candidate, likeliest_next};
 use crate::analysis::sweep::{Asked, row, step_when_done};
-use crate::analysis::{AnalysisError, Lab, Method, PromptOf, Reuse, Sizes};
+use crate::analysis::{About, AnalysisError, Lab, Method, PromptOf, Reuse, Sizes, sources};
 use crate::intervention::{Condition, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{Donors, ModelConfig, Reference, Request, Resume, Start, StartPoint};
 use crate::task::Progress;
@@ -72,6 +72,11 @@ pub struct Said {
 impl Method for Spec {
     type Found = EdgeCut;
     const NAME: &'static str = "edge cut";
+    const ABOUT: About = About {
+        text: "Chosen ways by which one token looks at another are cut all at once in a range \
+               of layers, and the answer is measured without them.",
+        sources: &[sources::GEVA_2023],
+    };
     const VERB: &'static str = "Cutting";
     const IS_SHORT: bool = true;
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);

@@ -21,8 +21,8 @@ use crate::analysis::memory::{SweepSize, first_of};
 use crate::analysis::objective::{Passes, Way, objective, slope};
 use crate::analysis::sweep::Asked;
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Correlation, Lab, Measurement, Method, Metric, Positions,
-    PromptOf, Sizes,
+    About, AnalysisError, AnalysisResult, Correlation, Lab, Measurement, Method, Metric, Positions,
+    PromptOf, Sizes, sources,
 };
 use crate::intervention::{Condition, Intervention, Site, SiteSet, Span};
 use crate::model::{Backward, Donors, Dropped};
@@ -115,6 +115,11 @@ impl Spec {
 impl Method for Spec {
     type Found = NeuronAblation;
     const NAME: &'static str = "neuron ablation";
+    const ABOUT: About = About {
+        text: "The neurons that matter most by a first-order estimate are taken out one at a \
+               time, and the answer is measured without each.",
+        sources: &[sources::NANDA_2023, sources::KRAMAR_2024],
+    };
     const VERB: &'static str = "Ablating";
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 

@@ -12,7 +12,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, Needs, Sizes};
+use crate::analysis::{
+    About, AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, Needs, Sizes, sources,
+};
 use crate::intervention::Site;
 use crate::model::{ActivationCache, BatchRow, Donors, Request, Transformer};
 use crate::task::{Cancelled, Progress};
@@ -167,6 +169,10 @@ fn draw(candidates: &[(u32, f64)], at: f64) -> (u32, f64) {
 impl Method for Spec {
     type Found = Generation;
     const NAME: &'static str = "generation";
+    const ABOUT: About = About {
+        text: "What the model writes after the prompt, token by token.",
+        sources: &[sources::HOLTZMAN_2020],
+    };
     const VERB: &'static str = "Writing";
     const NEEDS: Needs = Needs::Prompt;
 

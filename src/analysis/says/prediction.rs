@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::largest::largest;
 use crate::analysis::measurement::Measurement;
 use crate::analysis::sweep::{Asked, check_ids};
-use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf, Sizes};
+use crate::analysis::{About, AnalysisError, Lab, Method, Needs, PromptOf, Sizes};
 use crate::intervention::SiteSet;
 use crate::model::{BatchRow, Donors, Request};
 use crate::task::Progress;
@@ -43,6 +43,11 @@ pub struct Candidate {
 impl Method for Spec {
     type Found = Prediction;
     const NAME: &'static str = "prediction";
+    const ABOUT: About = About {
+        text: "What the model says next: the likeliest tokens, and how likely it finds the \
+               answer.",
+        sources: &[],
+    };
     const VERB: &'static str = "Predicting";
     const NEEDS: Needs = Needs::Prompt;
     const IS_SHORT: bool = true;

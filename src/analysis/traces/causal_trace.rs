@@ -32,7 +32,9 @@ use crate::analysis::corruption::{Drawn, Draws};
 use crate::analysis::error::at_least_one;
 use crate::analysis::measurement::Measurement;
 use crate::analysis::sweep::{Asked, Known, sweep_beside};
-use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, PromptOf, Sizes, donors};
+use crate::analysis::{
+    About, AnalysisError, AnalysisResult, Grid, Lab, Method, PromptOf, Sizes, donors, sources,
+};
 use crate::intervention::{Condition, Donor, NoiseRng, Site, SiteSet};
 use crate::model::{Donors, Reference};
 use crate::tokens::TokenizedPrompt;
@@ -262,6 +264,12 @@ impl CausalTrace {
 impl Method for Spec {
     type Found = CausalTrace;
     const NAME: &'static str = "causal trace";
+    const ABOUT: About = About {
+        text: "The subject is corrupted, which loses the answer; then one clean state at a time \
+               is restored (or, the other way round, one corrupted state is put into the clean \
+               run), and the map shows what each does to the answer.",
+        sources: &[sources::MENG_2022],
+    };
     const VERB: &'static str = "Tracing";
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 

@@ -13,7 +13,9 @@ use crate::analysis::corruption::Corruption;
 use crate::analysis::effects::Effects;
 use crate::analysis::error::at_least_one;
 use crate::analysis::statistics::spearman;
-use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, Metric, PromptOf, Sizes};
+use crate::analysis::{
+    About, AnalysisError, AnalysisResult, Grid, Lab, Method, Metric, PromptOf, Sizes, sources,
+};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -166,6 +168,11 @@ fn repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
 impl Method for Spec {
     type Found = CorruptionBench;
     const NAME: &'static str = "corruption bench";
+    const ABOUT: About = About {
+        text: "The same trace under several corruptions and with several windows of layers, and \
+               how alike the maps are.",
+        sources: &[sources::ZHANG_2024],
+    };
     const VERB: &'static str = "Tracing";
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 

@@ -16,7 +16,9 @@ use crate::analysis::causal_trace::{self, Corrupted, Map, Prepared};
 use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::largest::largest;
 use crate::analysis::sweep::{Asked, batches, row, rows_at_once, step_when_done};
-use crate::analysis::{AnalysisError, Grid, Lab, Measurement, Method, PromptOf, Sizes};
+use crate::analysis::{
+    About, AnalysisError, Grid, Lab, Measurement, Method, PromptOf, Sizes, sources,
+};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{BatchRow, Reference, Request};
 use crate::task::Progress;
@@ -115,6 +117,11 @@ impl TraceCell {
 impl Method for Spec {
     type Found = TraceCell;
     const NAME: &'static str = "trace cell";
+    const ABOUT: About = About {
+        text: "The runs behind one cell of a causal trace: what the model says next in the \
+               clean run, in the corrupted ones, and with the cell's states exchanged.",
+        sources: &[sources::MENG_2022],
+    };
     const VERB: &'static str = "Tracing";
     const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::error::index_below;
 use crate::analysis::largest::largest;
 use crate::analysis::memory::floats;
-use crate::analysis::{AnalysisError, Lab, Method, Needs, Sizes};
+use crate::analysis::{About, AnalysisError, Lab, Method, Needs, Sizes, sources};
 pub use crate::model::Circuit;
 use crate::model::{ModelConfig, Processing, ReadsScores};
 use crate::task::Progress;
@@ -102,6 +102,11 @@ pub struct Copying {
 impl Method for Spec {
     type Found = CircuitReading;
     const NAME: &'static str = "circuit";
+    const ABOUT: About = About {
+        text: "Which tokens a head reads and writes, or which of them look at which, by its \
+               weights alone.",
+        sources: &[sources::ELHAGE_2021],
+    };
     const VERB: &'static str = "Reading weights";
     const NEEDS: Needs = Needs::Weights;
     const IS_SHORT: bool = true;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::at_least_one;
 use crate::analysis::memory::floats;
-use crate::analysis::{AnalysisError, Lab, Method, Needs, Sizes};
+use crate::analysis::{About, AnalysisError, Lab, Method, Needs, Sizes, sources};
 use crate::model::{LayerFactors, ModelConfig, Processing, ReadsScores};
 use crate::task::Progress;
 
@@ -90,6 +90,11 @@ impl Composition {
 impl Method for Spec {
     type Found = Composition;
     const NAME: &'static str = "composition";
+    const ABOUT: About = About {
+        text: "How strongly each head reads what each earlier head writes, by their weights \
+               alone.",
+        sources: &[sources::ELHAGE_2021],
+    };
     const VERB: &'static str = "Composing";
     const NEEDS: Needs = Needs::Weights;
 
