@@ -13,7 +13,7 @@
 //!
 //! Six places, as `added_method.rs` shows in a test that is compiled:
 //!
-//! 1. its file in a room of `analysis/`: the spec, what is found, `impl Method`;
+//! 1. its file in a room of `analysis/`: the spec, what is found, `impl Method` with a sentence about it;
 //! 2. its `mod` line in that room;
 //! 3. its line in `for_each_method!` in `analysis/method.rs`;
 //! 4. its file in `figure/of/`: the picture of what is found;
@@ -47,6 +47,7 @@ pub mod worker;
 #[cfg(feature = "parquet")]
 pub mod population;
 pub mod session;
+pub mod report;
 #[cfg(feature = "gui")]
 pub mod ui;
 pub mod cli;

@@ -322,7 +322,8 @@ impl Output {
     }
 }
 
-fn check_writable(path: &Path) -> anyhow::Result<()> {
+/// Refuses a place that no file can be written to.
+pub(super) fn check_writable(path: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(!path.is_dir(), "cannot write {}: it is a folder", path.display());
     if whole_file::is_device(path) {
         return Ok(());

@@ -140,8 +140,9 @@ impl Library<'_> {
         sources
     }
 
-    /// The fact that a prompt is of, if its prompt begins as `bos` says.
-    pub(super) fn source_of(&self, prompt: &TokenizedPrompt, bos: Bos) -> Option<FactSource> {
+    /// The fact that a prompt is of, if its prompt begins as `bos` says. `None` where no text gives its
+    /// tokens.
+    pub fn source_of(&self, prompt: &TokenizedPrompt, bos: Bos) -> Option<FactSource> {
         let again = |source: &FactSource| {
             let fact = self.question(source).ok()?.fact;
             TokenizedPrompt::new(self.tokenizer, &fact, bos).ok()

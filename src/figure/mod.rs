@@ -32,6 +32,7 @@ pub mod system_font;
 mod text;
 mod tidy;
 mod together;
+mod told;
 pub mod words;
 
 pub use self::csv::to_csv;
@@ -58,7 +59,7 @@ pub use ranges::{Ranges, of_any_fact};
 pub use raster::{Scale, to_image, to_png};
 pub use record::{Compared, Difference, Drawing, NoRecord, Record, carried};
 pub use side::{Key, Side};
-pub use svg::to_svg;
+pub use svg::{escaped, to_svg, to_told_svg};
 pub use text::to_text;
 
 /// One or more charts that belong together, below each other.
@@ -269,6 +270,17 @@ impl Chart {
             Self::Graph(it) => &it.name,
             Self::Table(it) => &it.name,
         }
+    }
+
+    /// The charts of a list one by one, but for small maps that share a scale, which are drawn together.
+    pub fn drawn_together(charts: &[Self]) -> impl Iterator<Item = &[Self]> {
+        let mut rest = charts;
+        std::iter::from_fn(move || {
+            let n = Self::small_maps(rest).len().max(1);
+            let (together, behind) = rest.split_at_checked(n)?;
+            rest = behind;
+            Some(together)
+        })
     }
 
     /// The small maps at the beginning of a list of charts that share the scale of the first.

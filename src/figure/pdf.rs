@@ -158,6 +158,7 @@ impl Drawn<'_> {
             }
             Shape::Dot { at, radius, color } => self.dot(*at, *radius, *color),
             Shape::Text(text) => self.text(text),
+            Shape::Spot { .. } => {}
         }
     }
 

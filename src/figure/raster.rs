@@ -138,6 +138,7 @@ impl Drawn {
                 self.ctx.fill_path(&Circle::new(self.point(*at), radius).to_path(0.05));
             }
             Shape::Text(text) => self.text(text),
+            Shape::Spot { .. } => {}
         }
     }
 

@@ -9,16 +9,28 @@ use super::{Figure, Page};
 /// A figure as SVG, in points: real axes and real text, which can be searched and restyled. Fonts are
 /// named, not embedded: Helvetica or what stands for it, and a monospaced one for tokens.
 pub fn to_svg(figure: &Figure, page: Page) -> String {
-    let scene = Scene::of(figure, page);
+    let title = format!("<title>{}</title>\n", escaped(&figure.title));
+    drawn(&Scene::of(figure, page), "", &title)
+}
+
+/// A figure as a part of a page of HTML, where each place of its charts says its numbers under the
+/// pointer. `name`: what a screen reader says in the place of the picture.
+pub fn to_told_svg(figure: &Figure, page: Page, name: &str) -> String {
+    let name = format!(" aria-label=\"{}\"", escaped(name));
+    drawn(&Scene::telling(figure, page), &name, "")
+}
+
+/// A scene as SVG. `attributes`: more of the picture itself, and `title`: its title, as SVG has them.
+fn drawn(scene: &Scene, attributes: &str, title: &str) -> String {
     let (width, height) = (scene.width, scene.height);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.1}pt\" height=\"{height:.1}pt\" \
-         viewBox=\"0 0 {width:.1} {height:.1}\" role=\"img\">\n<title>{}</title>\n\
+         viewBox=\"0 0 {width:.1} {height:.1}\" role=\"img\"{attributes}>\n{title}\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
-        escaped(&figure.title)
     );
     let mut is_in_boxes = false;
-    for shape in &scene.shapes {
+    let is_spot = |shape: &&Shape| matches!(shape, Shape::Spot { .. });
+    for shape in scene.shapes.iter().filter(|it| !is_spot(it)) {
         let is_box = matches!(shape, Shape::Box { .. });
         if is_box != is_in_boxes {
             // Cells are drawn without smoothing, or a seam shows between two.
@@ -28,6 +40,12 @@ pub fn to_svg(figure: &Figure, page: Page) -> String {
         write(&mut svg, shape);
     }
     if is_in_boxes {
+        svg.push_str("</g>\n");
+    }
+    // Over all that is drawn, or text would be in the pointer's way.
+    if scene.shapes.iter().any(|it| is_spot(&it)) {
+        svg.push_str("<g class=\"told\" fill=\"none\" pointer-events=\"all\">\n");
+        scene.shapes.iter().filter(is_spot).for_each(|shape| write(&mut svg, shape));
         svg.push_str("</g>\n");
     }
     svg.push_str("</svg>\n");
@@ -77,6 +95,14 @@ fn write(svg: &mut String, shape: &Shape) {
             )
         }
         Shape::Text(text) => writeln!(svg, "{}", written(text)),
+        Shape::Spot { at: [x, y], size: [width, height], about } => {
+            let about: Vec<String> = about.lines().map(escaped).collect();
+            writeln!(
+                svg,
+                "<path d=\"M{x:.1} {y:.1}h{width:.1}v{height:.1}h-{width:.1}z\"><title>{}</title></path>",
+                about.join("\n")
+            )
+        }
     };
 }
 
@@ -122,7 +148,7 @@ fn hex(Rgb([r, g, b]): Rgb) -> String {
 }
 
 /// Text as XML holds it; characters that XML cannot hold are replaced.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

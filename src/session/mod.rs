@@ -159,9 +159,13 @@ pub struct Kept<'a> {
     /// What was changed in the model when this was found.
     pub edits: &'a [ModelEdit],
     pub prompt: &'a TokenizedPrompt,
+    pub origin: Origin,
     pub spec: &'a AnalysisSpec,
     pub is_complete: bool,
     pub result: &'a AnalysisResult,
+
+    /// The experiment as it was typed; `None` for what a view has asked.
+    pub typed: Option<&'a Experiment>,
 }
 
 /// Why a method was run.
@@ -235,16 +239,22 @@ impl Session {
                 Err(error) => differences.push(format!("the model cannot be opened: {error}")),
             }
         }
-        let mut dataset = None;
-        if let Some(then) = &self.dataset {
-            let place = then.path.display();
-            match DatasetIdentity::of(&then.path) {
-                Ok((now, read)) if now == *then => dataset = Some(read),
-                Ok(_) => differences.push(format!("the dataset has changed: {place}")),
-                Err(error) => differences.push(format!("the dataset cannot be opened: {error}")),
-            }
-        }
+        let dataset = self.dataset_now().unwrap_or_else(|difference| {
+            differences.push(difference);
+            None
+        });
         Present { dataset, differences }
+    }
+
+    /// Reads the dataset of the facts, if there was one. The error says what has changed since.
+    pub fn dataset_now(&self) -> Result<Option<Dataset>, String> {
+        let Some(then) = &self.dataset else { return Ok(None) };
+        let place = then.path.display();
+        match DatasetIdentity::of(&then.path) {
+            Ok((now, read)) if now == *then => Ok(Some(read)),
+            Ok(_) => Err(format!("the dataset has changed: {place}")),
+            Err(error) => Err(format!("the dataset cannot be opened: {error}")),
+        }
     }
 
     /// The model that a result is from.
@@ -273,17 +283,21 @@ impl Session {
             which: it.which,
             edits: self.edits_of(it),
             prompt: &it.prompt,
+            origin: it.origin,
             spec: &it.spec,
             is_complete: it.is_complete,
             result: &it.result,
+            typed: None,
         });
         let typed = self.typed.iter().map(|it| Kept {
             which: it.which,
             edits: &it.experiment.edits,
             prompt: &it.prompt,
+            origin: Origin::Asked,
             spec: &it.experiment.spec,
             is_complete: it.is_complete,
             result: &it.result,
+            typed: Some(&it.experiment),
         });
         found.chain(typed)
     }

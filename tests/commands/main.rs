@@ -10,6 +10,7 @@ mod hub;
 mod hub_tls;
 mod models;
 mod predictions;
+mod reports;
 mod traces;
 mod corruptions;
 mod parts;

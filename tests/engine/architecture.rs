@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 23] = [
+const ROOMS: [(&str, &[&str]); 24] = [
     ("packed", &[]),
     ("quiet", &[]),
     ("builtin", &["packed"]),
@@ -64,6 +64,11 @@ const ROOMS: [(&str, &[&str]); 23] = [
         "session",
         &["quiet", "facts", "tokens", "whole_file", "analysis", "figure", "experiment", "worker"],
     ),
+    // What was found, as a page for others.
+    (
+        "report",
+        &["facts", "tokens", "hub", "analysis", "figure", "experiment", "worker", "session"],
+    ),
     // Not `model`: tensors stay on the worker's thread.
     (
         "ui",
@@ -83,6 +88,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "worker",
             "population",
             "session",
+            "report",
         ],
     ),
     (
@@ -105,6 +111,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "worker",
             "population",
             "session",
+            "report",
             "ui",
         ],
     ),

@@ -90,4 +90,5 @@ mod exports;
 mod parquet_files;
 mod pdf;
 mod session;
+mod reports;
 mod worker;

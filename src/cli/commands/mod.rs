@@ -44,6 +44,7 @@ mod atp_star;
 mod eap;
 mod localise;
 mod session;
+mod report;
 mod verify;
 mod model;
 #[cfg(feature = "hub")]
@@ -179,6 +180,9 @@ commands! {
 
     /// What a session file of the window holds
     Session(session::SessionArgs),
+
+    /// Write what session files hold as one page of HTML: figures, settings, sources and hashes
+    Report(report::Report),
 
     /// Compute the numbers of exported pictures anew, and say which differ
     Verify(verify::Verify),

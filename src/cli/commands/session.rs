@@ -91,7 +91,7 @@ fn to_text(session: &Session) -> String {
     _ = writeln!(text, "Edits       {}", session.edits.len());
     _ = writeln!(text, "Results     {}", session.kept().count());
     for (nth, found) in session.kept().enumerate() {
-        let Kept { which, edits, prompt, is_complete, .. } = found;
+        let Kept { which, edits, prompt, is_complete, typed, .. } = found;
         let note = if is_complete { "" } else { ", stopped on the way" };
         let of = match which {
             Which::Beside => ", model beside".to_owned(),
@@ -99,7 +99,7 @@ fn to_text(session: &Session) -> String {
             Which::Main if edits.len() == 1 => ", model with 1 edit".to_owned(),
             Which::Main => format!(", model with {} edits", edits.len()),
         };
-        let typed = if nth < session.found.len() { "" } else { ", of the Spec view" };
+        let typed = if typed.is_none() { "" } else { ", of the Spec view" };
         _ = writeln!(text, "{:>4}  {}{of}{typed}{note}: {}", nth + 1, found.name(), prompt.text);
     }
     text

@@ -6,7 +6,7 @@ use crate::figure::number::significant;
 use crate::figure::words::{
     about_attention, attention_quantity, attention_spread, attention_title,
 };
-use crate::figure::{Chart, Figure, Map, Side};
+use crate::figure::{Chart, Figure, Map, Pick, Side};
 
 pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     // What is picked, or else the head that comes first.
@@ -59,6 +59,30 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     }
     let what = attention_title(attention.spec.weighting);
     Figure { title: format!("{what} — {name}"), charts, notes, ..Figure::default() }
+}
+
+/// All heads of each layer that [`figure`] does not show. Rolled out, it shows all layers.
+pub(super) fn other_layers(attention: &Attention, look: &Look<'_>) -> Vec<Figure> {
+    if attention.spec.weighting == Weighting::Rollout {
+        return Vec::new();
+    }
+    let is_found = |it: &(usize, usize)| attention.pattern(it.0, it.1).is_some();
+    let mut layers: Vec<usize> = attention.shown().filter(is_found).map(|it| it.0).collect();
+    layers.dedup();
+    let shown = look.pick.layer.filter(|it| layers.contains(it)).or(layers.first().copied());
+    let of_layer = |layer: usize| {
+        let pick = Pick { layer: Some(layer), ..look.pick };
+        let mut figure = figure(attention, &Look { pick, ..*look });
+        if figure.charts.len() > 1 {
+            // The large one is of whichever head comes first.
+            figure.charts.remove(0);
+            let what = attention_title(attention.spec.weighting);
+            figure.title = format!("{what} — all heads of L{layer}");
+            figure.notes = vec!["On one scale, queries down and keys across".to_owned()];
+        }
+        figure
+    };
+    layers.into_iter().filter(|it| Some(*it) != shown).map(of_layer).collect()
 }
 
 /// The value at the end of the colours of one head's map.

@@ -224,13 +224,27 @@ for_each_method!(draw_methods);
 impl Figure {
     /// The one picture of a result: what the window draws, the terminal prints and files hold.
     pub fn of(result: &AnalysisResult, look: &Look<'_>) -> Self {
-        let mut figure = draw(result, look);
+        Self::finished(draw(result, look), result, look)
+    }
+
+    /// With what figures of all methods say.
+    fn finished(mut figure: Self, result: &AnalysisResult, look: &Look<'_>) -> Self {
         figure.file_name = file_name(result.prompt(), result.name());
         let planted = look.planted.filter(|_| figure.charts.iter().any(has_layers));
         figure.notes.extend(planted.map(words::planted));
         figure.notes.extend(result.prompt().map(words::prompt));
         figure.made_with.extend(look.model.map(|it| it.note()));
         figure
+    }
+
+    /// All pictures of a result, of which the one picture may show a part: the heads of one layer.
+    pub fn all_of(result: &AnalysisResult, look: &Look<'_>) -> Vec<Self> {
+        let others = match result {
+            AnalysisResult::Attention(found) => attention::other_layers(found, look),
+            _ => Vec::new(),
+        };
+        let others = others.into_iter().map(|it| Self::finished(it, result, look));
+        [Self::of(result, look)].into_iter().chain(others).collect()
     }
 }
 

@@ -47,9 +47,10 @@ impl Scene {
             let width = THIN + THICK * weight;
             self.shapes.push(Shape::Line { from, to, color, width, dash: None });
         }
-        for node in &graph.nodes {
+        for (nth, node) in graph.nodes.iter().enumerate() {
             let at = place(node.at);
             self.shapes.push(Shape::Dot { at, radius: 1.2, color: INK });
+            self.tell_around(at, || graph.told(nth));
         }
         let title = &*graph.rows.title;
         let at = [self.margin + SMALL / 2.0, corner[1] + size[1] / 2.0];

@@ -56,6 +56,8 @@ impl Scene {
                 }
             }
             self.text([self.right(), middle], &*numbers[nth], Anchor::End, style);
+            let at = [self.margin, middle - pitch / 2.0];
+            self.tell(at, [self.room, pitch], || bars.told(starts, nth));
         }
         let bottom = top + bars.bars.len() as f32 * pitch;
         self.line([x_of(0.0), top], [x_of(0.0), bottom], RULE);

@@ -165,6 +165,9 @@ impl Scene {
                 self.text(middle, shortened(text, room, style), Anchor::Middle, style);
             }
         }
+        for nth in 0..map.values.len() {
+            self.tell(place(nth / n_columns, nth % n_columns), cell, || map.told(nth));
+        }
         let size = [cell[0] * n_columns as f32, cell[1] * map.n_rows() as f32];
         self.frame(corner, size);
     }

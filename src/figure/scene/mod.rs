@@ -29,6 +29,9 @@ pub(super) struct Scene {
 
     /// Whether charts are as wide as the page, or as they need.
     fills: bool,
+
+    /// Whether there are [spots](Shape::Spot), which most formats have no use for.
+    tells: bool,
 }
 
 /// The opacity of an area.
@@ -62,17 +65,25 @@ const GREEN: Rgb = Rgb([27, 120, 55]);
 
 impl Scene {
     pub fn of(figure: &Figure, page: Page) -> Self {
-        let mut scene = Self::empty(page);
-        scene.charts(figure);
-        if !scene.fills {
-            scene.narrow(page);
+        Self::empty(page).laid_out(figure, page)
+    }
+
+    /// With what each place of the charts says.
+    pub fn telling(figure: &Figure, page: Page) -> Self {
+        Self { tells: true, ..Self::empty(page) }.laid_out(figure, page)
+    }
+
+    fn laid_out(mut self, figure: &Figure, page: Page) -> Self {
+        self.charts(figure);
+        if !self.fills {
+            self.narrow(page);
         }
         if page.caption == Caption::Shown {
-            scene.caption(figure, page);
+            self.caption(figure, page);
         }
-        scene.height += scene.margin;
-        scene.make_room();
-        scene
+        self.height += self.margin;
+        self.make_room();
+        self
     }
 
     fn empty(page: Page) -> Self {
@@ -87,6 +98,7 @@ impl Scene {
             margin,
             room: width - 2.0 * margin,
             fills: page.width.points().is_some(),
+            tells: false,
         }
     }
 
@@ -97,12 +109,10 @@ impl Scene {
 
     fn charts(&mut self, figure: &Figure) {
         let is_named = figure.charts.len() > 1;
-        let mut charts = figure.charts.as_slice();
-        while let Some(chart) = charts.first() {
-            let (first, top) = (self.shapes.len(), self.height);
-            let small = Chart::small_maps(charts);
-            // All of them together are one.
-            charts = &charts[small.len().max(1)..];
+        let mut groups = Chart::drawn_together(&figure.charts).peekable();
+        while let Some(together) = groups.next() {
+            let (chart, first, top) = (&together[0], self.shapes.len(), self.height);
+            let small = Chart::small_maps(together);
             if small.is_empty() {
                 if is_named {
                     let style = Style { size: PLAIN, is_bold: true, ..Style::plain() };
@@ -124,7 +134,7 @@ impl Scene {
             if self.fills {
                 self.fit(first, top);
             }
-            if !charts.is_empty() {
+            if groups.peek().is_some() {
                 self.height += 8.0;
             }
         }
@@ -268,6 +278,19 @@ impl Scene {
 
     fn fill(&mut self, at: [f32; 2], size: [f32; 2], fill: Rgb) {
         self.shapes.push(Shape::Box { at, size, fill: Some(fill), line: None });
+    }
+
+    /// Says something where the pointer is, in formats that know a pointer. `about`: makes the words.
+    fn tell(&mut self, at: [f32; 2], size: [f32; 2], about: impl FnOnce() -> String) {
+        if self.tells {
+            self.shapes.push(Shape::Spot { at, size, about: about() });
+        }
+    }
+
+    /// Says something around a point that is drawn small.
+    fn tell_around(&mut self, [x, y]: [f32; 2], about: impl FnOnce() -> String) {
+        const REACH: f32 = 4.0;
+        self.tell([x - REACH, y - REACH], [2.0 * REACH; 2], about);
     }
 
     fn frame(&mut self, at: [f32; 2], size: [f32; 2]) {

@@ -84,8 +84,9 @@ impl Scene {
             for piece in at.split(|(_, value)| !value.is_finite()) {
                 let points: Vec<[f32; 2]> =
                     piece.iter().map(|&(layer, value)| plot.at(layer as f32, value)).collect();
-                for &at in &points {
+                for (&at, &(layer, _)) in points.iter().zip(piece) {
                     self.shapes.push(Shape::Dot { at, radius: 1.4, color });
+                    self.tell_around(at, || lines.told(series, layer));
                 }
                 if points.len() > 1 {
                     self.shapes.push(Shape::Path { points, color, dash });
@@ -122,10 +123,14 @@ impl Scene {
             x_title: "Layer",
             y_title: &bars.quantity,
         });
-        for bar in shown.iter().filter(|it| it.ends[1].is_finite()) {
+        let drawn = shown.iter().enumerate().filter(|(_, it)| it.ends[1].is_finite());
+        for (nth, bar) in drawn {
             let ([left, right], [start, end]) = (bar.edges, bar.ends);
             let (from, to) = (plot.at(left, start.max(end)), plot.at(right, start.min(end)));
             self.swatch(from, [to[0] - from[0], to[1] - from[1]], ink(bar.part), bar.takes_away);
+            // Bars may be too low for a pointer.
+            let at = [from[0], plot.corner[1]];
+            self.tell(at, [to[0] - from[0], plot.size[1]], || bars.told(starts, nth));
         }
         // From the end of each bar to the next, which starts there.
         for pair in shown.windows(2).filter(|_| !starts.is_empty()) {
@@ -176,6 +181,7 @@ impl Scene {
         for point in scatter.points.iter().filter(|it| it.x.is_finite() && it.y.is_finite()) {
             let at = plot.at(point.x, point.y);
             self.shapes.push(Shape::Dot { at, radius: 1.8, color: POSITIVE });
+            self.tell_around(at, || scatter.told(point));
         }
     }
 

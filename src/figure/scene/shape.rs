@@ -36,6 +36,13 @@ pub(in crate::figure) enum Shape {
         color: Rgb,
     },
     Text(Text),
+
+    /// A place that says something when the pointer is on it. Nothing is drawn there.
+    Spot {
+        at: [f32; 2],
+        size: [f32; 2],
+        about: String,
+    },
 }
 
 #[derive(Debug)]
@@ -65,7 +72,9 @@ impl Shape {
     /// Top left and bottom right.
     pub fn bounds(&self) -> ([f32; 2], [f32; 2]) {
         let corners: Vec<[f32; 2]> = match self {
-            Self::Box { at, size, .. } => vec![*at, [at[0] + size[0], at[1] + size[1]]],
+            Self::Box { at, size, .. } | Self::Spot { at, size, .. } => {
+                vec![*at, [at[0] + size[0], at[1] + size[1]]]
+            }
             Self::Line { from, to, .. } => vec![*from, *to],
             Self::Path { points, .. } | Self::Area { points, .. } => points.clone(),
             Self::Dot { at: [x, y], radius, .. } => {
@@ -82,7 +91,7 @@ impl Shape {
     pub fn scale_by(&mut self, times: f32) {
         let scaled = |at: &mut [f32; 2]| *at = at.map(|it| it * times);
         match self {
-            Self::Box { at, size, .. } => {
+            Self::Box { at, size, .. } | Self::Spot { at, size, .. } => {
                 scaled(at);
                 scaled(size);
             }
@@ -108,7 +117,7 @@ impl Shape {
     pub fn move_by(&mut self, by: [f32; 2]) {
         let moved = |at: &mut [f32; 2]| *at = [at[0] + by[0], at[1] + by[1]];
         match self {
-            Self::Box { at, .. } | Self::Dot { at, .. } => moved(at),
+            Self::Box { at, .. } | Self::Dot { at, .. } | Self::Spot { at, .. } => moved(at),
             Self::Line { from, to, .. } => {
                 moved(from);
                 moved(to);

@@ -5,7 +5,7 @@ use eframe::egui::{
     WidgetInfo, pos2, vec2,
 };
 
-use crate::figure::number::{exact, significant};
+use crate::figure::number::significant;
 use crate::figure::{Bars, Pick};
 use crate::ui::theme::{axis_font, palette};
 use crate::ui::view::ViewAction;
@@ -79,13 +79,7 @@ pub(super) fn bars_ui(
         let at = pos2(rect.left() + label_room + room + 8.0, rect.center().y);
         let number = significant(bar.value, 4);
         painter.text(at, Align2::LEFT_CENTER, number, font.clone(), colors.text);
-        let spoken = || {
-            let sum = match start(nth) {
-                0.0 => String::new(),
-                start => format!(", sum so far {}", exact(start + bar.value)),
-            };
-            format!("{}: {}{sum}", bar.label, exact(bar.value))
-        };
+        let spoken = || bars.told(starts, nth);
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, spoken()));
         if was_chosen(ui, &response) && can_be_picked {
             action = Some(ViewAction::Select(bar.pick.over(before)));

@@ -3,7 +3,6 @@
 use eframe::egui::{Color32, Stroke, Ui, vec2};
 use egui_plot::{Bar, BarChart, Line, PlotPoints};
 
-use crate::figure::number::exact;
 use crate::figure::{Bars, DepthBar, DepthPart, DepthPlace, Pick};
 use crate::ui::theme::{Palette, palette};
 use crate::ui::view::ViewCtx;
@@ -33,7 +32,8 @@ pub(super) fn depth_bars_ui(
     };
     let places: Vec<Place> = bars.depth_places().into_iter().map(place).collect();
     let told = |place: usize| -> Vec<(String, String)> {
-        bars_at[place].clone().map(|nth| told(bars, starts, nth)).collect()
+        let told = |nth: usize| (bars.bars[nth].label.clone(), bars.value_text(starts, nth));
+        bars_at[place].clone().map(told).collect()
     };
     let n_widths = places.last().map_or(0.0, |it| it.at as f32 + 1.0);
     let ends = || shown.iter().flat_map(|it| it.ends).filter(|it| it.is_finite());
@@ -60,19 +60,6 @@ pub(super) fn depth_bars_ui(
         }
     });
     places[picked?].layer.map(Pick::layer)
-}
-
-/// The name and the value of a bar, with the sum so far where bars add up.
-fn told(bars: &Bars, starts: &[f32], nth: usize) -> (String, String) {
-    let bar = &bars.bars[nth];
-    let value = exact(bar.value);
-    let value = match starts.get(nth) {
-        Some(start) if bars.parts[nth] != DepthPart::Sum => {
-            format!("{value}, sum so far {}", exact(start + bar.value))
-        }
-        _ => value,
-    };
-    (bar.label.clone(), value)
 }
 
 fn drawn(it: &DepthBar, colors: &Palette) -> Bar {

@@ -5,7 +5,6 @@ use eframe::egui::{
     pos2, vec2,
 };
 
-use crate::figure::number::significant;
 use crate::figure::{Graph, GraphKind, Pick};
 use crate::ui::theme::{Palette, axis_font, palette, token_font};
 use crate::ui::view::{Selection, ViewAction};
@@ -28,9 +27,6 @@ const NAME_GAP: f32 = 14.0;
 
 /// How near to a node the pointer must be, in points.
 const NEAR: f32 = 11.0;
-
-/// How many edges the text about a node lists.
-const N_TOLD: usize = 6;
 
 pub(super) fn graph_ui(ui: &mut Ui, graph: &Graph, before: Selection) -> Option<ViewAction> {
     let (n_rows, n_columns) = (graph.rows.labels.len(), graph.columns.labels.len());
@@ -67,10 +63,10 @@ pub(super) fn graph_ui(ui: &mut Ui, graph: &Graph, before: Selection) -> Option<
     if ui.is_rect_visible(rect) {
         drawing.paint(ui, &response, hovered, &picked, before);
     }
-    let spoken = picked.last().map_or_else(|| graph.name.clone(), |&nth| about(graph, nth));
+    let spoken = picked.last().map_or_else(|| graph.name.clone(), |&nth| graph.told(nth));
     response.widget_info(|| WidgetInfo::labeled(Role::Canvas, ui.is_enabled(), &spoken));
     if let Some(nth) = hovered {
-        response.on_hover_text_at_pointer(about(graph, nth));
+        response.on_hover_text_at_pointer(graph.told(nth));
     }
     action
 }
@@ -82,21 +78,6 @@ fn picked(graph: &Graph, before: Selection) -> Vec<usize> {
         before.layer.is_some() && (pick.layer, pick.position) == (before.layer, before.position)
     };
     (0..graph.nodes.len()).filter(is_there).collect()
-}
-
-/// Says what arrives at a node, the largest share first.
-fn about(graph: &Graph, nth: usize) -> String {
-    let mut edges: Vec<_> = graph.edges.iter().filter(|it| it.to == nth).collect();
-    edges.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-    let mut lines = vec![graph.nodes[nth].label.clone()];
-    lines.extend(edges.iter().take(N_TOLD).map(|edge| {
-        let [from, _] = graph.ends(edge);
-        format!("{}  {} from {from}", significant(edge.weight, 3), edge.via)
-    }));
-    if edges.len() > N_TOLD {
-        lines.push(format!("and {} more", edges.len() - N_TOLD));
-    }
-    lines.join("\n")
 }
 
 /// A graph, and the places of its parts.

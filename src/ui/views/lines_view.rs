@@ -3,7 +3,6 @@
 use eframe::egui::{Color32, Ui, vec2};
 use egui_plot::{FilledArea, Line, LineStyle, MarkerShape, PlotPoints, PlotUi, Points};
 
-use crate::figure::number::{brief, exact};
 use crate::figure::{Lines, Pick, Series, band_pieces};
 use crate::ui::theme::series as series_color;
 use crate::ui::view::{ViewAction, ViewCtx};
@@ -34,7 +33,7 @@ pub(super) fn lines_ui(
         .map(|layer| Place { at: layer as f64, label: ctx.layer_label(layer), layer: Some(layer) })
         .collect();
     let told = |layer: usize| -> Vec<(String, String)> {
-        series().map(|(_, it)| (it.name.clone(), value_text(it, layer))).collect()
+        series().map(|(_, it)| (it.name.clone(), it.value_text(layer))).collect()
     };
     let values = || lines.series.iter().flat_map(|it| it.values.iter().copied());
     let ends = || lines.series.iter().flat_map(|it| it.band.iter().flat_map(|it| [it.0, it.1]));
@@ -98,19 +97,6 @@ fn band(plot: &mut PlotUi<'_>, series: &Series, color: Color32) {
         let high: Vec<f64> = piece.iter().map(|it| f64::from(it.2)).collect();
         let area = FilledArea::new(series.name.clone(), &layers, &low, &high);
         plot.add(area.fill_color(color.gamma_multiply(0.18)).allow_hover(false));
-    }
-}
-
-fn value_text(series: &Series, layer: usize) -> String {
-    let value = series.values.get(layer).copied().unwrap_or(f32::NAN);
-    if !value.is_finite() {
-        return "not computed".to_owned();
-    }
-    match series.band.get(layer) {
-        Some((low, high)) if low.is_finite() && high.is_finite() => {
-            format!("{} [{}, {}]", exact(value), brief(*low), brief(*high))
-        }
-        _ => exact(value),
     }
 }
 

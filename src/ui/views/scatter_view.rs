@@ -4,7 +4,6 @@ use eframe::egui::{Rect, Role, Ui, WidgetInfo, vec2};
 use egui_plot::{AxisHints, Line, LineStyle, PlotPoints, Points};
 
 use super::figure_view::PLOT_HEIGHT;
-use crate::figure::number::exact;
 use crate::figure::{Pick, Point, Scatter};
 use crate::ui::theme::palette;
 use crate::ui::widgets::layer_plot::{
@@ -60,10 +59,6 @@ pub(super) fn scatter_ui(ui: &mut Ui, scatter: &Scatter, height: f32) -> Option<
         return None;
     }
     let was_clicked = response.clicked();
-    let (x, y) = (exact(nearest.x), exact(nearest.y));
-    response.on_hover_text(format!(
-        "{}\n{}  {x}\n{}  {y}",
-        nearest.label, scatter.x_title, scatter.y_title
-    ));
+    response.on_hover_text(scatter.told(nearest));
     (was_clicked && nearest.pick != Pick::default()).then_some(nearest.pick)
 }

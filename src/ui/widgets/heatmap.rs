@@ -208,11 +208,6 @@ impl Heatmap<'_> {
         cell.row * self.map.n_columns() + cell.column
     }
 
-    /// Whether a cell holds an estimate, which a measured value will replace.
-    fn is_estimated(&self, cell: Cell) -> bool {
-        self.map.estimated.get(self.nth(cell)) == Some(&true)
-    }
-
     fn selected(&self) -> Option<Cell> {
         let (row, column) = (self.selected_row?, self.selected_column?);
         let exists = row < self.map.n_rows() && column < self.map.n_columns();
@@ -220,15 +215,9 @@ impl Heatmap<'_> {
     }
 
     fn value_text(&self, cell: Cell) -> String {
-        let value = self.value(cell);
-        if let Some((_, about)) = self.picture {
-            about(cell)
-        } else if value.is_nan() {
-            "not computed".to_owned()
-        } else if self.is_estimated(cell) {
-            format!("{} (estimate)", exact(value))
-        } else {
-            exact(value)
+        match self.picture {
+            Some((_, about)) => about(cell),
+            None => self.map.value_text(self.nth(cell)),
         }
     }
 
@@ -248,8 +237,8 @@ impl Heatmap<'_> {
         let Some(cell) = cell else {
             return self.name.to_owned();
         };
-        let (row, column) = (self.rows.describe(cell.row), self.columns.describe(cell.column));
-        format!("{}: {row}, {column}: {}", self.name, self.value_text(cell))
+        let place = self.map.place_text(cell.row, cell.column);
+        format!("{}: {place}: {}", self.name, self.value_text(cell))
     }
 
     fn tooltip(&self, response: &Response, cell: Cell) {
@@ -257,8 +246,8 @@ impl Heatmap<'_> {
         let tooltip =
             Tooltip::always_open(ctx, response.layer_id, response.id, PopupAnchor::Pointer);
         tooltip.gap(14.0).show(|ui| {
-            let (row, column) = (self.rows.describe(cell.row), self.columns.describe(cell.column));
-            ui.label(RichText::new(capitalized(&format!("{row}, {column}"))).weak());
+            let place = self.map.place_text(cell.row, cell.column);
+            ui.label(RichText::new(capitalized(&place)).weak());
             let value = self.value_text(cell);
             if self.picture.is_some() {
                 ui.label(value);

@@ -45,20 +45,6 @@ impl<'a> Axis<'a> {
         Self { side, kind }
     }
 
-    /// What a place is called in a sentence: “token 3 ·Tower”, “layer 12”.
-    pub fn describe(&self, nth: usize) -> String {
-        let Side { noun, labels, .. } = self.side;
-        match self.kind {
-            Labels::Tokens => {
-                // The label of a token that stands in the prompt twice ends with its place.
-                let label = &labels[nth];
-                let piece = label.strip_suffix(&format!(" {nth}")).unwrap_or(label);
-                format!("{noun} {nth} {piece}")
-            }
-            Labels::Numbers | Labels::Words => format!("{noun} {}", labels[nth]),
-        }
-    }
-
     pub fn galleys(&self, ui: &Ui, max_width: f32) -> Vec<Label> {
         let colors = palette(ui);
         let font = match self.kind {

@@ -1,0 +1,108 @@
+//! What the page was made of: models, weights, datasets, changes and programs, with their hashes.
+
+use sha2::{Digest as _, Sha256};
+
+use super::chapter::Chapter;
+use super::html::Html;
+use crate::figure::words::counted;
+use crate::figure::{about_edit, program};
+use crate::session::{ModelIdentity, Session};
+
+pub(super) const ANCHOR: &str = "made-of";
+pub(super) const TITLE: &str = "Model, data and program";
+
+pub(super) fn made_of(html: &mut Html, chapters: &[Chapter<'_>]) {
+    html.within("section", &[("aria-labelledby", ANCHOR)], |html| {
+        html.element("h2", &[("id", ANCHOR)], TITLE);
+        for chapter in chapters {
+            let rows = rows(chapter);
+            html.open("div", &[("class", "wide")]);
+            html.open("table", &[("class", "made-of"), ("aria-label", &chapter.held.name)]);
+            if chapters.len() > 1 {
+                html.element("caption", &[], &chapter.held.name);
+            }
+            html.open("tbody", &[]);
+            for (name, text) in rows {
+                html.open("tr", &[]);
+                html.element("th", &[("scope", "row")], &name);
+                html.element("td", &[], &text);
+                html.close("tr");
+            }
+            html.close("tbody");
+            html.close("table");
+            html.close("div");
+        }
+    });
+}
+
+fn rows(chapter: &Chapter<'_>) -> Vec<(String, String)> {
+    let session: &Session = &chapter.held.session;
+    let mut rows = Vec::new();
+    let mut row = |name: &str, text: String| rows.push((name.to_owned(), text));
+    row("Session", chapter.held.name.clone());
+    row("Computed by", session.program.clone());
+    row("Page written by", program());
+    let beside = session.beside.as_ref().map(|it| ("Model beside", &it.model));
+    for (name, model) in [Some(("Model", &session.model)), beside].into_iter().flatten() {
+        row(name, about_model(model));
+        for (file, hash) in &model.weights_sha256 {
+            row(&format!("SHA-256 of {file}"), hash.clone());
+        }
+    }
+    match &session.dataset {
+        Some(it) => {
+            row("Dataset", format!("{}, {}", it.path.display(), counted(it.n_facts, "fact")));
+            row("SHA-256 of the dataset", it.sha256.clone());
+        }
+        None => row("Dataset", "none; all facts were typed".to_owned()),
+    }
+    if let Err(difference) = &chapter.dataset {
+        row("Since then", format!("{difference}; the commands name facts by their text instead"));
+    }
+    let changes: Vec<String> = session.edits.iter().map(about_edit).collect();
+    row(
+        "Changes of the model",
+        if changes.is_empty() { "none".to_owned() } else { changes.join("; ") },
+    );
+    rows
+}
+
+fn about_model(model: &ModelIdentity) -> String {
+    let ModelIdentity { name, path, config, dtypes, device, .. } = model;
+    format!(
+        "{name} ({}): {} layers of {} heads, {} wide, {} tokens, numbers stored as {}, computed on {device}",
+        path.display(),
+        config.n_layers,
+        config.n_heads,
+        config.d_model,
+        config.d_vocab,
+        dtypes.join(", ")
+    )
+}
+
+/// The hash of a text as policies of pages name it (RFC 4648, section 4).
+pub(super) fn sha256_base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let hash = Sha256::digest(text.as_bytes());
+    let mut base64 = String::new();
+    for three in hash.chunks(3) {
+        let bits = (0..3)
+            .fold(0_usize, |bits, nth| bits << 8 | three.get(nth).copied().map_or(0, usize::from));
+        for nth in 0..4 {
+            let digit = DIGITS[bits >> (18 - 6 * nth) & 63];
+            base64.push(if nth <= three.len() { char::from(digit) } else { '=' });
+        }
+    }
+    base64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By `printf '' | openssl dgst -sha256 -binary | base64`.
+    #[test]
+    fn a_hash_is_as_policies_have_it() {
+        assert_eq!(sha256_base64(""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    }
+}

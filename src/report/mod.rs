@@ -1,0 +1,217 @@
+//! What sessions hold as one page of HTML, for anyone with a browser: all figures with their numbers,
+//! how each was computed and how to compute it again, the methods with their sources, and hashes.
+//!
+//! The page asks no host for anything and is whole without scripts. The same sessions give the same
+//! bytes.
+
+use crate::analysis::Source;
+use crate::figure::program;
+use crate::figure::words::counted;
+use crate::session::Session;
+
+mod chapter;
+mod html;
+mod made_of;
+mod result;
+mod table;
+
+use chapter::{Chapter, Section};
+use html::Html;
+
+/// A session, and what it is called.
+#[derive(Debug)]
+pub struct Held {
+    pub name: String,
+    pub session: Session,
+}
+
+/// What of the sessions is on the page.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What stands above all. `None` says what was asked of which model.
+    pub title: Option<String>,
+
+    /// The results by their numbers in the list of a session, from 1. Empty stands for all.
+    pub only: Vec<usize>,
+}
+
+/// Why there is no page.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    #[error("there is nothing to report: {0} holds no result that was asked for")]
+    Empty(String),
+
+    #[error("there is no result {nth}; {name} holds {n}")]
+    NoResult { nth: usize, n: usize, name: String },
+
+    #[error("{name} cannot be shown: {reason}")]
+    Session { name: String, reason: String },
+}
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// The page.
+///
+/// # Errors
+///
+/// If a session has nothing to show.
+pub fn to_html(all: &[Held], options: &Options) -> Result<String, ReportError> {
+    let chapters = all.iter().enumerate().map(|(nth, held)| Chapter::of(nth, held, &options.only));
+    let chapters = chapters.collect::<Result<Vec<_>, _>>()?;
+    let title = options.title.clone().unwrap_or_else(|| usual_title(&chapters));
+    let mut html = Html::default();
+    html.put("<!DOCTYPE html>\n");
+    html.within("html", &[("lang", "en"), ("xmlns", "http://www.w3.org/1999/xhtml")], |html| {
+        html.within("head", &[], |html| head(html, &title));
+        html.within("body", &[], |html| body(html, &title, &chapters));
+    });
+    Ok(html.finish())
+}
+
+fn usual_title(chapters: &[Chapter<'_>]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for chapter in chapters {
+        let name = &*chapter.held.session.model.name;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    format!("What {} says, and how it comes to it", names.join(" and "))
+}
+
+fn head(html: &mut Html, title: &str) {
+    html.void("meta", &[("charset", "utf-8")]);
+    // No host is asked for anything, and no other script runs, whatever a prompt holds.
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{}'; base-uri 'none'; \
+         form-action 'none'",
+        made_of::sha256_base64(SCRIPT)
+    );
+    html.void("meta", &[("http-equiv", "Content-Security-Policy"), ("content", &policy)]);
+    html.void("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")]);
+    html.void("meta", &[("name", "color-scheme"), ("content", "light dark")]);
+    html.void("meta", &[("name", "generator"), ("content", &program())]);
+    html.element("title", &[], title);
+    html.within("style", &[], |html| html.put(STYLE));
+}
+
+fn body(html: &mut Html, title: &str, chapters: &[Chapter<'_>]) {
+    html.element("a", &[("class", "skip"), ("href", "#results")], "To the results");
+    html.within("header", &[], |html| {
+        html.element("h1", &[], title);
+        let n = chapters.iter().flat_map(Chapter::entries).count();
+        let n_facts = chapters.iter().map(Chapter::n_prompts).sum();
+        let about = match n_facts {
+            0 => String::new(),
+            n => format!(" about {}", counted(n, "prompt")),
+        };
+        let (results, program) = (counted(n, "result"), program());
+        html.element("p", &[("class", "lead")], &format!("{results}{about}, written by {program}"));
+        html.element(
+            "p",
+            &[],
+            "Point at a place of a figure to see its number. Below each figure stands how it was computed, \
+             and how to compute it again.",
+        );
+    });
+    html.within("nav", &[("aria-labelledby", "contents")], |html| contents(html, chapters));
+    html.within("main", &[("id", "results")], |html| {
+        let mut drawn = result::Drawn::default();
+        for chapter in chapters {
+            let is_one = chapters.len() == 1;
+            if !is_one {
+                html.element("h2", &[("id", &chapter.anchor)], &chapter.held.name);
+            }
+            for section in &chapter.sections {
+                self::section(html, chapter, section, is_one, &mut drawn);
+            }
+            chapter.left_out(html);
+        }
+        made_of::made_of(html, chapters);
+        sources(html, chapters);
+    });
+    html.within("script", &[], |html| html.put(SCRIPT));
+}
+
+fn contents(html: &mut Html, chapters: &[Chapter<'_>]) {
+    let link = |html: &mut Html, anchor: &str, text: &str| {
+        html.element("a", &[("href", &format!("#{anchor}"))], text);
+    };
+    html.element("h2", &[("id", "contents")], "Contents");
+    html.within("ol", &[], |html| {
+        for chapter in chapters {
+            for section in &chapter.sections {
+                html.within("li", &[], |html| {
+                    let of = if chapters.len() == 1 {
+                        section.heading.clone()
+                    } else {
+                        format!("{}: {}", chapter.held.name, section.heading)
+                    };
+                    link(html, &section.anchor, &of);
+                    html.within("ol", &[], |html| {
+                        for entry in &section.entries {
+                            html.within("li", &[], |html| {
+                                link(html, &entry.anchor, &entry.listed());
+                            });
+                        }
+                    });
+                });
+            }
+        }
+        html.within("li", &[], |html| link(html, made_of::ANCHOR, made_of::TITLE));
+        html.within("li", &[], |html| link(html, "sources", "Sources"));
+    });
+}
+
+fn section(
+    html: &mut Html,
+    chapter: &Chapter<'_>,
+    section: &Section<'_>,
+    is_one: bool,
+    drawn: &mut result::Drawn,
+) {
+    let (tag, below) = if is_one { ("h2", 3) } else { ("h3", 4) };
+    html.within("section", &[("aria-labelledby", &section.anchor)], |html| {
+        html.within(tag, &[("id", &section.anchor)], |html| {
+            // What is written from right to left leaves the rest as it is.
+            html.element("bdi", &[], &section.heading);
+        });
+        if !section.of_prompt.is_empty() {
+            html.element("p", &[("class", "note")], &section.of_prompt);
+        }
+        for entry in &section.entries {
+            result::result(html, chapter, entry, below, drawn);
+        }
+    });
+}
+
+/// The publications that the methods on the page are from.
+fn sources(html: &mut Html, chapters: &[Chapter<'_>]) {
+    let about = chapters.iter().flat_map(Chapter::entries).map(|it| it.kept.spec.about());
+    let mut sources: Vec<&Source> = about.flat_map(|it| it.sources).copied().collect();
+    sources.sort();
+    sources.dedup();
+    html.within("section", &[("aria-labelledby", "sources")], |html| {
+        html.element("h2", &[("id", "sources")], "Sources");
+        if sources.is_empty() {
+            html.element("p", &[], "The methods on this page need none.");
+            return;
+        }
+        html.within("ul", &[("class", "sources")], |html| {
+            for source in sources {
+                html.within("li", &[("id", &anchor_of(source))], |html| {
+                    html.say(&format!("{}: ", source.cited));
+                    html.element("a", &[("href", source.url), ("rel", "noreferrer")], source.title);
+                });
+            }
+        });
+    });
+}
+
+/// Where a source stands on the page: `source-meng-et-al-2022`.
+fn anchor_of(source: &Source) -> String {
+    let words = source.cited.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty());
+    let words: Vec<String> = words.map(str::to_lowercase).collect();
+    format!("source-{}", words.join("-"))
+}
