@@ -91,6 +91,10 @@ commands! {
     SaveSession: "Save session", SESSION;
     SaveSessionAs: "Save session as…", SESSION;
     SaveSessionTo(PathBuf): "Save session", SESSION;
+    SaveReport: "Save report…",
+        "All that was found as one page for a browser: figures with their numbers, settings, sources and \
+         hashes. Whoever reads it needs no Factscope";
+    SaveReportTo(PathBuf): "Save report";
     /// Asks what a view asks of all facts that the list shows.
     Over(Pane): "Over facts…",
         "The same question asked of all facts that the list shows: means, intervals, differences";

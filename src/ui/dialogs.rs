@@ -46,6 +46,7 @@ pub enum Purpose {
     /// The folder that a sweep is to write to.
     SweepDir,
     SavedSession,
+    Report,
     Screenshot,
     Figure,
     Spec,
@@ -87,6 +88,7 @@ impl Picker for RfdPicker {
         let dialog = match kind {
             "png" => dialog.add_filter("PNG", &["png"]),
             "json" => dialog.add_filter("JSON", &["json"]),
+            "html" => dialog.add_filter("HTML", &["html"]),
             EXTENSION => dialog.add_filter("Sessions", &[EXTENSION]),
             _ => dialog.add_filter("Figures and tables", FileFormat::ENDINGS),
         };
@@ -191,6 +193,9 @@ impl Purpose {
                 "/path/to/session.factscope",
                 Wants::NewFile("session.factscope"),
             ),
+            Self::Report => {
+                ("Save report", "HTML file", "/path/to/report.html", Wants::NewFile("report.html"))
+            }
             Self::Screenshot => (
                 "Save screenshot",
                 "PNG file",
@@ -280,6 +285,7 @@ impl Purpose {
             Self::SweepDir => Command::SetSweepDir(path),
             Self::Session => Command::OpenSessionAt(path),
             Self::SavedSession => Command::SaveSessionTo(path),
+            Self::Report => Command::SaveReportTo(path),
             Self::Screenshot => Command::SaveScreenshotTo(path),
             Self::Figure => Command::SaveFigureTo(path),
             Self::Spec => Command::SaveSpecTo(path),

@@ -255,6 +255,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend(state.preferences.recent_sweeps.iter().cloned().map(Command::OpenSweepAt));
     commands.extend(state.preferences.recent_sessions.iter().cloned().map(Command::OpenSessionAt));
     commands.extend([
+        Command::SaveReport,
         Command::GetModel,
         Command::OpenSweep,
         Command::OpenNoise,

@@ -57,6 +57,10 @@ pub enum Reply {
         path: PathBuf,
         saved: Result<Box<Mark>, String>,
     },
+    ReportSaved {
+        path: PathBuf,
+        saved: Result<(), String>,
+    },
     /// What the pictures of the figures in the export dialog carry. `nth`: which dialog.
     Recorded {
         nth: usize,

@@ -37,6 +37,7 @@ mod models;
 mod pair;
 mod ranges;
 mod recall;
+mod report;
 mod session;
 mod soak;
 mod spec;

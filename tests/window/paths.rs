@@ -16,17 +16,17 @@ const ANYTHING: &str = "Model, dataset, noise, experiment, sweep or session";
 
 impl Window {
     /// As at a keyboard: into whatever has the focus, and what is selected there goes.
-    fn types(&mut self, text: &str) {
+    pub fn types(&mut self, text: &str) {
         self.harness.event(eframe::egui::Event::Text(text.to_owned()));
         self.harness.run_steps(3);
     }
 
-    fn presses(&mut self, key: Key) {
+    pub fn presses(&mut self, key: Key) {
         self.harness.key_press(key);
         self.harness.run_steps(3);
     }
 
-    fn stands_in(&self, field: &str) -> Option<String> {
+    pub fn stands_in(&self, field: &str) -> Option<String> {
         self.harness.get_by_role_and_label(Role::TextInput, field).value()
     }
 }

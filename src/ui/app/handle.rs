@@ -98,6 +98,7 @@ impl App {
             | Command::SaveSession
             | Command::SaveSessionAs
             | Command::SaveSessionTo(_) => self.session_command(command, ctx),
+            Command::SaveReport | Command::SaveReportTo(_) => self.report_command(command, ctx),
             Command::Over(_)
             | Command::SetMany(_)
             | Command::ChooseSweepDir

@@ -283,6 +283,7 @@ impl App {
             }
             Reply::Session { path, read } => self.session_read(&path, read, ctx),
             Reply::SessionSaved { path, saved } => self.session_saved(path, saved, ctx),
+            Reply::ReportSaved { path, saved } => self.report_saved(&path, saved),
             Reply::Recorded { nth, records } => self.recorded(nth, records),
             Reply::Kept { kept, took } => self.kept(kept, took),
             Reply::Estimated(id, found) => self.estimated(id, *found),

@@ -53,6 +53,7 @@ mod noise;
 mod open;
 mod queue;
 mod recall;
+mod report;
 mod remembered;
 mod run;
 mod session;

@@ -78,6 +78,7 @@ impl App {
             Purpose::Session => Some(preferences.recent_sessions.first()?.parent()?.to_owned()),
             Purpose::Anything
             | Purpose::SavedSession
+            | Purpose::Report
             | Purpose::Screenshot
             | Purpose::Figure
             | Purpose::Spec

@@ -109,6 +109,7 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     recent_ui(ui, "Recent sessions", recent, commands);
     item_ui(ui, Command::SaveSession, commands);
     item_ui(ui, Command::SaveSessionAs, commands);
+    item_ui(ui, Command::SaveReport, commands);
     ui.separator();
     item_ui(ui, Command::TypePath, commands);
     ui.separator();

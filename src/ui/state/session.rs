@@ -201,6 +201,13 @@ pub struct Snapshot {
 impl Snapshot {
     /// Hashes the weights, and writes the file. The error is for the user.
     pub fn save(self, path: &Path) -> Result<Mark, String> {
+        let mark = self.mark.clone();
+        self.session()?.save(path).map_err(|error| error.to_string())?;
+        Ok(mark)
+    }
+
+    /// What a file would hold. Hashes the weights. The error is for the user.
+    pub fn session(self) -> Result<Session, String> {
         let mut session = Session::new(identity(&self.info)?);
         if let Some((info, subjects)) = self.beside {
             session.beside = Some(ModelBeside { model: identity(&info)?, subjects });
@@ -213,8 +220,7 @@ impl Snapshot {
         session.found = self.found;
         session.typed = self.typed;
         session.set_window(&self.look);
-        session.save(path).map_err(|error| error.to_string())?;
-        Ok(self.mark)
+        Ok(session)
     }
 }
 
