@@ -19,6 +19,12 @@ pub enum AnalysisError {
     Unfit(#[from] UnfitWeights),
 
     #[error(
+        "{what} would take {need}, and {lack}; ask it of a shorter prompt, or for fewer layers, draws or \
+         conditions; commands go on all the same with --ignore-memory"
+    )]
+    NoRoom { what: &'static str, need: String, lack: String },
+
+    #[error(
         "the model's logits are not finite, as where its numbers get too large for 32 bits; no result \
          of the model can be trusted"
     )]
@@ -133,6 +139,9 @@ pub enum AnalysisError {
     #[error("{what} must be at least 1")]
     Zero { what: &'static str },
 
+    #[error("{what} is {n}, and at most {most} can be asked for at once; ask for fewer")]
+    TooMany { what: &'static str, n: usize, most: usize },
+
     #[error("{what} must be {bounds}")]
     OutOfBounds { what: &'static str, bounds: &'static str },
 
@@ -181,7 +190,8 @@ pub enum AnalysisError {
 impl AnalysisError {
     /// Whether the reason lies in the fact that was asked, so that others may be asked all the same.
     pub fn is_of_one_fact(&self) -> bool {
-        !matches!(self, Self::Cancelled(_) | Self::Device(_) | Self::Unfit(_) | Self::NoLayer)
+        use AnalysisError::{Cancelled, Device, NoLayer, NoRoom, Unfit};
+        !matches!(self, Cancelled(_) | Device(_) | Unfit(_) | NoLayer | NoRoom { .. })
     }
 }
 
@@ -209,6 +219,25 @@ fn seen(pos: usize, first_key: usize) -> String {
 /// Fails if a number is 0. `what` names it in the message.
 pub(in crate::analysis) fn at_least_one(what: &'static str, n: usize) -> Result<(), AnalysisError> {
     if n == 0 { Err(AnalysisError::Zero { what }) } else { Ok(()) }
+}
+
+/// The most draws, steps or sequences that are asked for at once. What literature asks for is far below,
+/// and a list of so many still fits into any machine, also where the system does not say how large it is.
+const MOST_DRAWS: usize = 100_000;
+
+/// Fails for no draws, and for more than can be asked for at once. `what` names their number in the message.
+pub(in crate::analysis) fn countable(what: &'static str, n: usize) -> Result<(), AnalysisError> {
+    at_least_one(what, n)?;
+    at_most(what, n, MOST_DRAWS)
+}
+
+/// Fails for more than `most`. `what` names the number in the message.
+pub(in crate::analysis) fn at_most(
+    what: &'static str,
+    n: usize,
+    most: usize,
+) -> Result<(), AnalysisError> {
+    if n > most { Err(AnalysisError::TooMany { what, n, most }) } else { Ok(()) }
 }
 
 /// Fails unless `index` is one of `n`. `what` names it in the message.

@@ -186,7 +186,7 @@ macro_rules! define_methods {
         // In a block of its own, so that what the implementations use is not used by the caller.
         const _: () = {
             use $crate::analysis::causal_trace::CausalTrace;
-            use $crate::analysis::{About, AnalysisError, Lab, Method as _, ModelEdit, Needs, Sizes};
+            use $crate::analysis::{About, AnalysisError, Lab, Method, ModelEdit, Needs, Sizes};
             use $crate::tokens::TokenizedPrompt;
 
             impl AnalysisSpec {
@@ -228,8 +228,17 @@ macro_rules! define_methods {
                     match self { $(Self::$method(spec) => spec.edit(),)* }
                 }
 
-                /// About how many bytes the method has in memory at its peak, beside the weights.
+                /// Refuses what cannot be carried out, or asks for more than can be kept.
+                pub fn check(&self) -> Result<(), AnalysisError> {
+                    match self { $(Self::$method(spec) => Method::check(spec),)* }
+                }
+
+                /// About how many bytes the method has in memory at its peak, beside the weights. What is
+                /// refused takes none.
                 pub fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+                    if self.check().is_err() {
+                        return 0;
+                    }
                     match self { $(Self::$method(spec) => spec.memory(sizes),)* }
                 }
 

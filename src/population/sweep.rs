@@ -204,6 +204,8 @@ impl Sweep<'_> {
                 let measured = prompt.answer.as_ref().map(|it| &it.text).or_else(guess);
                 answer = measured.map(|it| without_space(it).into());
                 foil = prompt.foil.as_ref().map(|it| without_space(&it.text).into());
+                // What no fact can be asked is no reason to leave one out.
+                experiment.spec.check()?;
                 match self.at_layers(&experiment.spec, &prompt, ctx) {
                     Ok(found) => numbers = found,
                     Err(error) if error.is_of_one_fact() => left_out = Some(error.to_string()),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use factscope::analysis::{AnalysisCtx, Sizes};
+use factscope::analysis::{AnalysisCtx, AnalysisSpec, Sizes};
 use factscope::experiment::{Experiment, FactSource, TextFact};
 use factscope::facts::Fact;
 use factscope::model::{
@@ -13,6 +13,7 @@ use factscope::model::{
 };
 use factscope::task::{CancelToken, TaskCtx};
 use factscope::tokens::{Bos, GPT2_MERGES, TokenizedPrompt, Tokenizer, gpt2_vocabulary};
+use serde_json::Value;
 
 use crate::every_analysis::specs;
 use crate::memory::peak_of;
@@ -143,4 +144,96 @@ fn every_method_takes_about_the_memory_that_it_says() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// Where numbers stand in JSON, as pointers; of a list only in its first entry, which stands for all.
+fn numbers(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Number(_) => found.push(at.to_owned()),
+        Value::Array(all) => {
+            all.first().iter().for_each(|it| numbers(it, &format!("{at}/0"), found));
+        }
+        Value::Object(all) => {
+            all.iter().for_each(|(name, it)| numbers(it, &format!("{at}/{name}"), found));
+        }
+        _ => {}
+    }
+}
+
+/// Holds that a number of a spec that is typed far too large is refused, or said to take more than there is, or
+/// takes no more than any other.
+#[test]
+#[expect(clippy::print_stdout, reason = "the counts are worth reading, with `--nocapture`")]
+fn no_number_of_a_spec_takes_memory_unsaid() {
+    const FAR_TOO_LARGE: u64 = 100_000_000_000;
+    const MUCH: u64 = 1 << 30;
+    const N_REPORTS: usize = 5;
+    let tokenizer = Tokenizer::from_dir(&fixture("tiny")).unwrap();
+    let checkpoint = Arc::new(Checkpoint::open(&fixture("tiny")).unwrap());
+    let unwatched = TaskCtx::unwatched();
+    let model = Transformer::load(&checkpoint, &ComputeDevice::cpu(), &unwatched).unwrap();
+    let prompt = crate::support::prompt("In Paris it is", "Paris", Some("it"));
+    let sizes = Sizes::new(&model.config, &prompt);
+    let (mut n_refused, mut n_said, mut n_run) = (0, 0, 0);
+    for spec in specs(&prompt) {
+        let written = serde_json::to_value(&spec).unwrap();
+        let mut places = Vec::new();
+        numbers(&written, "", &mut places);
+        for at in &places {
+            let with = |number: u64| {
+                let mut changed = written.clone();
+                *changed.pointer_mut(at).unwrap() = number.into();
+                serde_json::from_value::<AnalysisSpec>(changed).ok()
+            };
+            // An estimate of the largest number of all is no panic.
+            _ = with(u64::MAX).map(|it| it.memory(&sizes));
+            let Some(changed) = with(FAR_TOO_LARGE) else { continue };
+            if changed.check().is_err() {
+                n_refused += 1;
+                continue;
+            }
+            if changed.memory(&sizes) > MUCH {
+                n_said += 1;
+                continue;
+            }
+            n_run += 1;
+            let (cancel, n) = (CancelToken::default(), Cell::new(0));
+            let report = |_| {
+                n.set(n.get() + 1);
+                if n.get() == N_REPORTS {
+                    cancel.cancel();
+                }
+            };
+            let task = TaskCtx { cancel: cancel.clone(), report: &report };
+            let ctx = AnalysisCtx { task, tokenizer: Some(&tokenizer), ..AnalysisCtx::unwatched() };
+            let (_, peak) = peak_of(|| changed.run(&lab(&model, &prompt, &ctx)));
+            assert!((peak as u64) < MUCH, "{} {at}: {peak}", spec.name());
+        }
+    }
+    println!("{n_refused} refused, {n_said} said, {n_run} run");
+    assert!(n_refused > 20 && n_run > 20, "{n_refused} refused, {n_said} said, {n_run} run");
+}
+
+/// Holds that a strength which a flag refuses is refused in a spec.
+#[test]
+fn the_strength_of_noise_is_checked_in_every_spec() {
+    let prompt = crate::support::prompt("In Paris it is", "Paris", Some("it"));
+    let mut n_checked = 0;
+    for spec in specs(&prompt) {
+        let written = serde_json::to_value(&spec).unwrap();
+        let mut places = Vec::new();
+        numbers(&written, "", &mut places);
+        let is_strength = |it: &&String| it.ends_with("/Std") || it.ends_with("/factor");
+        for at in places.iter().filter(is_strength) {
+            let mut changed = written.clone();
+            *changed.pointer_mut(at).unwrap() = (-3.0).into();
+            let changed: AnalysisSpec = serde_json::from_value(changed).unwrap();
+            let name = spec.name();
+            let Err(error) = changed.check() else { panic!("{name} {at} is not refused") };
+            let error = error.to_string();
+            assert!(error.ends_with("must be a number from 0 on"), "{name}: {error}");
+            n_checked += 1;
+        }
+    }
+    assert!(n_checked > 5, "{n_checked}");
 }

@@ -147,6 +147,7 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<AttributionDifference, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
+        self.check()?;
         let asked = SplitTokens::new(model, prompt)?;
         let Corrupted { ids: other, conditions, noise_std } = corrupted(lab, &self.second)?;
         check_ids(model, &other, [].into_iter())?;
@@ -214,7 +215,12 @@ impl Method for Spec {
             SecondRun::Prompt { ids } => sizes.with_n_pos(ids.len()),
             SecondRun::Noise { .. } | SecondRun::Subject(_) => *sizes,
         };
-        sizes.kept(&sites, 1) + second.kept(&sites, 1) + sizes.pass(&SiteSet::new())
+        let draws = self.second.draws().map_or(0, |it| it.memory(sizes));
+        sizes.kept(&sites, 1) + second.kept(&sites, 1) + sizes.pass(&SiteSet::new()) + draws
+    }
+
+    fn check(&self) -> Result<(), AnalysisError> {
+        self.second.draws().map_or(Ok(()), |it| it.check())
     }
 
     fn has_other_prompts(&self) -> bool {
@@ -259,7 +265,6 @@ fn corrupted(lab: &Lab<'_>, second: &SecondRun) -> Result<Corrupted, AnalysisErr
         }
         return Ok(Corrupted { ids: ids.to_vec(), conditions: vec![Vec::new()], noise_std: None });
     };
-    draws.check()?;
     let Drawn { noise_std, edits, .. } = draws.draw(lab)?;
     Ok(Corrupted {
         ids: lab.prompt.ids.clone(),

@@ -125,7 +125,9 @@ impl Method for Spec {
     }
 
     fn memory(&self, sizes: &Sizes<'_>) -> u64 {
-        let below = (0..self.layer).flat_map(|it| in_layer(self.by, it)).collect();
+        let below = (0..self.layer.min(sizes.config.n_layers))
+            .flat_map(|it| in_layer(self.by, it))
+            .collect();
         sizes.pass_by_steps(&below)
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::corruption::{Corrupted, Drawn, Draws};
 use crate::analysis::sweep::{Asked, check_ids};
-use crate::analysis::{AnalysisError, Lab, Measurement};
+use crate::analysis::{AnalysisError, Lab, Measurement, Sizes};
 use crate::intervention::Condition;
 use crate::model::BatchRow;
 
@@ -68,6 +68,21 @@ impl Contrast {
         }
     }
 
+    pub(in crate::analysis) fn check(&self) -> Result<(), AnalysisError> {
+        match self {
+            Self::Prompt { .. } => Ok(()),
+            Self::Subject(draws) => draws.check(),
+        }
+    }
+
+    /// What the corrupted runs take before they are run.
+    pub(in crate::analysis) fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        match self {
+            Self::Prompt { .. } => 0,
+            Self::Subject(draws) => draws.memory(sizes),
+        }
+    }
+
     pub(in crate::analysis) fn corrupt(
         &self,
         lab: &Lab<'_>,
@@ -93,7 +108,6 @@ impl Contrast {
                 })
             }
             Self::Subject(draws) => {
-                draws.check()?;
                 let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
                 let Drawn { noise_std, edits, shown } = draws.draw(lab)?;
                 Ok(CorruptedRuns {

@@ -12,7 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::error::at_least_one;
+use crate::analysis::error::countable;
 use crate::analysis::layer_by_layer::each_layer;
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{About, AnalysisError, Grid, Lab, Method, Needs, PromptOf, Sizes, sources};
@@ -94,12 +94,12 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<HeadSummary, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
+        self.check()?;
         check_ids(model, &prompt.ids, [].into_iter())?;
-        at_least_one("the number of random tokens", self.n_random)?;
-        at_least_one("the number of random sequences", self.n_sequences)?;
+        let n_bos = usize::from(prompt.bos == Bos::On);
+        // What is too long for the model is told before any of it is drawn.
+        check_ids(model, &vec![0; n_bos + 2 * self.n_random], [].into_iter())?;
         let random_ids = random_sequences(model, prompt, *self);
-        check_ids(model, &random_ids[0], [].into_iter())?;
-        let n_bos = random_ids[0].len() - 2 * self.n_random;
 
         let n_heads = model.config.n_heads;
         let n_all = model.config.n_layers * n_heads;
@@ -149,7 +149,14 @@ impl Method for Spec {
     fn memory(&self, sizes: &Sizes<'_>) -> u64 {
         let pattern = SiteSet::from([Site::Pattern(0)]);
         let random = sizes.with_n_pos(2 * self.n_random + 1);
-        sizes.pass_by_steps(&pattern).max(random.pass_by_steps(&pattern))
+        let n_drawn = (self.n_sequences as u64).saturating_mul(random.n_pos as u64);
+        let drawn = n_drawn.saturating_mul(size_of::<u32>() as u64);
+        sizes.pass_by_steps(&pattern).max(random.pass_by_steps(&pattern)).saturating_add(drawn)
+    }
+
+    fn check(&self) -> Result<(), AnalysisError> {
+        countable("the number of random tokens", self.n_random)?;
+        countable("the number of random sequences", self.n_sequences)
     }
 }
 

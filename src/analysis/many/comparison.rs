@@ -15,7 +15,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::{CausalTrace, Direction};
-use crate::analysis::error::at_least_one;
+use crate::analysis::error::{at_least_one, at_most};
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::analysis::prediction::{Candidate, NextTokens};
 use crate::analysis::{
@@ -239,12 +239,16 @@ impl Method for Spec {
     }
 
     fn check(&self) -> Result<(), AnalysisError> {
+        /// So many take minutes already, and tell p-values apart down to a ten-millionth.
+        const MOST_PERMUTATIONS: usize = 10_000_000;
         at_least_one("the number of permutations", self.n_permutations)?;
+        at_most("the number of permutations", self.n_permutations, MOST_PERMUTATIONS)?;
         at_least_one("the number of top parts", self.n_top)?;
-        if let MapSpec::Trace { spec, .. } = &self.map
-            && spec.map != causal_trace::Map::Tokens
-        {
-            return Err(AnalysisError::NotOfTokens { done: "compared" });
+        if let MapSpec::Trace { spec, .. } = &self.map {
+            if spec.map != causal_trace::Map::Tokens {
+                return Err(AnalysisError::NotOfTokens { done: "compared" });
+            }
+            spec.check()?;
         }
         if !self.inverse.is_whole() {
             return Err(AnalysisError::Torn { text: self.inverse.text.clone() });

@@ -219,28 +219,6 @@ pub struct Averages {
 const STEPS: u64 = 1000;
 
 impl Spec {
-    /// Checks that the spec asks for at least one fact and component, and for no component twice.
-    pub fn check(&self) -> Result<(), AnalysisError> {
-        at_least_one("the number of components", self.components.len())?;
-        for (nth, component) in self.components.iter().enumerate() {
-            if self.components[..nth].contains(component) {
-                let what = "a component".to_owned();
-                return Err(AnalysisError::Twice { what });
-            }
-        }
-        at_least_one("the number of facts", self.facts.len() + self.left_out.len())?;
-        if self.trace.map != Map::Tokens {
-            return Err(AnalysisError::NotOfTokens { done: "averaged" });
-        }
-        for fact in &*self.facts {
-            if !fact.prompt.is_whole() {
-                return Err(AnalysisError::Torn { text: fact.prompt.text.clone() });
-            }
-            self.trace_of(fact, self.components[0]).check()?;
-        }
-        Ok(())
-    }
-
     /// How many layers of a component are restored together.
     pub fn trace_window(&self, component: Component) -> usize {
         if component == Component::Hidden { 1 } else { self.trace.window }
@@ -324,6 +302,28 @@ impl Method for Spec {
         }
         ctx.task.checkpoint(Progress { done: total, total })?;
         Ok(average)
+    }
+
+    fn check(&self) -> Result<(), AnalysisError> {
+        at_least_one("the number of components", self.components.len())?;
+        for (nth, component) in self.components.iter().enumerate() {
+            if self.components[..nth].contains(component) {
+                let what = "a component".to_owned();
+                return Err(AnalysisError::Twice { what });
+            }
+        }
+        at_least_one("the number of facts", self.facts.len() + self.left_out.len())?;
+        if self.trace.map != Map::Tokens {
+            return Err(AnalysisError::NotOfTokens { done: "averaged" });
+        }
+        self.trace.noise.check()?;
+        for fact in &*self.facts {
+            if !fact.prompt.is_whole() {
+                return Err(AnalysisError::Torn { text: fact.prompt.text.clone() });
+            }
+            self.trace_of(fact, self.components[0]).check()?;
+        }
+        Ok(())
     }
 
     fn memory(&self, sizes: &Sizes<'_>) -> u64 {

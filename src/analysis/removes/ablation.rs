@@ -247,7 +247,16 @@ impl Method for Spec {
             first_pos: first_of(&ranges),
             begin_at: sites,
         };
-        donors + sizes.sweep(&sweep)
+        let swept = sizes.sweep(&sweep);
+        let together = self.together.as_ref().map_or(0, |it| {
+            let n_conditions = 2 + it.n_random as u64;
+            let n_parts = it.n.min(n_abreast);
+            let n_interventions = n_parts * ranges.len().max(1);
+            let begin_at = SiteSet::new();
+            let drawn = SweepSize { n_conditions, n_interventions, begin_at, ..sweep };
+            drawn.conditions() + Sizes::measured(n_conditions * it.asked.len() as u64)
+        });
+        donors + swept + together
     }
 
     fn check(&self) -> Result<(), AnalysisError> {

@@ -135,7 +135,7 @@ impl Method for Spec {
         let to = self.edges.iter().filter_map(|it| it.to.ranges(prompt).ok()).flatten();
         sizes.sweep(&SweepSize {
             n_conditions: n_abreast as u64,
-            n_interventions: self.window,
+            n_interventions: self.window.min(sizes.config.n_layers),
             n_bases: 1,
             n_abreast,
             first_pos: first_of(&to.collect::<Vec<_>>()),

@@ -124,7 +124,7 @@ impl<'a> Sizes<'a> {
         let n_computed = self.n_pos.saturating_sub(of.first_pos).max(1);
         // The last round of a map has half of the layers, and rows join on their way through the model. Of
         // bases that run in parts the conditions of one part run together.
-        let n_abreast = of.n_abreast * n_bases / of.n_bases.max(1);
+        let n_abreast = of.n_abreast.saturating_mul(n_bases) / of.n_bases.max(1);
         let n_rows = (n_abreast / 2).clamp(1, rows_at_once(self.config, n_computed));
         let mut passing = self.passing(n_rows, n_computed);
         if of.begin_at.iter().any(|site| site.axes() == Axes::Attention) {

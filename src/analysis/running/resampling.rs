@@ -21,6 +21,11 @@ pub struct Resampling {
     pub seed: u64,
 }
 
+impl Resampling {
+    /// The most that can be drawn: so many tell p-values apart down to a millionth.
+    pub const MOST: usize = 1_000_000;
+}
+
 impl Default for Resampling {
     fn default() -> Self {
         Self { n_draws: 2000, n_permutations: 1999, seed: 1 }
@@ -214,12 +219,13 @@ impl Resampling {
     /// The ends of the bootstrap's interval of each cell: of the mean of one group of facts, or of that
     /// of the first less that of the second.
     fn intervals(&self, groups: &[&[Values]]) -> Vec<(f64, f64)> {
-        /// How many cells are drawn together, so that their draws take little memory.
-        const TOGETHER: usize = 512;
+        /// How many means are drawn together, so that they take little memory.
+        const TOGETHER: usize = 1 << 20;
+        let together = (TOGETHER / self.n_draws.max(1)).max(1);
         let n_cells = groups.first().map_or(0, |it| it.len());
         let mut intervals = Vec::with_capacity(n_cells);
-        for start in (0..n_cells).step_by(TOGETHER) {
-            let cells = start..(start + TOGETHER).min(n_cells);
+        for start in (0..n_cells).step_by(together) {
+            let cells = start..(start + together).min(n_cells);
             let draw = |draw: usize| {
                 let mut means = vec![0.0; cells.len()];
                 for (purpose, (group, sign)) in groups.iter().zip([1.0, -1.0]).enumerate() {

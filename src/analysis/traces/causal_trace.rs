@@ -231,22 +231,6 @@ impl Spec {
     pub fn is_severed(&self) -> bool {
         self.sever.is_some() && self.sever_layers != Some(0)
     }
-
-    /// Checks that the spec asks for at least one cell, and that its settings go together.
-    pub(in crate::analysis) fn check(&self) -> Result<(), AnalysisError> {
-        at_least_one("the window", self.window)?;
-        self.draws().check()?;
-        match &self.map {
-            Map::Together { widths, .. } if widths.is_empty() => {
-                Err(AnalysisError::Zero { what: "the number of widths" })
-            }
-            Map::Together { widths, .. } if widths.contains(&0) => {
-                Err(AnalysisError::Zero { what: "a window's width" })
-            }
-            Map::Heads { .. } if self.component != Component::Attn => Err(AnalysisError::NoHeads),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl CausalTrace {
@@ -304,6 +288,22 @@ impl Method for Spec {
         donors
             .saturating_add(sizes.sweep(&sweep))
             .saturating_add(Sizes::measured(sweep.n_conditions))
+            .saturating_add(self.draws().memory(sizes))
+    }
+
+    fn check(&self) -> Result<(), AnalysisError> {
+        at_least_one("the window", self.window)?;
+        self.draws().check()?;
+        match &self.map {
+            Map::Together { widths, .. } if widths.is_empty() => {
+                Err(AnalysisError::Zero { what: "the number of widths" })
+            }
+            Map::Together { widths, .. } if widths.contains(&0) => {
+                Err(AnalysisError::Zero { what: "a window's width" })
+            }
+            Map::Heads { .. } if self.component != Component::Attn => Err(AnalysisError::NoHeads),
+            _ => Ok(()),
+        }
     }
 
     fn traces(found: &CausalTrace) -> Vec<&CausalTrace> {

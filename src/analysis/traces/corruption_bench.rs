@@ -120,29 +120,6 @@ impl Compared {
 }
 
 impl Spec {
-    /// Checks that the spec asks for at least one map, and for none twice.
-    pub fn check(&self) -> Result<(), AnalysisError> {
-        at_least_one("the number of corruptions that can be made", self.corruptions.len())?;
-        at_least_one("the number of windows", self.windows.len())?;
-        if self.trace.map != Map::Tokens {
-            return Err(AnalysisError::NotOfTokens { done: "compared" });
-        }
-        if self.trace.component == Component::Hidden && self.windows != [1] {
-            return Err(AnalysisError::NoWindow);
-        }
-        let names: Vec<&str> = self.corruptions.iter().map(|it| it.name.as_str()).collect();
-        if let Some(twice) = repeated(&names) {
-            return Err(AnalysisError::Twice { what: format!("the corruption “{twice}”") });
-        }
-        if let Some(twice) = repeated(&self.windows) {
-            return Err(AnalysisError::Twice { what: format!("the window {twice}") });
-        }
-        for (entry, window) in self.cells() {
-            self.trace_of(entry, window).check()?;
-        }
-        Ok(())
-    }
-
     /// The trace of one map.
     pub fn trace_of(&self, entry: &Entry, window: usize) -> causal_trace::Spec {
         causal_trace::Spec {
@@ -216,6 +193,28 @@ impl Method for Spec {
             done += n_steps;
         }
         Ok(bench)
+    }
+
+    fn check(&self) -> Result<(), AnalysisError> {
+        at_least_one("the number of corruptions that can be made", self.corruptions.len())?;
+        at_least_one("the number of windows", self.windows.len())?;
+        if self.trace.map != Map::Tokens {
+            return Err(AnalysisError::NotOfTokens { done: "compared" });
+        }
+        if self.trace.component == Component::Hidden && self.windows != [1] {
+            return Err(AnalysisError::NoWindow);
+        }
+        let names: Vec<&str> = self.corruptions.iter().map(|it| it.name.as_str()).collect();
+        if let Some(twice) = repeated(&names) {
+            return Err(AnalysisError::Twice { what: format!("the corruption “{twice}”") });
+        }
+        if let Some(twice) = repeated(&self.windows) {
+            return Err(AnalysisError::Twice { what: format!("the window {twice}") });
+        }
+        for (entry, window) in self.cells() {
+            self.trace_of(entry, window).check()?;
+        }
+        Ok(())
     }
 
     fn memory(&self, sizes: &Sizes<'_>) -> u64 {

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::corruption::{Corrupted, Corruption, NoiseEntry, NoiseShape};
 use super::noise_level::{NoiseLevel, Spread};
-use crate::analysis::error::at_least_one;
+use crate::analysis::error::{at_least_one, countable};
 use crate::analysis::statistics::draw;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisCtx, AnalysisError, Lab};
+use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Sizes};
 use crate::intervention::{Edit, Intervention, Noise, NoiseRng, Site, Span};
 use crate::model::Transformer;
 
@@ -52,11 +52,20 @@ pub(in crate::analysis) struct Drawn {
 
 impl Draws {
     pub(in crate::analysis) fn check(&self) -> Result<(), AnalysisError> {
-        at_least_one("the number of samples", self.n_samples)?;
+        countable("the number of samples", self.n_samples)?;
+        self.noise.check()?;
         if !self.corruption.is_drawn() && self.n_samples > 1 {
             return Err(AnalysisError::SameEachTime);
         }
         Ok(())
+    }
+
+    /// What all samples take: the noise as it is drawn, in 64 bits, and the embeddings that it makes.
+    pub(in crate::analysis) fn memory(&self, sizes: &Sizes<'_>) -> u64 {
+        let n_subject = sizes.prompt.subject.as_ref().map_or(0, ExactSizeIterator::len);
+        let of_number = (size_of::<f64>() + 2 * size_of::<f32>()) as u64;
+        let of_sample = (n_subject * sizes.config.d_model) as u64 * of_number;
+        of_sample.saturating_mul(self.n_samples as u64)
     }
 
     /// Draws the corruption of every sample.

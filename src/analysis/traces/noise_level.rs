@@ -22,6 +22,18 @@ pub enum NoiseLevel {
 }
 
 impl NoiseLevel {
+    /// Refuses what is no strength: a negative number, or none.
+    pub(in crate::analysis) fn check(&self) -> Result<(), AnalysisError> {
+        let (what, value) = match self {
+            Self::Std(std) => ("the standard deviation of the noise", *std),
+            Self::Multiple { factor, .. } => ("the factor of the noise", *factor),
+        };
+        if value.is_finite() && value >= 0.0 {
+            return Ok(());
+        }
+        Err(AnalysisError::OutOfBounds { what, bounds: "a number from 0 on" })
+    }
+
     /// The level as a standard deviation, in embedding units.
     ///
     /// The deviation of tokens is ROME's `collect_embedding_std`: unbiased, over all entries at once,

@@ -184,6 +184,11 @@ impl Method for Spec {
         let conditions = self.trace.sweep_size(sizes).conditions() / 2;
         (self.trace.donors_memory(sizes).saturating_add(conditions))
             .saturating_add(sizes.passing(n_rows, sizes.n_pos))
+            .saturating_add(self.trace.draws().memory(sizes))
+    }
+
+    fn check(&self) -> Result<(), AnalysisError> {
+        self.trace.check()
     }
 }
 

@@ -174,5 +174,5 @@ fn copy(site: Site, at: &Range<usize>, donor: Donor) -> Intervention {
 
 /// The layers from `layer - width / 2` up to `layer + ceil(width / 2)`, clipped.
 pub fn window(layer: usize, width: usize, n_layers: usize) -> Range<usize> {
-    layer.saturating_sub(width / 2)..(layer + width.div_ceil(2)).min(n_layers)
+    layer.saturating_sub(width / 2)..layer.saturating_add(width.div_ceil(2)).min(n_layers)
 }

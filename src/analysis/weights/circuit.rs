@@ -152,8 +152,8 @@ impl Method for Spec {
     fn memory(&self, sizes: &Sizes<'_>) -> u64 {
         let ModelConfig { d_model, d_vocab, n_heads, .. } = *sizes.config;
         // The scores of all tokens along both sides of each vector, read back, and the layer's factors.
-        floats(8 * self.n_vectors * d_vocab)
-            + floats(16 * n_heads * sizes.config.d_head() * d_model)
+        let n_vectors = self.n_vectors.min(sizes.config.d_head());
+        floats(8 * n_vectors * d_vocab) + floats(16 * n_heads * sizes.config.d_head() * d_model)
     }
 }
 

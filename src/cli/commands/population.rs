@@ -70,7 +70,12 @@ pub struct Population {
 impl Population {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        ensure!(self.draws > 0 && self.permutations > 0, "draw at least once");
+        let can_be_drawn = 1..=Resampling::MOST;
+        ensure!(
+            can_be_drawn.contains(&self.draws) && can_be_drawn.contains(&self.permutations),
+            "--draws and --permutations are from 1 to {}",
+            Resampling::MOST
+        );
         let wanted = Wanted { charts: self.chart.clone() };
         let found =
             machine.watched("Reading", |_| population::Population::load(&self.dir, &wanted))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Spec};
-use crate::analysis::error::at_least_one;
+use crate::analysis::error::countable;
 use crate::analysis::sweep::batches;
 use crate::analysis::{AnalysisCtx, AnalysisError, donors};
 use crate::intervention::{Site, SiteSet, Span};
@@ -79,7 +79,7 @@ impl Descent {
     /// Refuses settings with which no steps can be made.
     pub(super) fn check(&self) -> Result<(), AnalysisError> {
         let Self { n_steps, learning_rate, weight_decay, clamp, kl_factor, enough } = *self;
-        at_least_one("the number of steps", n_steps)?;
+        countable("the number of steps", n_steps)?;
         let at_least_zero = [
             ("the weight decay", weight_decay),
             ("the weight of the divergence", kl_factor),

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Spec, without};
-use crate::analysis::error::at_least_one;
+use crate::analysis::error::{at_least_one, countable};
 use crate::analysis::reach::{self, Asked, PromptKind};
 use crate::analysis::sweep::sweep;
 use crate::analysis::{AnalysisError, Lab, Measurement};
@@ -60,7 +60,7 @@ pub struct Lost {
 impl Together {
     pub(super) fn check(&self) -> Result<(), AnalysisError> {
         at_least_one("the number of parts that are ablated together", self.n)?;
-        at_least_one("the number of random draws", self.n_random)?;
+        countable("the number of random draws", self.n_random)?;
         reach::check(&self.asked)
     }
 }
