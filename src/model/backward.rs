@@ -60,13 +60,13 @@ pub enum Dropped {
     #[default]
     NoLayer,
 
-    /// The contribution of each layer is dropped in turn: `GradDrop` of Kramár et al. 2024, section
-    /// 3.1.2. Only for runs of one row.
+    /// The contribution of each layer from `first` up to `end` is dropped in turn: `GradDrop` of Kramár
+    /// et al. 2024, section 3.1.2. Only for runs of one row.
     ///
     /// The first row of the gradient at a site of layer *l* drops no layer; the others drop one
     /// later layer each, the last layer first. Dropping an earlier layer would not change the
     /// gradient, and dropping layer *l* itself would leave none.
-    EachLayer,
+    EachOf { first: usize, end: usize },
 }
 
 impl Backward<'_> {
@@ -101,6 +101,23 @@ impl Transformer {
         &self,
         request: &Backward<'_>,
         after_layer: &mut dyn FnMut(usize) -> Result<(), Cancelled>,
+    ) -> Result<ActivationCache, Cancelled> {
+        let mut all = ActivationCache::default();
+        let rest = self.backward_by_layer(request, &mut |layer, found| {
+            all.extend(found);
+            after_layer(layer)
+        })?;
+        all.extend(rest);
+        Ok(all)
+    }
+
+    /// As [`Self::backward`], but gives the gradients of each block to `on_layer` as soon as they are
+    /// complete, so that those of all blocks need not be there at once. Returns those that are wanted
+    /// beside blocks, and where nothing is wanted before a block, those of that block.
+    pub fn backward_by_layer(
+        &self,
+        request: &Backward<'_>,
+        on_layer: &mut dyn FnMut(usize, ActivationCache) -> Result<(), Cancelled>,
     ) -> Result<ActivationCache, Cancelled> {
         let Backward { run, objective, first_pos, wanted, dropped } = *request;
         let last = self.config.n_layers - 1;
@@ -172,11 +189,11 @@ impl Transformer {
             d_resid = d_resid + through.d_input();
 
             found.stream(Site::ResidPre(layer), || d_resid.clone());
-            if dropped == Dropped::EachLayer {
+            if matches!(dropped, Dropped::EachOf { first, end } if (first..end).contains(&layer)) {
                 d_resid = Tensor::cat(vec![d_resid, without_layer], 0);
                 n_rows += 1;
             }
-            after_layer(layer)?;
+            on_layer(layer, std::mem::take(&mut found.cache))?;
         }
         found.stream(Site::Embed, || d_resid.clone());
         if self.wpe.is_some() {
@@ -281,16 +298,19 @@ impl ForwardActivations<'_> {
 /// The gradients that were asked for, as far as they are computed.
 pub(super) struct Gradients<'a> {
     wanted: &'a SiteSet,
+    n_found: usize,
+
+    /// Those that nobody has taken yet.
     cache: ActivationCache,
 }
 
 impl<'a> Gradients<'a> {
     pub fn new(wanted: &'a SiteSet) -> Self {
-        Self { wanted, cache: ActivationCache::default() }
+        Self { wanted, n_found: 0, cache: ActivationCache::default() }
     }
 
     fn is_complete(&self) -> bool {
-        self.cache.sites().count() == self.wanted.len()
+        self.n_found == self.wanted.len()
     }
 
     /// Keeps the gradient at a site without heads if it is wanted. `[batch, pos, width]`
@@ -311,6 +331,7 @@ impl<'a> Gradients<'a> {
                 Axes::Stream | Axes::Heads => gradient(),
             };
             self.cache.insert(site, gradient);
+            self.n_found += 1;
         }
     }
 }

@@ -107,4 +107,9 @@ impl ActivationCache {
     pub(super) fn insert(&mut self, site: Site, activation: Tensor<4>) {
         self.entries.insert(site, activation);
     }
+
+    /// Takes over what another cache has.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.entries.extend(other.entries);
+    }
 }

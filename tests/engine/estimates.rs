@@ -177,7 +177,8 @@ fn a_dropped_layer_carries_no_gradient() {
     let values = |cache: &ActivationCache, site: Site, row: usize| -> Vec<f32> {
         cache.get(site).clone().narrow(0, row, 1).into_data().iter::<f32>().collect()
     };
-    let (whole, dropped) = (back(Dropped::NoLayer), back(Dropped::EachLayer));
+    let (whole, dropped) =
+        (back(Dropped::NoLayer), back(Dropped::EachOf { first: 0, end: N_LAYERS }));
     for &site in &wanted {
         assert_eq!(values(&dropped, site, 0), values(&whole, site, 0), "{site}");
         if let Some(layer) = site.layer() {
@@ -255,7 +256,7 @@ pub fn check_new_softmax(model: &Transformer, name: &str) {
     let clean = run(model, &[BatchRow::new(&prompt.ids, &[])], &Donors::new(), &capture);
     let wanted: SiteSet = (0..n_layers).map(Site::Z).collect();
     let objective = Objective::Logit { token: 507, less: None };
-    let (first_pos, dropped) = (0, Dropped::EachLayer);
+    let (first_pos, dropped) = (0, Dropped::EachOf { first: 0, end: n_layers });
     let request = Backward { run: &clean, objective, first_pos, wanted: &wanted, dropped };
     let gradients = model.backward(&request, &mut |_| Ok(())).unwrap();
 

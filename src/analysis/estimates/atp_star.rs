@@ -15,6 +15,8 @@
 //! the metric. That is the paper's sign, the opposite of
 //! [`attribution_patching`](crate::analysis::attribution_patching).
 
+use std::borrow::Cow;
+
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -28,10 +30,12 @@ use crate::analysis::{
     PromptOf, Sizes, sources,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{ActivationCache, Donors, Dropped, ModelConfig, Reference, Transformer};
+use crate::model::{
+    ActivationCache, Backward, Donors, Dropped, ModelConfig, Reference, Run, Transformer,
+};
 use crate::tokens::TokenizedPrompt;
 
-use of_layer::{Extent, estimates};
+use of_layer::{AtLayer, Extent, Rows};
 
 mod of_layer;
 
@@ -146,6 +150,13 @@ impl Node {
     }
 }
 
+/// The sites at which a corrupted run is read: those of all nodes, and of queries and keys as scores take them.
+fn sites_of_runs(config: &ModelConfig) -> SiteSet {
+    let mut sites = Node::sites(config);
+    sites.extend((0..config.n_layers).flat_map(|layer| config.product_sites(layer)));
+    sites
+}
+
 impl AtpStar {
     /// The effect of one activation. `head` is ignored for MLPs. `None` outside of the model.
     pub fn effect(&self, node: Node, layer: usize, pos: usize, head: usize) -> Option<Effect> {
@@ -179,9 +190,80 @@ impl AtpStar {
     }
 }
 
-/// How many arrays of the size of a layer's gradients at attention weights are there at once while their
-/// effects are computed.
-const GRADIENT_TERMS: usize = 5;
+/// How many arrays of the size of a row of gradients at a layer's attention weights are there at once while
+/// these are computed and their effects read.
+const GRADIENT_TERMS: usize = 4;
+
+/// How many arrays of the size of a layer's attention weights a corrupted run takes meanwhile.
+const RUN_TERMS: usize = 6;
+
+/// How many rows of gradients go back together, so that they take about `kept_bytes`: the whole one, and
+/// those that drop a layer.
+fn n_rows_back(config: &ModelConfig, n_pos: usize, kept_bytes: usize) -> usize {
+    let of_row = GRADIENT_TERMS * config.bytes_at(&SiteSet::from([Site::Pattern(0)]), n_pos);
+    (kept_bytes / of_row.max(1)).clamp(2, config.n_layers.max(2))
+}
+
+/// The layers that are dropped in one way back after the other.
+fn ways_back(n_layers: usize, n_rows: usize) -> Vec<Dropped> {
+    let n_dropped = n_rows - 1;
+    let starts = (1..n_layers.max(2)).step_by(n_dropped);
+    starts.map(|first| Dropped::EachOf { first, end: (first + n_dropped).min(n_layers) }).collect()
+}
+
+/// The corrupted runs, as far as they are kept.
+struct Corrupted<'a> {
+    model: &'a Transformer,
+    runs: Vec<Run>,
+
+    /// Whether runs are kept whole, and not only what enters their layers.
+    are_whole: bool,
+}
+
+impl Corrupted<'_> {
+    /// The activations of a run at some sites of a layer.
+    fn of_layer<'a>(
+        &self,
+        run: &'a Run,
+        layer: usize,
+        sites: &SiteSet,
+    ) -> Cow<'a, ActivationCache> {
+        if self.are_whole {
+            return Cow::Borrowed(&run.cache);
+        }
+        Cow::Owned(self.model.layer_again(&run.cache, &run.lengths, layer, sites))
+    }
+
+    /// Every row of every run as a donor, numbered in order, with what it has at some sites.
+    fn donors(&self, sites: &SiteSet) -> Donors {
+        let mut donors = Donors::new();
+        for run in &self.runs {
+            let [n_rows, _, _] = run.logits.dims();
+            let mut rows: Vec<Vec<(Site, Tensor<4>)>> = vec![Vec::new(); n_rows];
+            for layer in 0..self.model.config.n_layers {
+                let here = of(sites, layer);
+                if here.is_empty() {
+                    continue;
+                }
+                let cache = self.of_layer(run, layer, &here);
+                for (nth, row) in rows.iter_mut().enumerate() {
+                    row.extend(
+                        here.iter().map(|&it| (it, cache.get(it).clone().narrow(0, nth, 1))),
+                    );
+                }
+            }
+            for row in rows {
+                donors.insert(Donor::Run(donors.len()), row.into_iter().collect());
+            }
+        }
+        donors
+    }
+}
+
+/// Those of some sites that lie in a layer.
+fn of(sites: &SiteSet, layer: usize) -> SiteSet {
+    sites.iter().copied().filter(|it| it.layer() == Some(layer)).collect()
+}
 
 impl Method for Spec {
     type Found = AtpStar;
@@ -196,38 +278,56 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<AtpStar, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
+        self.check()?;
         let asked = Asked::new(model, prompt)?;
         let objective = objective(prompt, self.metric)?;
         let contrast = self.contrast.corrupt(lab, &asked)?;
         let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
-        let mut sites = Node::sites(&model.config);
-        sites.extend((0..n_layers).flat_map(|layer| model.config.product_sites(layer)));
+        let n_all = asked.ids.len();
+        let sites = sites_of_runs(&model.config);
+        let entering: SiteSet = (0..n_layers).map(Site::ResidPre).collect();
+        let ways = ways_back(n_layers, n_rows_back(&model.config, n_all, model.kept_bytes));
 
-        let n_steps = (2 + n_runs) * n_layers;
+        let n_steps = (1 + ways.len() + n_runs) * n_layers;
         let (first_pos, n_verified) = (contrast.first_pos, self.n_verified);
         let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, n_verified);
-        let patterns: SiteSet = (0..n_layers).map(Site::Pattern).collect();
-        let clean = passes.clean(&(&sites | &patterns), Way::ForthAndBack)?;
-        let wanted = &Node::sites(&model.config) | &patterns;
-        let gradients = passes.back(&clean.run, &wanted, Dropped::EachLayer)?;
-
-        let extent = Extent { first_pos: contrast.first_pos, n_pos: prompt.n_pos(), n_layers };
-        let mut sums = Sums::new(model, &extent);
-        let mut corrupted = Vec::new();
+        let clean = passes.clean(&SiteSet::new(), Way::ForthAndBack)?;
+        let are_whole = n_runs * model.config.bytes_at(&sites, n_all) <= model.kept_bytes;
+        let capture = if are_whole { &sites } else { &entering };
         let mut runs = Vec::new();
+        let mut measured = Vec::new();
         let n_rows = passes.n_rows();
         for start in (0..n_runs).step_by(n_rows) {
             let rows = contrast.rows(start..(start + n_rows).min(n_runs));
-            let run = passes.forward(&rows, &Donors::new(), &sites, Way::Forth)?;
-            corrupted.extend(clean.read(&run)?);
-            for layer in 0..n_layers {
-                let caches = [&clean.run.cache, &run.cache, &gradients];
-                let found = estimates(&model.config, layer, &extent, caches);
-                sums.add(layer, &found);
-            }
-            if self.n_verified > 0 {
-                runs.push(run.cache);
-            }
+            let run = passes.forward(&rows, &Donors::new(), capture, Way::Forth)?;
+            measured.extend(clean.read(&run)?);
+            runs.push(run);
+        }
+        let corrupted = Corrupted { model, runs, are_whole };
+
+        let patterns: SiteSet = (0..n_layers).map(Site::Pattern).collect();
+        let wanted = &Node::sites(&model.config) | &patterns;
+        let extent = Extent { first_pos: contrast.first_pos, n_pos: prompt.n_pos(), n_layers };
+        let mut sums = Sums::new(model, &extent);
+        for (nth, &dropped) in ways.iter().enumerate() {
+            let rows = if nth == 0 { Rows::All } else { Rows::Dropped };
+            passes.back_by_layer(&clean.run, &wanted, dropped, &mut |layer, gradients| {
+                let [n_gradients, _, _, _] = gradients.get(Site::Pattern(layer)).dims();
+                if rows == Rows::Dropped && n_gradients == 1 {
+                    return Ok(());
+                }
+                let here = of(&sites, layer);
+                let with_pattern = &here | &SiteSet::from([Site::Pattern(layer)]);
+                let of_clean = &clean.run;
+                let of_clean =
+                    model.layer_again(&of_clean.cache, &of_clean.lengths, layer, &with_pattern);
+                let at = AtLayer::new(&model.config, layer, &extent, [&of_clean, gradients], rows);
+                for run in &corrupted.runs {
+                    ctx.check_cancelled(model)?;
+                    sums.add(layer, &at.estimates(&corrupted.of_layer(run, layer, &here)));
+                }
+                Ok(())
+            })?;
         }
 
         let scale = slope(&clean.measured, self.metric) / n_runs as f32;
@@ -235,15 +335,18 @@ impl Method for Spec {
             spec: self.clone(),
             base: BasePoint::Clean,
             prompt: prompt.clone(),
-            runs: contrast.measured(clean.measured, corrupted),
+            runs: contrast.measured(clean.measured, measured),
             effects: sums.effects(&extent, scale, &model.config),
             verified: Vec::new(),
             agreement: None,
         };
         if self.n_verified > 0 {
             (ctx.partial)(AnalysisResult::AtpStar(result.clone()));
-            let donors = donors_of(runs, &sites);
-            result.verified = verify(&passes, &result, &contrast, clean.reference, &donors)?;
+            let mut parts = result.ranked();
+            parts.truncate(self.n_verified);
+            let needed = parts.iter().map(|it| it.node.site(it.layer, &model.config)).collect();
+            let donors = corrupted.donors(&needed);
+            result.verified = verify(&passes, &result, parts, &contrast, clean.reference, &donors)?;
             let against = |estimate: fn(&Effect) -> f32| {
                 let pairs = result.verified.iter().map(|it| (estimate(&it.estimate), it.patched));
                 Correlation::of_pairs(pairs)
@@ -255,20 +358,26 @@ impl Method for Spec {
 
     fn memory(&self, sizes: &Sizes<'_>) -> u64 {
         let Sizes { config, .. } = *sizes;
-        let n_layers = config.n_layers;
-        let nodes = Node::sites(config);
-        let mut sites = nodes.clone();
-        sites.extend((0..n_layers).flat_map(|layer| config.product_sites(layer)));
-        let patterns = in_all_layers(config, Site::Pattern);
-        // A row of gradients for each later layer that is dropped, and one for none.
-        let n_dropped = n_layers * (n_layers + 1) / 2;
-        let of_layer = sizes.kept(&(&nodes | &patterns), 1) / n_layers as u64;
-        let n_runs = if self.n_verified > 0 { self.contrast.n_runs() } else { 1 };
-        sizes.kept(&(&sites | &patterns), 1)
-            + of_layer.saturating_mul(n_dropped as u64)
-            + sizes.kept(&sites, n_runs)
-            + sizes.pattern().saturating_mul((GRADIENT_TERMS * n_layers) as u64)
-            + sizes.pass_by_steps(&SiteSet::new())
+        let n_rows = n_rows_back(config, sizes.n_pos, Transformer::KEPT_BYTES);
+        let n_runs = self.contrast.n_runs();
+        let sites = sites_of_runs(config);
+        let entering = in_all_layers(config, Site::ResidPre);
+        let of_runs = sizes.kept(&sites, n_runs);
+        let are_whole = of_runs <= Transformer::KEPT_BYTES as u64;
+        let of_runs = if are_whole { of_runs } else { sizes.kept(&entering, n_runs) };
+        // Two layers of a run: those of the clean one and of a corrupted one.
+        let of_layer = sizes.kept(&of(&sites, 0), 2);
+        let n_terms = GRADIENT_TERMS * n_rows + RUN_TERMS;
+        sizes.there_and_back(&SiteSet::new(), &Backward::sites(config), &SiteSet::new())
+            + sizes.passing(n_rows, sizes.n_pos)
+            + of_runs
+            + of_layer
+            + sizes.pattern().saturating_mul(n_terms as u64)
+            + self.contrast.memory(sizes)
+    }
+
+    fn check(&self) -> Result<(), AnalysisError> {
+        self.contrast.check()
     }
 
     fn has_other_prompts(&self) -> bool {
@@ -338,29 +447,15 @@ impl Sums {
     }
 }
 
-/// Every row of every run as a donor, numbered in order.
-fn donors_of(runs: Vec<ActivationCache>, sites: &SiteSet) -> Donors {
-    let mut donors = Donors::new();
-    for run in runs {
-        let n_rows = sites.first().map_or(0, |site| run.get(*site).dims()[0]);
-        for nth in 0..n_rows {
-            let row = sites.iter().map(|&site| (site, run.get(site).clone().narrow(0, nth, 1)));
-            donors.insert(Donor::Run(donors.len()), row.collect());
-        }
-    }
-    donors
-}
-
 /// Corrupts and measures the activations with the largest sizes.
 fn verify(
     passes: &Passes<'_>,
     estimated: &AtpStar,
+    mut parts: Vec<Verified>,
     contrast: &CorruptedRuns,
     clean: Reference,
     donors: &Donors,
 ) -> Result<Vec<Verified>, AnalysisError> {
-    let mut parts = estimated.ranked();
-    parts.truncate(estimated.spec.n_verified);
     let n_runs = contrast.n_runs();
     let mut conditions: Vec<Condition> = Vec::new();
     for part in &parts {

@@ -33,7 +33,7 @@ use crate::analysis::{
     sources,
 };
 use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
-use crate::model::{Backward, Donors, Dropped, Reference, Run};
+use crate::model::{Backward, Donors, Reference, Run};
 use crate::tokens::TokenizedPrompt;
 
 mod single_effects;
@@ -188,7 +188,7 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<AttributionPatching, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
-        self.trace.check()?;
+        self.check()?;
         if !Self::is_of(&self.trace) {
             return Err(AnalysisError::NotEstimated);
         }
@@ -216,7 +216,7 @@ impl Method for Spec {
         let none = Donors::new();
         let clean = passes.clean(&sites, way_for(BasePoint::Clean))?;
         let back = |passes: &mut Passes<'_>, run: &Run| -> Result<_, AnalysisError> {
-            let gradients = passes.back(run, &wanted, Dropped::NoLayer)?;
+            let gradients = passes.back(run, &wanted)?;
             let off = overlaps.through_held(passes, run, &gradients)?;
             Ok((gradients, off))
         };
@@ -283,7 +283,7 @@ impl Method for Spec {
         sites.extend((0..config.n_layers).map(|layer| self.trace.component.site(layer)));
         let overlaps = Overlaps::of(self, config.n_layers);
         let wanted = &sites | &overlaps.sites(config);
-        let n_verified = self.n_verified * self.trace.n_samples;
+        let n_verified = self.n_verified.saturating_mul(self.trace.n_samples);
         let sweep = SweepSize {
             n_conditions: n_verified as u64,
             n_abreast: n_verified,
@@ -294,7 +294,12 @@ impl Method for Spec {
         let effects = floats(sizes.n_pos * n_values * (1 + self.trace.n_samples));
         // One of the two runs goes back, the other is kept beside it.
         let estimated = sizes.there_and_back(&sites, &Backward::sites(config), &wanted);
-        sizes.kept(&sites, 1) + estimated.max(verified) + effects
+        (sizes.kept(&sites, 1) + effects + self.trace.draws().memory(sizes))
+            .saturating_add(estimated.max(verified))
+    }
+
+    fn check(&self) -> Result<(), AnalysisError> {
+        self.trace.check()
     }
 
     fn is_short(&self) -> bool {

@@ -23,7 +23,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::contrast::{Contrast, ContrastedRuns, CorruptedRuns};
-use crate::analysis::error::at_least_one;
+use crate::analysis::error::{at_least_one, countable};
 use crate::analysis::memory::floats;
 use crate::analysis::objective::{CleanRun, Passes, Way, objective, slope};
 use crate::analysis::sweep::{Asked, row};
@@ -33,7 +33,7 @@ use crate::analysis::{
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
-    ActivationCache, Backward, BatchRow, Between, DirectPaths, Donors, Dropped, ModelConfig, Run,
+    ActivationCache, Backward, BatchRow, Between, DirectPaths, Donors, ModelConfig, Run,
     Transformer, Wiring,
 };
 use crate::task::Cancelled;
@@ -129,12 +129,11 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<EdgeAttribution, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
-        at_least_one("the number of edges", self.n_edges)?;
+        self.check()?;
         let n_steps = match self.base {
             EdgeBase::Clean => 1,
             EdgeBase::Between { n_steps } => n_steps,
         };
-        at_least_one("the number of steps", n_steps)?;
         let asked = Asked::new(model, prompt)?;
         let objective = objective(prompt, self.metric)?;
         let contrast = self.contrast.corrupt(lab, &asked)?;
@@ -230,7 +229,16 @@ impl Method for Spec {
         let changes = floats(2 * n_senders * n_at_once * config.d_model);
         sizes.kept(&written, self.contrast.n_runs())
             + changes
+            + self.contrast.memory(sizes)
             + sizes.there_and_back(&DirectPaths::sites(n_layers), &Backward::sites(config), &wanted)
+    }
+
+    fn check(&self) -> Result<(), AnalysisError> {
+        at_least_one("the number of edges", self.n_edges)?;
+        if let EdgeBase::Between { n_steps } = self.base {
+            countable("the number of steps", n_steps)?;
+        }
+        self.contrast.check()
     }
 
     fn has_other_prompts(&self) -> bool {
@@ -359,7 +367,7 @@ impl Scores {
         let in_layer = |it| [Site::Q(it), Site::K(it), Site::V(it), Site::Ln2Normalized(it)];
         let mut wanted: SiteSet = (0..n_layers).flat_map(in_layer).collect();
         wanted.insert(Site::ResidPost(n_layers - 1));
-        let gradients = passes.back(run, &wanted, Dropped::NoLayer)?;
+        let gradients = passes.back(run, &wanted)?;
 
         let slopes = Tensor::<1>::from_floats(slopes, &model.device()).reshape([1, -1, 1, 1]);
         let all = first_pos..passes.asked.ids.len();
@@ -413,7 +421,8 @@ impl Scores {
     /// writing.
     fn largest(&self, n: usize, config: &ModelConfig, scale: f64) -> Vec<Edge> {
         let senders: Vec<Sender> = Sender::all(config.n_layers, config.n_heads).collect();
-        let mut kept = BinaryHeap::with_capacity(n + 1);
+        let n_all: usize = self.blocks.iter().map(|it| it.values.len()).sum();
+        let mut kept = BinaryHeap::with_capacity(n.min(n_all) + 1);
         for (nth, block) in self.blocks.iter().enumerate() {
             for (place, value) in block.values.iter().enumerate() {
                 // Absolute values are ordered like their bits.

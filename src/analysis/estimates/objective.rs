@@ -7,7 +7,7 @@ use crate::model::{
     ActivationCache, Backward, BatchRow, DeviceFailed, Donors, Dropped, Objective, Reference,
     Request, Run,
 };
-use crate::task::Progress;
+use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
 
 /// The number whose gradients estimate a metric. That of a probability is its logarithm.
@@ -131,24 +131,53 @@ impl<'a> Passes<'a> {
     }
 
     /// The gradients at `wanted` for a run.
-    pub fn back(
+    pub fn back(&mut self, run: &Run, wanted: &SiteSet) -> Result<ActivationCache, AnalysisError> {
+        let model = self.lab.model;
+        self.going_back(run, wanted, Dropped::NoLayer, |request, step| {
+            model.backward(request, &mut |_| step())
+        })
+    }
+
+    /// The gradients at `wanted`, which lie in blocks, for a run: given to `on_layer` from the last block back.
+    pub fn back_by_layer(
         &mut self,
         run: &Run,
         wanted: &SiteSet,
         dropped: Dropped,
-    ) -> Result<ActivationCache, AnalysisError> {
+        on_layer: &mut dyn FnMut(usize, &ActivationCache) -> Result<(), Cancelled>,
+    ) -> Result<(), AnalysisError> {
+        let model = self.lab.model;
+        self.going_back(run, wanted, dropped, |request, step| {
+            let rest = model.backward_by_layer(request, &mut |layer, found| {
+                on_layer(layer, &found)?;
+                step()
+            })?;
+            debug_assert!(rest.sites().next().is_none(), "all that is wanted lies in blocks");
+            Ok(())
+        })
+    }
+
+    fn going_back<T>(
+        &mut self,
+        run: &Run,
+        wanted: &SiteSet,
+        dropped: Dropped,
+        go: impl FnOnce(
+            &Backward<'_>,
+            &mut dyn FnMut() -> Result<(), Cancelled>,
+        ) -> Result<T, Cancelled>,
+    ) -> Result<T, AnalysisError> {
         let [batch, _, _] = run.logits.dims();
         let cost = (batch * self.asked.ids.len()) as u64;
         let (lab, progress) = (self.lab, &mut self.progress);
         let end = progress.done + cost * lab.model.config.n_layers as u64;
         let (objective, first_pos) = (self.objective, self.first_pos);
         let request = Backward { run, objective, first_pos, wanted, dropped };
-        let gradients =
-            lab.model.backward(&request, &mut |_| step_when_done(&lab, progress, cost))?;
+        let found = go(&request, &mut || step_when_done(&lab, progress, cost))?;
         // The backward pass may end before the first layer.
         progress.done = end;
         lab.ctx.task.checkpoint(self.progress)?;
-        Ok(gradients)
+        Ok(found)
     }
 
     /// Runs a sweep whose progress fills the rest of the estimate's.

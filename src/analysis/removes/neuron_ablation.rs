@@ -25,7 +25,7 @@ use crate::analysis::{
     PromptOf, Sizes, sources,
 };
 use crate::intervention::{Condition, Intervention, Site, SiteSet, Span};
-use crate::model::{Backward, Donors, Dropped};
+use crate::model::{Backward, Donors};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,14 +144,15 @@ impl Method for Spec {
     fn memory(&self, sizes: &Sizes<'_>) -> u64 {
         let Sizes { config, prompt, .. } = *sizes;
         let layers = self.chosen_layers(config.n_layers).unwrap_or_default();
+        let n_top = self.n_top.min(layers.len() * config.d_mlp);
         let sites: SiteSet = layers.into_iter().map(Site::MlpPost).collect();
         let donors = if self.replacement == Replacement::Zero { 0 } else { sizes.kept(&sites, 1) };
         let ranges = self.positions.ranges(prompt).unwrap_or_default();
         let sweep = SweepSize {
-            n_conditions: self.n_top as u64,
+            n_conditions: n_top as u64,
             n_interventions: ranges.len(),
             n_bases: 1,
-            n_abreast: self.n_top,
+            n_abreast: n_top,
             first_pos: first_of(&ranges),
             begin_at: sites.clone(),
         };
@@ -188,7 +189,7 @@ fn estimate_and_ablate(
     let n_steps = 2 * n_layers;
     let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, spec.n_top);
     let clean = passes.clean(&sites, Way::ForthAndBack)?;
-    let gradients = passes.back(&clean.run, &sites, Dropped::NoLayer)?;
+    let gradients = passes.back(&clean.run, &sites)?;
 
     let activations = |layer: usize| at(positions, 0, clean.run.cache.get(Site::MlpPost(layer)));
     let replacements = |layer: usize| {
