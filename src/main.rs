@@ -1,11 +1,57 @@
 //! The program: `factscope::cli` has all there is to it.
 
+use std::alloc::{GlobalAlloc, Layout};
+use std::io::Write as _;
 use std::path::Path;
+
+use factscope::worker::is_probing_memory;
 
 /// Passes of a model take and give back large blocks all the time. The system's allocator returns
 /// each to the kernel, which then clears it page by page when it is asked for again.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Telling = Telling(mimalloc::MiMalloc);
+
+/// Tells of memory that the system refuses. Rust ends a program then, and says only how many bytes it wanted.
+struct Telling(mimalloc::MiMalloc);
+
+impl Telling {
+    fn told(at: *mut u8, n_bytes: usize) -> *mut u8 {
+        if at.is_null() && !is_probing_memory() {
+            // Nobody can be told where stderr is closed, and nothing here may ask for memory.
+            _ = writeln!(
+                std::io::stderr(),
+                "factscope: the system refuses {n_bytes} bytes of memory. Ask for less at once, end other \
+                 programs, or raise the limit if there is one (`ulimit -v`; memory.max of a container). Files \
+                 that are written are whole."
+            );
+        }
+        at
+    }
+}
+
+#[expect(unsafe_code, reason = "an allocator is unsafe by nature")]
+// SAFETY: everything is left to mimalloc.
+unsafe impl GlobalAlloc for Telling {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        Self::told(unsafe { self.0.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        Self::told(unsafe { self.0.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        Self::told(unsafe { self.0.realloc(at, layout, size) }, size)
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.dealloc(at, layout) }
+    }
+}
 
 fn main() -> std::process::ExitCode {
     keep_blocks_for_secs(30);

@@ -22,11 +22,25 @@ pub struct AnalysisCtx<'a> {
     /// have, unless nothing is to be reused.
     pub earlier: &'a [Arc<AnalysisResult>],
 
+    /// What becomes of a run that needs more memory than there is. [`Engine::run`](crate::worker::Engine::run)
+    /// looks at it.
+    pub memory: Memory,
+
     /// Chooses tokens and shows them. [`Engine::run`](crate::worker::Engine::run) sets its own.
     pub tokenizer: Option<&'a Tokenizer>,
 
     /// Reads a noise file. [`Engine::run`](crate::worker::Engine::run) sets its own.
     pub read_noise: &'a NoiseReader,
+}
+
+/// What becomes of a run that needs more memory than there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// It is refused before it begins.
+    Checked,
+
+    /// It is begun, because a person has said so.
+    Unchecked,
 }
 
 impl AnalysisCtx<'_> {
@@ -37,6 +51,7 @@ impl AnalysisCtx<'_> {
             partial: &|_| (),
             reuse: Reuse::Exact,
             earlier: &[],
+            memory: Memory::Checked,
             tokenizer: None,
             read_noise: &|_| Err("this run reads no files".to_owned()),
         }

@@ -29,7 +29,7 @@ mod many;
 
 pub use adds_up::*;
 pub use changes::*;
-pub use context::AnalysisCtx;
+pub use context::{AnalysisCtx, Memory};
 pub use error::AnalysisError;
 pub use estimates::*;
 pub use looks::*;

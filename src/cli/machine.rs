@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 
 #[cfg(feature = "hub")]
 use anyhow::Context as _;
-use anyhow::ensure;
 use clap::Args;
 
 use super::complain;
 use super::progress::Bar;
-use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse};
+use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Memory, Reuse};
 use crate::builtin;
 use crate::experiment::Datasets;
 use crate::hub::{self, HubName};
@@ -58,23 +57,17 @@ impl Machine {
         spec: &AnalysisSpec,
         what: &'static str,
     ) -> anyhow::Result<AnalysisResult> {
-        self.check_memory(&engine.info.memory_need(prompt, spec), spec.name())?;
+        self.tell_memory(&engine.info.memory_need(prompt, spec), spec.name());
         self.watched(what, |task| Ok(engine.run(prompt, spec, &self.ctx(task))?))
     }
 
-    /// Says what takes much of the machine's memory, and refuses what takes more than there is.
-    fn check_memory(&self, need: &MemoryNeed, what: &str) -> anyhow::Result<()> {
-        let Some(machine) = SystemMemory::read() else { return Ok(()) };
-        let free = bytes_text(machine.available);
-        ensure!(
-            self.ignore_memory || !need.is_too_much_for(&machine),
-            "{what} would take {need}, and {free} are free; ask it of a shorter prompt, or for fewer layers, draws \
-             or conditions, or go on all the same with --ignore-memory"
-        );
-        if need.is_much_for(&machine) && !self.quiet {
-            complain(&format!("{what} takes {need}; {free} are free"));
+    /// Says what takes much of the machine's memory.
+    fn tell_memory(&self, need: &MemoryNeed, what: &str) {
+        let Some(machine) = SystemMemory::read() else { return };
+        let is_begun = self.ignore_memory || need.lack(Some(&machine)).is_none();
+        if is_begun && need.is_much_for(&machine) && !self.quiet {
+            complain(&format!("{what} takes {need}; {} are free", bytes_text(machine.available)));
         }
-        Ok(())
     }
 
     /// Does work that takes a while behind a progress bar.
@@ -97,7 +90,8 @@ impl Machine {
 
     pub fn ctx<'a>(&self, task: TaskCtx<'a>) -> AnalysisCtx<'a> {
         let reuse = if self.exact_naive { Reuse::Off } else { Reuse::Exact };
-        AnalysisCtx { task, reuse, ..AnalysisCtx::unwatched() }
+        let memory = if self.ignore_memory { Memory::Unchecked } else { Memory::Checked };
+        AnalysisCtx { task, reuse, memory, ..AnalysisCtx::unwatched() }
     }
 
     /// The folder of a model that is named or lies in a folder. A model of the hub that the cache lacks

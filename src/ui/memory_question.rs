@@ -3,7 +3,7 @@
 use eframe::egui::Context;
 
 use super::command::{Command, MemoryAnswer};
-use super::state::{State, capitalized};
+use super::state::{MuchMemory, State, capitalized};
 use super::widgets::{Outside, dialog_ui};
 use crate::figure::words::counted;
 use crate::worker::bytes_text;
@@ -11,22 +11,23 @@ use crate::worker::bytes_text;
 /// Draws the question about the largest of those that wait, if any does.
 pub fn memory_question_ui(ctx: &Context, state: &State, commands: &mut Vec<Command>) {
     let waiting = &state.unsure.waiting;
-    let Some(unsure) = waiting.iter().max_by_key(|it| it.need.total()) else { return };
+    let Some(unsure) = waiting.iter().max_by_key(|it| it.memory.need.total()) else { return };
     let mut answer = None;
     let ((), is_left) = dialog_ui(ctx, "much memory", 440.0, Outside::Leaves, |ui| {
         ui.heading("This takes much memory");
         ui.add_space(4.0);
-        let (need, machine) = (unsure.need, unsure.machine);
+        let MuchMemory { need, lack, machine } = unsure.memory;
         let name = capitalized(&unsure.spec.name());
-        ui.label(format!("{name} takes {need}. This machine has {}.", bytes_text(machine.total)));
-        let free = bytes_text(machine.available);
-        ui.label(if need.is_too_much_for(&machine) {
-            format!(
-                "Only {free} are free: the system may end the program before it is done. A shorter prompt, or \
-                 fewer layers, draws or conditions take less."
-            )
-        } else {
-            format!("{free} are free. Other programs may become slow meanwhile.")
+        let has = machine.map(|it| format!(" This machine has {}.", bytes_text(it.total)));
+        ui.label(format!("{name} takes {need}.{}", has.unwrap_or_default()));
+        let free = machine.map(|it| format!("{} are free. ", bytes_text(it.available)));
+        ui.label(match lack {
+            Some(lack) => format!(
+                "{}: the system may end the program before it is done. A shorter prompt, or fewer layers, draws \
+                 or conditions take less.",
+                capitalized(&lack.to_string())
+            ),
+            None => format!("{}Other programs may become slow meanwhile.", free.unwrap_or_default()),
         });
         // Also where it says nothing: the buttons below stay where they are when one is answered.
         let several = counted(waiting.len(), "question");

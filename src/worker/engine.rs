@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use super::SystemMemory;
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::prediction::NextTokens;
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Lab, ModelEdit, Needs, NoiseReader,
-    Positions, rank_one_edit, steering,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Lab, Memory, ModelEdit, Needs,
+    NoiseReader, Positions, rank_one_edit, steering,
 };
 use crate::model::{
     Checkpoint, DeviceChoice, LoadError, ModelConfig, NumberCheck, Transformer, Verdict,
@@ -206,8 +207,8 @@ impl Engine {
         Ok(model)
     }
 
-    /// Runs a method. Where the method needs an answer and the prompt has none, the model's own first
-    /// guess is the answer, as in ROME.
+    /// Runs a method, unless it would take more memory than there is. Where the method needs an answer and the
+    /// prompt has none, the model's own first guess is the answer, as in ROME.
     ///
     /// The result, whole or partial, is given out once all weights are known to be finite, and the
     /// whole one if all logits are.
@@ -217,6 +218,14 @@ impl Engine {
         spec: &AnalysisSpec,
         ctx: &AnalysisCtx<'_>,
     ) -> Result<AnalysisResult, AnalysisError> {
+        spec.check()?;
+        if ctx.memory == Memory::Checked {
+            let need = self.info.memory_need(prompt, spec);
+            if let Some(lack) = need.lack(SystemMemory::read().as_ref()) {
+                let [need, lack] = [need.to_string(), lack.to_string()];
+                return Err(AnalysisError::NoRoom { what: spec.name(), need, lack });
+            }
+        }
         let model = match spec.needs() {
             Needs::Weights => self.model.watched(),
             _ => self.model_for(prompt, spec.has_other_prompts())?,

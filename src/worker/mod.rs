@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit};
+use crate::analysis::{
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Memory, ModelEdit,
+};
 use crate::task::{CancelToken, Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
@@ -25,7 +27,7 @@ mod memory;
 
 pub use devices::{Verified, open_verified};
 pub use engine::{Engine, EngineError, ModelInfo, NumberWatch, Stage, WeightHash, weights_sha256};
-pub use memory::{MemoryNeed, SystemMemory, bytes_text};
+pub use memory::{Lack, MemoryNeed, SystemMemory, bytes_text, is_probing_memory};
 
 // What a view may know of the model: its plain data.
 pub use crate::model::{
@@ -328,6 +330,8 @@ impl Loop {
             task: TaskCtx { cancel: job.cancel.clone(), report: &report },
             partial: &partial,
             earlier,
+            // The window has asked about what takes much.
+            memory: Memory::Unchecked,
             ..AnalysisCtx::unwatched()
         };
         match engine.run(prompt, spec, &ctx) {

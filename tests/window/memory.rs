@@ -70,7 +70,9 @@ fn results_are_forgotten_when_that_is_wanted() {
 
 /// A machine of so many bytes, all of them free.
 fn machine(total: u64) -> SystemMemory {
-    SystemMemory { process: 0, process_own: 0, process_peak: 0, total, available: total }
+    let available = total;
+    let (process, process_own, process_peak, is_in_container) = (0, 0, 0, false);
+    SystemMemory { process, process_own, process_peak, total, available, is_in_container }
 }
 
 #[test]

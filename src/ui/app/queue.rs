@@ -31,8 +31,8 @@ impl App {
         }
         match self.state.much_memory(key, &prompt, &spec) {
             None => self.begin_surely(pane, key, spec, origin),
-            Some((need, machine)) => {
-                self.state.ask_about_memory(Unsure { pane, key, spec, origin, need, machine });
+            Some(memory) => {
+                self.state.ask_about_memory(Unsure { pane, key, spec, origin, memory });
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::session::Origin;
 use crate::tokens::TokenizedPrompt;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::worker::{MemoryNeed, SystemMemory};
+use crate::worker::{Lack, MemoryNeed, SystemMemory};
 
 /// A question that is asked about before it is put to the model.
 #[derive(Clone, Debug)]
@@ -16,9 +16,19 @@ pub struct Unsure {
     pub spec: AnalysisSpec,
     pub origin: Origin,
 
-    /// The memory that the question takes, and the machine that it was compared with.
+    pub memory: MuchMemory,
+}
+
+/// The memory that a question takes.
+#[derive(Clone, Copy, Debug)]
+pub struct MuchMemory {
     pub need: MemoryNeed,
-    pub machine: SystemMemory,
+
+    /// Why it cannot be had, if it cannot.
+    pub lack: Option<Lack>,
+
+    /// What it was compared with. `None` where the system does not say what it has.
+    pub machine: Option<SystemMemory>,
 }
 
 /// The questions that a person is asked about, and those that were not to be put.
@@ -38,10 +48,12 @@ impl State {
         key: FactKey,
         prompt: &TokenizedPrompt,
         spec: &AnalysisSpec,
-    ) -> Option<(MemoryNeed, SystemMemory)> {
-        let machine = self.memory.system()?;
+    ) -> Option<MuchMemory> {
+        let machine = self.memory.system();
         let need = self.info_of(key.which)?.memory_need(prompt, spec);
-        (need.is_much_for(&machine) || need.is_too_much_for(&machine)).then_some((need, machine))
+        let lack = need.lack(machine.as_ref());
+        let is_much = lack.is_some() || machine.is_some_and(|it| need.is_much_for(&it));
+        is_much.then_some(MuchMemory { need, lack, machine })
     }
 
     /// Has a person asked about a question, unless nobody has asked it and it was left already. Estimates that
