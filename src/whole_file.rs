@@ -1,10 +1,17 @@
 //! Writes files whole or not at all.
+//!
+//! What is being written lies beside its place under another name. A process that is killed leaves it there; a
+//! later one that writes to the same folder takes it away. It knows what nobody writes any more by its lock,
+//! which ends with the process.
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
+
+/// How the names of files begin that are being written.
+const PREFIX: &str = ".factscope-";
 
 /// Writes a temporary file beside `path` and renames it, so that the old file stays until the new
 /// one is complete.
@@ -33,7 +40,7 @@ pub fn is_device(path: &Path) -> bool {
 /// `path` makes it the new file; dropping it deletes it.
 pub fn begin(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".factscope-");
+    builder.prefix(PREFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -41,7 +48,14 @@ pub fn begin(path: &Path) -> io::Result<NamedTempFile> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let dir = folder_of(path);
-    builder.tempfile_in(dir).map_err(|error| {
+    let begun = builder.tempfile_in(dir);
+    #[cfg(unix)]
+    if let Ok(file) = &begun {
+        // Where the system locks no files, none is taken away either.
+        _ = file.as_file().try_lock();
+        sweep_up(dir, file.as_file());
+    }
+    begun.map_err(|error| {
         // Not the name that the file has for a moment is wrong, but the folder.
         let (kind, dir) = (error.kind(), dir.display());
         io::Error::new(
@@ -55,6 +69,31 @@ pub fn begin(path: &Path) -> io::Result<NamedTempFile> {
             },
         )
     })
+}
+
+/// Takes away what killed processes have left of files that they were writing in a folder. `new`: a file that
+/// was made there just now, by whose clock the others are old.
+#[cfg(unix)]
+fn sweep_up(dir: &Path, new: &fs::File) {
+    /// A living process has its lock by then.
+    const OLD: std::time::Duration = std::time::Duration::from_mins(1);
+    let written = |it: &fs::Metadata| it.modified().ok();
+    let Some(now) = new.metadata().ok().as_ref().and_then(written) else { return };
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(|it| it.starts_with(PREFIX));
+        let Some(metadata) = entry.metadata().ok().filter(|it| is_ours && it.is_file()) else {
+            continue;
+        };
+        let age = written(&metadata).and_then(|then| now.duration_since(then).ok());
+        let path = entry.path();
+        // Another may be at it too: then it is gone, or locked.
+        if age.is_some_and(|it| it >= OLD)
+            && let Ok(file) = fs::File::open(&path)
+            && file.try_lock().is_ok()
+        {
+            fs::remove_file(path).ok();
+        }
+    }
 }
 
 /// The folder that holds `path`, whether or not the file exists yet.

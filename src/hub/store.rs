@@ -151,7 +151,15 @@ impl Store {
         let dir = path.parent().unwrap_or(&path);
         let note = || {
             fs::create_dir_all(dir)?;
-            let mut file = Builder::new().prefix(".factscope-").tempfile_in(dir)?;
+            let mut builder = Builder::new();
+            builder.prefix(".factscope-");
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt as _;
+                // Others who share the cache read it, as they read what Python writes there.
+                builder.permissions(fs::Permissions::from_mode(0o666));
+            }
+            let mut file = builder.tempfile_in(dir)?;
             file.write_all(commit.as_bytes())?;
             file.persist(&path).map_err(|error| error.error)
         };

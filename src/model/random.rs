@@ -5,18 +5,16 @@
 //! layer norms are random too, not 0 and 1, so that a program that leaves them out gives other
 //! numbers.
 
-use std::borrow::Cow;
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Normal};
-use safetensors::tensor::{Dtype, View};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::checkpoint::Numbers;
 use super::device::ComputeDevice;
@@ -38,9 +36,6 @@ pub enum FloatType {
 pub enum WriteError {
     #[error("cannot write the checkpoint: {source}: {path}")]
     Io { path: PathBuf, source: io::Error },
-
-    #[error("cannot write the weights: {reason}: {path}")]
-    Weights { path: PathBuf, reason: String },
 
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -76,60 +71,53 @@ pub fn write_random_checkpoint(
 
     // The file has another name until it is whole, because a part of it must not look like a model.
     let path = dir.join("model.safetensors");
-    let unfinished = whole_file::begin(&path).map_err(io_error(dir))?;
-    let done = Cell::new(0);
-    let tensors = expected_tensors(config).map(|(name, shape)| {
-        (name.clone(), RandomTensor { config, seed, stored_as, name, shape, done: &done, ctx })
-    });
-    let metadata = [("format".to_owned(), "pt".to_owned())].into();
-    safetensors::serialize_to_file(tensors, Some(metadata), unfinished.path())
-        .map_err(|error| WriteError::Weights { path: path.clone(), reason: error.to_string() })?;
-    ctx.checkpoint(Progress { done: config.n_params(), total: config.n_params() })?;
+    let mut unfinished = whole_file::begin(&path).map_err(io_error(dir))?;
+    let mut tensors: Vec<(String, Vec<usize>)> = expected_tensors(config).collect();
+    // In the order in which the format's own library writes them.
+    tensors.sort_unstable();
+    let header = header(&tensors, stored_as);
+    let mut write = |bytes: &[u8]| unfinished.write_all(bytes).map_err(io_error(&path));
+    write(&(header.len() as u64).to_le_bytes())?;
+    write(&header)?;
+    let mut progress = Progress { done: 0, total: config.n_params() };
+    for (name, shape) in tensors {
+        let values = values(config, seed, &name, shape.iter().product());
+        progress.done += values.len() as u64;
+        let values = values.into_iter();
+        let bytes: Vec<u8> = match stored_as {
+            FloatType::F32 => values.flat_map(f32::to_le_bytes).collect(),
+            FloatType::F16 => values.flat_map(|it| f16::from_f32(it).to_le_bytes()).collect(),
+            FloatType::Bf16 => values.flat_map(|it| bf16::from_f32(it).to_le_bytes()).collect(),
+        };
+        write(&bytes)?;
+        ctx.checkpoint(progress)?;
+    }
+    // Where the disk has no room, some file systems say so only now.
+    unfinished.as_file().sync_all().map_err(io_error(&path))?;
     unfinished.persist(&path).map_err(|error| io_error(&path)(error.error))?;
     Ok(())
 }
 
-/// A tensor whose numbers are made when it is written, and not kept.
-struct RandomTensor<'a, 'b> {
-    config: &'a ModelConfig,
-    seed: u64,
-    stored_as: FloatType,
-    name: String,
-    shape: Vec<usize>,
-    done: &'a Cell<u64>,
-    ctx: &'a TaskCtx<'b>,
-}
-
-impl View for RandomTensor<'_, '_> {
-    fn dtype(&self) -> Dtype {
-        match self.stored_as {
-            FloatType::F32 => Dtype::F32,
-            FloatType::F16 => Dtype::F16,
-            FloatType::Bf16 => Dtype::BF16,
-        }
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        let n: usize = self.shape.iter().product();
-        let values = values(self.config, self.seed, &self.name, n);
-        self.done.set(self.done.get() + n as u64);
-        (self.ctx.report)(Progress { done: self.done.get(), total: self.config.n_params() });
-        let values = values.into_iter();
-        Cow::Owned(match self.stored_as {
-            FloatType::F32 => values.flat_map(f32::to_le_bytes).collect(),
-            FloatType::F16 => values.flat_map(|it| f16::from_f32(it).to_le_bytes()).collect(),
-            FloatType::Bf16 => values.flat_map(|it| bf16::from_f32(it).to_le_bytes()).collect(),
-        })
-    }
-
-    fn data_len(&self) -> usize {
-        let n_bytes = if self.stored_as == FloatType::F32 { 4 } else { 2 };
-        self.shape.iter().product::<usize>() * n_bytes
-    }
+/// What a safetensors file says of its tensors before them. They lie one after the other.
+fn header(tensors: &[(String, Vec<usize>)], stored_as: FloatType) -> Vec<u8> {
+    const ALIGNED_TO: usize = 8;
+    let (dtype, n_bytes) = match stored_as {
+        FloatType::F32 => (Dtype::F32, 4),
+        FloatType::F16 => (Dtype::F16, 2),
+        FloatType::Bf16 => (Dtype::BF16, 2),
+    };
+    let mut end = 0;
+    let infos = tensors.iter().map(|(name, shape)| {
+        let start = end;
+        end += shape.iter().product::<usize>() * n_bytes;
+        (name.clone(), TensorInfo { dtype, shape: shape.clone(), data_offsets: (start, end) })
+    });
+    let written_by = [("format".to_owned(), "pt".to_owned())].into();
+    let metadata = Metadata::new(Some(written_by), infos.collect());
+    let metadata = metadata.expect("the tensors lie one after the other");
+    let mut header = serde_json::to_vec(&metadata).expect("names and numbers");
+    header.resize(header.len().next_multiple_of(ALIGNED_TO), b' ');
+    header
 }
 
 /// A tensor's numbers, which depend only on the seed and the tensor's name.

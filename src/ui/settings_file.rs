@@ -246,6 +246,64 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), text.replace("\"2\"", "\"3\""));
     }
 
+    /// Where a window keeps its settings that is to be killed.
+    const KEEPS: &str = "FACTSCOPE_TEST_KEEPS_SETTINGS";
+
+    /// Carried out by a process that the next test starts and kills: writes without end, and says what is written.
+    #[test]
+    #[expect(clippy::print_stdout, reason = "it tells another process")]
+    fn keeps_settings_for_a_parent() {
+        let Some(file) = std::env::var_os(KEEPS) else { return };
+        let file = Path::new(&file);
+        for nth in after(file).. {
+            let long = format!("{nth} {}", "x".repeat(nth % 50 * 1000));
+            change(file, &of(&[("first", &long), ("second", &nth.to_string())])).unwrap();
+            println!("kept {nth}");
+        }
+    }
+
+    /// The number behind the one that stands in the file, where that is whole.
+    fn after(file: &Path) -> usize {
+        let Ok(text) = fs::read_to_string(file) else { return 0 };
+        let kept: BTreeMap<&str, &str> = entries(&text).collect();
+        let of = |key: &str| kept[key].trim_matches('"').split(' ').next().unwrap().to_owned();
+        assert_eq!(of("first"), of("second"), "{text}");
+        assert!(kept["other"] == "\"stays\"" && text.ends_with("\n}"), "{text}");
+        of("second").parse::<usize>().unwrap() + 1
+    }
+
+    #[test]
+    fn settings_survive_a_window_that_is_killed_at_any_moment() {
+        use std::process::{Command, Stdio};
+        const N_KILLS: usize = 15;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("app.ron");
+        change(&file, &of(&[("other", "stays"), ("first", "0 "), ("second", "0")])).unwrap();
+        // Knuth's generator, from a seed.
+        let mut state = 5_u64;
+        for _ in 0..N_KILLS {
+            let mut child = Command::new(std::env::current_exe().unwrap())
+                .args([
+                    "--exact",
+                    "ui::settings_file::tests::keeps_settings_for_a_parent",
+                    "--nocapture",
+                ])
+                .env(KEEPS, &file)
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            thread::sleep(std::time::Duration::from_micros((state >> 33) % 200_000));
+            child.kill().unwrap();
+            let told = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+            let last = told.lines().rev().find_map(|it| it.strip_prefix("kept ")?.parse().ok());
+            assert!(after(&file) > last.unwrap_or(0), "{last:?} was written, and is lost");
+        }
+        assert!(after(&file) > N_KILLS, "little was written");
+    }
+
     /// A reader sees whole settings at any moment, and no window loses what it has changed.
     #[test]
     fn two_windows_that_write_at_once_keep_both_their_settings() {

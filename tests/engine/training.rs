@@ -1,10 +1,18 @@
 //! How a built-in model is made: training that can be interrupted, and planting facts in one layer.
 
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use std::{env, thread};
+
 use factscope::builtin;
 use factscope::facts::Dataset;
 use factscope::model::{Checkpoint, ModelConfig};
 use factscope::tokens::Tokenizer;
 use factscope::training::{Corpus, Lesson, Round, Spec, Split, Trainer, Trains};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 use super::builtin_models::{share, split};
 
@@ -59,6 +67,66 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
     // A run with other settings is another run.
     let other = Spec { learning_rate: 2e-3, ..SPEC };
     assert!(Trainer::resume(dir.path(), config, other, bos).is_err());
+}
+
+/// Where a process trains that is to be killed.
+const TRAINS: &str = "FACTSCOPE_TEST_TRAINS";
+
+/// Carried out by a process that the next test starts and kills: trains on without end, and says what is saved.
+#[test]
+#[expect(clippy::print_stdout, reason = "it tells another process")]
+fn trains_for_a_parent() {
+    let Some(dir) = env::var_os(TRAINS) else { return };
+    let dataset = Dataset::bundled();
+    let tokenizer = Tokenizer::from_dir(builtin::FACTS.name.as_ref()).unwrap();
+    let corpus = Corpus::new(&dataset.records, &tokenizer).unwrap();
+    let (taught, _) = corpus.divide(&split(&dataset, 3));
+    let round = Round::whole(&LONG, taught);
+    let mut trainer = resumed(Path::new(&dir), &tokenizer)
+        .unwrap_or_else(|| Trainer::new(config_of(&tokenizer), LONG, tokenizer.bos().unwrap()));
+    loop {
+        trainer.train_step(&round).unwrap();
+        trainer.save(Path::new(&dir)).unwrap();
+        println!("saved {}", trainer.step);
+    }
+}
+
+const LONG: Spec = Spec { n_steps: 1_000_000, ..SPEC };
+
+fn config_of(tokenizer: &Tokenizer) -> ModelConfig {
+    ModelConfig { d_vocab: tokenizer.n_vocab(), ..CONFIG }
+}
+
+fn resumed(dir: &Path, tokenizer: &Tokenizer) -> Option<Trainer> {
+    Trainer::resume(dir, config_of(tokenizer), LONG, tokenizer.bos().unwrap()).unwrap()
+}
+
+#[test]
+fn training_that_is_killed_at_any_moment_goes_on_from_what_it_saved_last() {
+    const N_KILLS: usize = 10;
+    let tokenizer = Tokenizer::from_dir(builtin::FACTS.name.as_ref()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut step = 0;
+    for _ in 0..N_KILLS {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "training::trains_for_a_parent", "--nocapture"])
+            .env(TRAINS, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It has saved once, wherever it is then.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let saved = |line: &str| line.strip_prefix("saved ")?.parse::<usize>().ok();
+        let first = lines.by_ref().find_map(|line| saved(&line.unwrap()));
+        assert!(first.is_some_and(|first| first > step), "{first:?} after {step}");
+        thread::sleep(Duration::from_micros(rng.random_range(0..150_000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let last = lines.filter_map(|line| saved(&line.ok()?)).last().or(first);
+        step = resumed(dir.path(), &tokenizer).map_or(0, |it| it.step);
+        assert!(Some(step) >= last, "{last:?} was saved, and {step} is there");
+    }
 }
 
 #[test]

@@ -75,6 +75,30 @@ fn a_program_that_is_killed_at_any_moment_leaves_whole_files() {
     assert!(n_left > 0, "no write was interrupted");
 }
 
+/// What a killed process was writing has no lock any more; a file that is being written has one, however old.
+#[cfg(unix)]
+#[test]
+fn what_a_killed_program_was_writing_is_taken_away_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let names = [".factscope-killed", ".factscope-new", ".other-program", "notes.txt"];
+    for name in names {
+        fs::write(path(name), "half").unwrap();
+    }
+    let living = begin(&path("a.json")).unwrap();
+    let hour_ago = std::time::SystemTime::now() - Duration::from_hours(1);
+    for name in [".factscope-killed", ".other-program", "notes.txt"].map(path) {
+        fs::File::options().write(true).open(name).unwrap().set_modified(hour_ago).unwrap();
+    }
+    living.as_file().set_modified(hour_ago).unwrap();
+
+    write(&path("b.json"), b"whole").unwrap();
+    let there = names.map(|name| path(name).exists());
+    assert_eq!(there, [false, true, true, true]);
+    living.persist(path("a.json")).unwrap();
+    assert_eq!(fs::read(path("b.json")).unwrap(), b"whole");
+}
+
 /// Carried out by a process that finds no room on its disk: nothing can be written.
 #[test]
 fn finds_no_room_for_a_parent() {
@@ -180,6 +204,12 @@ fn others_may_read_it_as_any_new_file() {
     let [ours, plain] = ["ours", "plain"].map(|name| dir.path().join(name));
     write(&ours, b"x").unwrap();
     fs::write(&plain, b"x").unwrap();
-    let mode = |path| fs::metadata(path).unwrap().permissions().mode();
-    assert_eq!(mode(ours), mode(plain));
+    let config = fs::read_to_string("tests/fixtures/tiny/config.json").unwrap();
+    let config = ModelConfig::from_json(&config).unwrap();
+    let (model, ctx) = (dir.path().join("model"), TaskCtx::unwatched());
+    write_random_checkpoint(&config, 1, FloatType::F32, &model, &ctx).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    for written in [&ours, &model.join("config.json"), &model.join("model.safetensors")] {
+        assert_eq!(mode(written), mode(&plain), "{}", written.display());
+    }
 }

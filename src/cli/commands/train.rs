@@ -235,13 +235,14 @@ fn curves(path: &Path, step: usize) -> anyhow::Result<fs::File> {
     let before = if step > 0 { fs::read_to_string(path) } else { Ok(String::new()) };
     let before = before.with_context(|| format!("cannot read {}", path.display()))?;
     let step_of = |line: &str| line.split(',').next()?.parse::<usize>().ok();
-    let mut log =
-        fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    writeln!(log, "step,loss,drift,learning_rate,recall_taught,recall_held_out,recall_planted")?;
-    for line in before.lines().filter(|line| step_of(line).is_some_and(|it| it <= step)) {
-        writeln!(log, "{line}")?;
-    }
-    Ok(log)
+    let mut lines = vec![
+        "step,loss,drift,learning_rate,recall_taught,recall_held_out,recall_planted".to_owned(),
+    ];
+    let kept = before.lines().filter(|line| step_of(line).is_some_and(|it| it <= step));
+    lines.extend(kept.map(str::to_owned));
+    write(path, (lines.join("\n") + "\n").as_bytes())?;
+    let log = fs::File::options().append(true).open(path);
+    log.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The model that facts are written into.
