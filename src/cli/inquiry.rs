@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use serde_json::Value;
 
+use super::complain;
 use super::flags::fact::AskedArgs;
 use super::json::{self, weights_sha256};
 use super::machine::Machine;
@@ -153,7 +154,17 @@ impl Inquiry {
         };
         let (model, source_foil) = (model.to_owned(), question.fact.foil.clone());
         let machine = machine.clone();
-        Ok(Self { model, bos, source, source_foil, edits, question, engine, prompt, machine })
+        let it = Self { model, bos, source, source_foil, edits, question, engine, prompt, machine };
+        it.tell_doubts(&[]);
+        Ok(it)
+    }
+
+    /// Says what makes the numbers of the prompt say less than they seem to, but for what was said already.
+    fn tell_doubts(&self, told: &[String]) {
+        if !self.machine.quiet {
+            let doubts = self.prompt.doubts(&self.engine.info.tokenizer);
+            doubts.iter().filter(|it| !told.contains(it)).for_each(|it| complain(it));
+        }
     }
 
     /// Measures another wrong answer: this one, or else that of the question as it has become.
@@ -163,7 +174,9 @@ impl Inquiry {
             self.source = self.source.clone().with_foil(foil.as_deref());
         }
         self.question.fact.foil = foil;
+        let told = self.prompt.doubts(&self.engine.info.tokenizer);
         self.prompt = self.tokenized(&self.question.fact)?;
+        self.tell_doubts(&told);
         Ok(())
     }
 

@@ -17,9 +17,9 @@ use tokenizers::{
 };
 
 use super::Bos;
-use super::tokenizer::{
-    END_OF_TEXT, Ends, Tokenizer, TokenizerError, byte_level, check_added, from_json,
-};
+use super::gpt2::{END_OF_TEXT, byte_level};
+use super::tokenizer::{Ends, Tokenizer, TokenizerError, check_added, from_json};
+use super::vocabulary::Vocabulary;
 use crate::text_file;
 
 /// How Qwen 2 cuts text into words.
@@ -105,7 +105,7 @@ pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
         let text = text_file::json(&text).map_err(|error| unreadable(&json, &error))?;
         (from_json(&text).map_err(|error| unreadable(&json, &error))?, &json)
     } else if vocab.is_file() && merges.is_file() {
-        let entries =
+        let Vocabulary(entries) =
             text_file::from_json(&text(&vocab)?).map_err(|error| unreadable(&vocab, &error))?;
         let inner = byte_level(entries, &text(&merges)?)
             .and_then(|inner| if class == Class::Qwen2 { as_qwen2(inner) } else { Ok(inner) });
@@ -276,8 +276,14 @@ fn as_qwen2(mut inner: HfTokenizer) -> Result<HfTokenizer, String> {
 
 /// A JSON file's object, empty where there is no such file.
 fn object(path: &Path) -> Result<Map<String, Value>, TokenizerError> {
-    if !path.is_file() {
+    if !path.exists() {
         return Ok(Map::new());
+    }
+    if !path.is_file() {
+        return Err(unreadable(
+            path,
+            &"this is no file; take it away, or put the file itself there",
+        ));
     }
     let text = text_file::read(path).map_err(|error| unreadable(path, &error))?;
     match text_file::from_json(&text).map_err(|error| unreadable(path, &error))? {

@@ -6,19 +6,21 @@ use serde::{Deserialize, Serialize};
 
 mod pieces;
 mod tokenizer;
+mod gpt2;
+mod vocabulary;
 mod folder;
 mod gguf;
 mod gguf_words;
 mod substitutes;
 mod flags;
+mod doubts;
 
 pub use flags::{Flags, flags};
+pub use gpt2::{GPT2_MERGES, gpt2_merges_for, gpt2_vocabulary};
 pub use pieces::visible;
 use pieces::with_whole_characters;
 pub use substitutes::{Substitute, first_substitutes, substitutes};
-pub use tokenizer::{
-    GPT2_MERGES, Token, Tokenizer, TokenizerError, gpt2_merges_for, gpt2_vocabulary,
-};
+pub use tokenizer::{Token, Tokenizer, TokenizerError};
 
 use crate::facts::Fact;
 

@@ -10,24 +10,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokenizers::decoders::byte_level::ByteLevel;
-use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::{
-    AddedToken, Model as _, ModelWrapper, PostProcessorWrapper, Tokenizer as HfTokenizer,
+    AddedToken, Model as _, ModelWrapper, NormalizedString, Normalizer as _, PostProcessorWrapper,
+    Tokenizer as HfTokenizer,
 };
 
-use super::pieces::{Spelling, any_step, byte_characters, text_of_bytes, visible};
+use super::gpt2::{END_OF_TEXT, byte_level};
+use super::pieces::{Spelling, any_step, text_of_bytes, visible};
+use super::vocabulary::VocabularyOrList;
 use super::{Bos, folder, gguf};
 use crate::builtin;
 use crate::gguf::is_gguf;
 use crate::quiet::{Panic, quietly};
-
-/// The merges of GPT-2's own vocabulary, for checkpoints that the program writes itself.
-///
-/// The file is OpenAI's `vocab.bpe`; its licence is in `assets/gpt2-bpe/`.
-pub use crate::packed::GPT2_MERGES;
-
-pub(super) const END_OF_TEXT: &str = "<|endoftext|>";
 
 /// Turns text into a model's tokens. It is plain data, and may be shared between threads.
 #[derive(Clone, Debug)]
@@ -266,6 +260,38 @@ impl Tokenizer {
         Ok(exact.collect())
     }
 
+    /// The parts of a text that no token stands for, so that a model is not told of them. Spaces do not count,
+    /// nor what the tokenizer's normalizer takes away.
+    pub fn dropped(&self, text: &str) -> Result<Vec<String>, TokenizerError> {
+        let ids: Vec<u32> = self.encode_inside(text)?.iter().map(|it| it.id).collect();
+        let inner = self.inside.as_deref().unwrap_or(&self.inner);
+        let mut normal = NormalizedString::from(text);
+        if let Some(normalizer) = inner.get_normalizer() {
+            normalizer.normalize(&mut normal).map_err(|it| TokenizerError::Encode {
+                text: text.to_owned(),
+                reason: it.to_string(),
+            })?;
+        }
+        // SentencePiece writes a space so.
+        let is_space = |c: char| c.is_whitespace() || c == '▁';
+        let spelled = self.readable_text(&ids);
+        let mut spelled = spelled.chars().filter(|c| !is_space(*c)).peekable();
+        let (mut parts, mut is_in_part) = (Vec::<String>::new(), false);
+        for c in normal.get().chars().filter(|c| !is_space(*c)) {
+            if spelled.next_if_eq(&c).is_some() {
+                is_in_part = false;
+                continue;
+            }
+            match parts.last_mut().filter(|_| is_in_part) {
+                Some(part) => part.push(c),
+                None => parts.push(c.into()),
+            }
+            is_in_part = true;
+        }
+        // Tokens that spell other letters stand for those that they replace.
+        Ok(if spelled.next().is_none() { parts } else { Vec::new() })
+    }
+
     /// Checks that the model has an embedding of a token.
     pub(super) fn check_row(&self, id: u32) -> Result<(), TokenizerError> {
         match self.n_rows {
@@ -364,6 +390,16 @@ pub(super) fn from_json(text: &str) -> Result<HfTokenizer, String> {
     struct Listed {
         #[serde(default)]
         added_tokens: Vec<Added>,
+
+        /// It is read for its faults.
+        #[serde(default, rename = "model")]
+        _model: Option<Model>,
+    }
+
+    #[derive(Deserialize)]
+    struct Model {
+        #[serde(default, rename = "vocab")]
+        _vocab: Option<VocabularyOrList>,
     }
 
     #[derive(Deserialize)]
@@ -436,56 +472,6 @@ impl Ends {
         let end = inner.token_to_id(END_OF_TEXT);
         Self { bos: end, eos: end, default_bos: Bos::Off }
     }
-}
-
-/// GPT-2's ids for a list of merges: the 256 bytes, one id per merge, and `<|endoftext|>` last.
-pub fn gpt2_vocabulary(merges: &str) -> Result<BTreeMap<String, u32>, String> {
-    let bytes = byte_characters().map(|(_, c)| c.to_string());
-    let merged = parse_merges(merges)?.into_iter().map(|(left, right)| left + &right);
-    let tokens = bytes.chain(merged).chain([END_OF_TEXT.to_owned()]);
-    Ok(tokens.zip(0..).collect())
-}
-
-/// The text of GPT-2's first merges, as many as a vocabulary of at most `n_tokens` has. `None` if the bytes
-/// and `<|endoftext|>` alone are more.
-pub fn gpt2_merges_for(n_tokens: usize) -> Option<String> {
-    let n_merges = n_tokens.checked_sub(256 + 1)?;
-    // The first line is the version.
-    Some(GPT2_MERGES.split_inclusive('\n').take(1 + n_merges).collect())
-}
-
-/// GPT-2's tokenizer with another vocabulary.
-pub(super) fn byte_level(
-    vocabulary: BTreeMap<String, u32>,
-    merges: &str,
-) -> Result<HfTokenizer, String> {
-    let bpe = BPE::builder()
-        .vocab_and_merges(vocabulary.into_iter().collect::<Vocab>(), parse_merges(merges)?)
-        .build()
-        .map_err(|error| error.to_string())?;
-    let mut inner = HfTokenizer::new(bpe);
-    inner.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
-    inner.with_decoder(Some(ByteLevel::default()));
-    Ok(inner)
-}
-
-/// The pairs of tokens in the text of `merges.txt`, one a line. The first line may be a version
-/// comment.
-fn parse_merges(text: &str) -> Result<Vec<(String, String)>, String> {
-    const N_MERGES: usize = 1_000_000;
-    if text.lines().nth(N_MERGES).is_some() {
-        return Err(format!("it has more than {N_MERGES} lines, which no tokenizer has"));
-    }
-    text.lines()
-        .enumerate()
-        .filter(|(n, line)| !(line.is_empty() || *n == 0 && line.starts_with("#version")))
-        .map(|(n, line)| {
-            let (left, right) = line
-                .split_once(' ')
-                .ok_or_else(|| format!("line {} does not hold two tokens", n + 1))?;
-            Ok((left.to_owned(), right.to_owned()))
-        })
-        .collect()
 }
 
 /// A copy of the tokenizer that puts no space before a text. `None` if the tokenizer puts none.

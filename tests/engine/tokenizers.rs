@@ -371,3 +371,52 @@ fn two_tokens_with_one_id_are_refused() {
     let error = Tokenizer::from_dir(dir.path()).unwrap_err().to_string();
     assert!(error.contains("the tokens “!” and “for” have the same id, "), "{error}");
 }
+
+/// Python keeps the last of two ids, and says nothing.
+#[test]
+fn a_token_that_stands_in_a_vocabulary_twice_is_refused() {
+    let says = "the token “!” stands there twice, with the ids 7 and ";
+    let text = fs::read_to_string(folder("gpt2-bare").join("vocab.json")).unwrap();
+    let twice = text.replacen('{', "{\"!\": 7, ", 1);
+    let dir = with_files("gpt2-bare", &[("vocab.json", twice)]);
+    let error = Tokenizer::from_dir(dir.path()).unwrap_err().to_string();
+    assert!(error.contains(says) && error.contains("vocab.json"), "{error}");
+
+    let text = fs::read_to_string(folder("gpt2-flags").join("tokenizer.json")).unwrap();
+    let start = text.find("\"vocab\"").unwrap();
+    let start = start + text[start..].find('{').unwrap() + 1;
+    let twice = format!("{}\"!\": 7, {}", &text[..start], &text[start..]);
+    let dir = with_files("gpt2-flags", &[("tokenizer.json", twice)]);
+    let error = Tokenizer::from_dir(dir.path()).unwrap_err().to_string();
+    assert!(error.contains(says) && error.contains("tokenizer.json"), "{error}");
+}
+
+#[test]
+fn what_a_tokenizer_drops_and_a_foil_that_is_the_answer_are_told() {
+    let json = r#"{"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "merges": [],
+        "vocab": {"a": 0, "b": 1, " ": 2, "c": 3}}}"#;
+    let tokenizer = Tokenizer::from_json(json).unwrap();
+    let doubts = |prompt: &str, answer: &str, foil: Option<&str>| {
+        let fact = Fact {
+            answer: Some(answer.to_owned()),
+            foil: foil.map(str::to_owned),
+            ..Fact::from_text(prompt, None).unwrap()
+        };
+        TokenizedPrompt::new(&tokenizer, &fact, Bos::Off).unwrap().doubts(&tokenizer)
+    };
+    assert_eq!(doubts("a b\n", "c", None), Vec::<String>::new());
+    let told = doubts("a北京b☃", "é c", Some("b"));
+    assert!(told[0].contains("drops “北京”, “☃” of the prompt"), "{told:?}");
+    assert!(told[1].contains("drops “é” of the answer"), "{told:?}");
+    assert!(told[2].contains("answer and foil both begin with the token"), "{told:?}");
+    let told = doubts("a", "b", Some(" b"));
+    assert!(told.len() == 1 && told[0].contains("the foil is the answer itself"), "{told:?}");
+
+    // Those that spell all text drop none of it.
+    for name in ["gemma", "gpt2-bare", "gpt2-space"] {
+        let tokenizer = open(name);
+        for text in ["naïve 北京 ☃\u{301} 🦀", " a  b ", "\u{feff}ﬁ\u{200d}x\tII"] {
+            assert_eq!(tokenizer.dropped(text).unwrap(), Vec::<String>::new(), "{name}: {text}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ use crate::tokens::Flags;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{FactKey, State, is_of_main};
+use crate::ui::state::{FactKey, State, capitalized, is_of_main};
 use crate::ui::theme;
 use crate::ui::widgets::gives;
 use crate::ui::widgets::number::significant;
@@ -84,6 +84,10 @@ pub(super) fn heading_ui(
             let own = state.own_answer(key.fact, key.direction);
             let is_own = own.is_none_or(|own| own == key.answer);
             flags_ui(ui, flags, is_own, asked.unwrap_or(flags.n_answer));
+        }
+        let doubts = state.findings_at(row).and_then(|it| it.doubts.as_deref()).unwrap_or_default();
+        for doubt in doubts {
+            aside_ui(ui, RichText::new(capitalized(doubt)).color(theme::palette(ui).warning));
         }
     });
 }

@@ -15,6 +15,9 @@ pub struct Findings {
     /// The prompt as tokens, or why it cannot be asked.
     pub prompt: Result<Arc<TokenizedPrompt>, String>,
 
+    /// What makes the prompt's numbers say less than they seem to. `None` until it is looked at.
+    pub doubts: Option<Vec<String>>,
+
     /// One per spec, the latest last.
     pub runs: Vec<Run>,
 }
@@ -97,7 +100,7 @@ impl Run {
 
 impl Findings {
     pub fn new(prompt: Result<Arc<TokenizedPrompt>, String>) -> Self {
-        Self { prompt, runs: Vec::new() }
+        Self { prompt, doubts: None, runs: Vec::new() }
     }
 
     pub fn run(&self, spec: &AnalysisSpec) -> Option<&Run> {

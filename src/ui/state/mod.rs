@@ -53,7 +53,7 @@ pub use queue::{Asked, Ended, Outcome, Question, Queue};
 pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Setting, Settings, TraceSettings};
 pub use spec_text::{AskedExperiment, Fault, SpecText};
-pub use unsure::{Unsure, Unsures};
+pub use unsure::{MuchMemory, Unsure, Unsures};
 
 use super::dialogs::Purpose;
 use super::pane::Pane;
@@ -281,11 +281,15 @@ impl State {
         let key = self.key_of(row)?;
         let tokenizer = Arc::clone(&self.info_at(row)?.tokenizer);
         let fact = self.asked_fact(row)?;
-        if !self.findings.contains_key(&key) {
-            let prompt = TokenizedPrompt::new(&tokenizer, &fact, self.settings.bos);
-            let prompt = prompt.map(Arc::new).map_err(|error| capitalized(&error));
-            self.findings.insert(key, Findings::new(prompt));
-        }
+        let bos = self.settings.bos;
+        let findings = self.findings.entry(key).or_insert_with(|| {
+            let prompt = TokenizedPrompt::new(&tokenizer, &fact, bos);
+            Findings::new(prompt.map(Arc::new).map_err(|error| capitalized(&error)))
+        });
+        let doubts = |prompt: &Arc<TokenizedPrompt>| prompt.doubts(&tokenizer);
+        findings
+            .doubts
+            .get_or_insert_with(|| findings.prompt.as_ref().map(doubts).unwrap_or_default());
         self.visited.retain(|it| *it != key);
         self.visited.push_back(key);
         if self.visited.len() > N_KEPT
