@@ -90,6 +90,21 @@ pub enum DeviceError {
 #[error("`{0}` is no device; use `auto`, `cpu`, `wgpu` or `wgpu:N`")]
 pub struct UnknownDevice(String);
 
+impl DeviceChoice {
+    /// Whether this is an adapter that is software on the CPU.
+    pub fn is_software(self) -> bool {
+        let adapters = || adapters().into_iter();
+        let chosen = match self {
+            Self::Auto | Self::Cpu => None,
+            Self::Wgpu(None) => {
+                adapters().find(|it| it.kind.is_real()).or_else(|| adapters().next())
+            }
+            Self::Wgpu(Some(index)) => adapters().nth(index),
+        };
+        chosen.is_some_and(|it| it.kind == AdapterKind::Software)
+    }
+}
+
 impl ComputeDevice {
     /// The CPU, with as many threads as rayon's pool has.
     pub fn cpu() -> Self {
