@@ -46,7 +46,8 @@ pub struct Record {
     pub answers: Vec<String>,
 
     /// The same fact asked from its answer, if the file or the catalogue has a template for that.
-    pub inverse: Option<Inverse>,
+    /// In a place of its own, because most files have none.
+    pub inverse: Option<Box<Inverse>>,
 
     /// Whether subjects of the relation share objects, and objects subjects.
     pub cardinality: Option<Cardinality>,

@@ -352,10 +352,9 @@ impl Dataset {
             };
             let all = question(record).and_then(|it| subjects.get(&it).cloned());
             let answers = all.unwrap_or_else(|| [subject.to_owned()].into());
-            record.inverse = Fact::from_template(template, answer).map(|fact| Inverse {
-                fact: Fact { answer: Some(subject.to_owned()), ..fact },
-                answers,
-                origin: InverseOrigin::Generated,
+            record.inverse = Fact::from_template(template, answer).map(|fact| {
+                let fact = Fact { answer: Some(subject.to_owned()), ..fact };
+                Inverse { fact, answers, origin: InverseOrigin::Generated }.into()
             });
         }
     }

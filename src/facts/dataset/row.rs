@@ -116,7 +116,10 @@ pub(super) fn record(
     let all = |role| row.texts(role).into_iter().flat_map(|it| it.1).collect();
     let related =
         Related { paraphrases: all(Role::Paraphrases), neighbourhood: all(Role::Neighbourhood) };
-    Ok((Record { answers, inverse, ..Record::new(id, relation, fact) }, related))
+    Ok((
+        Record { answers, inverse: inverse.map(Box::new), ..Record::new(id, relation, fact) },
+        related,
+    ))
 }
 
 /// The first column of a role. Others that have another text are an error: nobody knows which one is

@@ -16,10 +16,9 @@ pub struct TypedFact {
 impl TypedFact {
     /// A record without an id, which the list gives it.
     pub fn into_record(self) -> Record {
-        let inverse = self.inverse.map(|fact| Inverse {
-            answers: fact.answer.iter().cloned().collect(),
-            fact,
-            origin: InverseOrigin::File,
+        let inverse = self.inverse.map(|fact| {
+            let answers = fact.answer.iter().cloned().collect();
+            Inverse { answers, fact, origin: InverseOrigin::File }.into()
         });
         Record { inverse, ..Record::new("", None, self.fact) }
     }
