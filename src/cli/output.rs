@@ -339,6 +339,6 @@ pub(super) fn print_text(text: &str) -> anyhow::Result<()> {
 /// Prints text in a format that escapes control characters itself, such as JSON.
 pub(super) fn print_data(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    Ok(stdout.flush()?)
+    let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    printed.context("what was found cannot be written to stdout")
 }

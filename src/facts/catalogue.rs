@@ -80,16 +80,16 @@ impl Catalogue {
         self.relations.get(id)
     }
 
-    /// The relation with this id, with this label in upper or lower case, or as others call it.
+    /// The relation with this id or this label, in upper or lower case, or as others call it.
     pub fn find(&self, name: &str) -> Option<&Relation> {
         let id = name
             .rsplit_once("wikidata.org/")
             .map_or(name, |(_, path)| path.rsplit(['/', ':']).next().unwrap_or(path));
         let id = ["wdt:", "wd:", "p:"].iter().find_map(|it| id.strip_prefix(it)).unwrap_or(id);
         let others = || OTHERS.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
-        self.get(id)
-            .or_else(|| self.iter().find(|it| it.label.eq_ignore_ascii_case(name)))
-            .or_else(|| self.get(others()?.1))
+        let is_it =
+            |it: &&Relation| it.label.eq_ignore_ascii_case(name) || it.id.eq_ignore_ascii_case(id);
+        self.get(id).or_else(|| self.iter().find(is_it)).or_else(|| self.get(others()?.1))
     }
 
     /// The id of the relation of this name or id; the text itself if the catalogue has none, because a

@@ -28,6 +28,7 @@ pub const NONE: &str = "–";
 
 /// A number in a list: whole numbers as they are, others with four digits, a dash for none.
 pub fn brief(value: f32) -> String {
+    let value = unsigned_zero(value);
     if value.is_nan() {
         NONE.to_owned()
     } else if value.fract() == 0.0 && value.abs() < 1e7 {
@@ -47,6 +48,7 @@ pub fn column(values: &[f32]) -> Vec<String> {
     let decimals = if is_whole { 0 } else { (4.0 - exponent).max(0.0) as usize };
     let is_plain = is_whole || (-4.0..6.0).contains(&exponent);
     let text = |&value: &f32| {
+        let value = unsigned_zero(value);
         if value.is_nan() {
             return NONE.to_owned();
         }
@@ -76,7 +78,7 @@ pub fn percent(prob: f32) -> String {
 
 /// A number with its sign, for contributions.
 pub fn signed(value: f32, decimals: usize) -> String {
-    with_minus_sign(&format!("{value:+.decimals$}"))
+    with_minus_sign(&format!("{:+.decimals$}", unsigned_zero(value)))
 }
 
 /// A count, in groups of three digits.
@@ -146,6 +148,11 @@ impl Ticks {
         let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
         if is_zero { text.replace('-', "") } else { with_minus_sign(&text) }
     }
+}
+
+/// Zero without a sign: the sum of no numbers is −0.
+fn unsigned_zero(value: f32) -> f32 {
+    if value == 0.0 { 0.0 } else { value }
 }
 
 fn with_minus_sign(text: &str) -> String {

@@ -249,7 +249,9 @@ fn columns<const N: usize>(first: [&str; N]) -> Vec<String> {
 fn row<const N: usize>(first: [&str; N], entries: &[&Entry]) -> Row {
     let n = entries.len() as f32;
     let known = |by: KnownBy| entries.iter().filter(|it| it.recall.is_known(by)).count() as f32;
-    let chance: f32 = entries.iter().filter_map(|it| Some(1.0 / it.n_choices? as f32)).sum();
+    // The sum of no numbers would be −0.
+    let chance =
+        entries.iter().filter_map(|it| Some(1.0 / it.n_choices? as f32)).fold(0.0, |a, b| a + b);
     let mean: f32 = entries.iter().map(|it| it.recall.prob).sum::<f32>() / n;
     let numbers =
         [n, known(KnownBy::FIRST), known(KnownBy::TEN), known(KnownBy::Choice), chance, mean];

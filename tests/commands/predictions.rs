@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{TINY, json, numbers};
+use crate::support::{TINY, factscope, json, numbers};
 
 /// Hugging Face's logits, from the golden file.
 #[test]
@@ -58,4 +58,41 @@ fn the_lens_ends_at_the_prediction_and_attention_rows_sum_to_one() {
         assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-5);
         assert!(row[query + 1..].iter().all(|it| *it == 0.0));
     }
+}
+
+/// Results that cannot be written say where to.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_stdout_is_named() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = std::process::Command::new(assert_cmd::cargo::cargo_bin("factscope"))
+        .args(["predict", "--model", TINY, "--device", "cpu", "--prompt", "a b", "--json"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("what was found cannot be written to stdout: No space left"), "{told}");
+}
+
+#[test]
+fn a_foil_that_is_the_answer_is_told_once() {
+    let asked = [
+        "atp",
+        "--kind",
+        "mlp",
+        "--model",
+        TINY,
+        "--device",
+        "cpu",
+        "--prompt",
+        "Paris is the capital of",
+    ];
+    let fact = ["--subject", "Paris", "--answer", "it", "--foil", "it", "--samples", "1"];
+    let told = |more: &[&str]| {
+        let output = factscope(&[&asked[..], &fact, more].concat());
+        String::from_utf8(output.stderr).unwrap().matches("the foil is the answer itself").count()
+    };
+    assert_eq!(told(&[]), 1);
+    assert_eq!(told(&["--quiet"]), 0);
 }

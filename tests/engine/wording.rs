@@ -1,6 +1,6 @@
 //! How figures write numbers, tokens and quantities, and where bars over depth stand.
 
-use factscope::figure::number::{Ticks, brief, column, exact, percent};
+use factscope::figure::number::{Ticks, brief, column, exact, percent, signed};
 use factscope::figure::words::token_labels;
 use factscope::figure::{Bar, Bars, DepthPart, Pick, Ranges, of_any_fact};
 use factscope::tokens::TokenizedPrompt;
@@ -95,4 +95,13 @@ fn what_is_of_one_layer_shares_a_place_and_the_rest_stands_apart() {
     assert_eq!(shown[4].ends, [-4.0, -5.0]);
     assert!(shown[4].takes_away && !shown[5].takes_away, "a sum stands on zero");
     assert!(bars.depth_bars(&[]).iter().all(|it| !it.takes_away));
+}
+
+/// The sum of no numbers is −0.
+#[test]
+fn zero_has_no_sign() {
+    let none: f32 = [].iter().sum();
+    assert!(none.is_sign_negative());
+    assert_eq!([brief(none), exact(none), signed(none, 1)], ["0", "0", "+0.0"]);
+    assert_eq!(column(&[none, 12.0]), ["0", "12"]);
 }

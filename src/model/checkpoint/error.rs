@@ -20,6 +20,11 @@ pub enum LoadError {
     #[error("there is no `config.json`, so this is not a Hugging Face model folder: {0}")]
     NoConfig(PathBuf),
 
+    #[error(
+        "this is {what}, and not a file; put the file itself there, or download the model again: {path}"
+    )]
+    NoFile { what: &'static str, path: PathBuf },
+
     #[error("there is no `config.json`, and this is {what}; {remedy}: {dir}")]
     OtherFolder { what: String, remedy: String, dir: PathBuf },
 

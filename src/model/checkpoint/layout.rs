@@ -94,6 +94,11 @@ impl Layout {
                 return Self::of_index(dir, format, index);
             }
         }
+        let in_place =
+            NAMES.iter().flat_map(|(it, _)| [dir.join(it), dir.join(format!("{it}{INDEX}"))]);
+        for path in in_place {
+            check_is_file(&path)?;
+        }
         let names: Vec<String> = NAMES
             .iter()
             .flat_map(|(it, _)| [format!("`{it}`"), format!("`{it}{INDEX}`")])
@@ -107,6 +112,7 @@ impl Layout {
         if config.is_file() {
             return Ok(config);
         }
+        check_is_file(&config)?;
         let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|it| it.path());
         let mut files: Vec<PathBuf> =
             entries.filter(|it| Format::of(it) == Some(Format::Gguf)).collect();
@@ -148,6 +154,9 @@ impl Layout {
             file_of.insert(tensor, path.clone());
             files.insert(path, name);
         }
+        for path in files.keys() {
+            check_is_file(path)?;
+        }
         if let Some((_, name)) = files.iter().find(|(path, _)| !path.is_file()) {
             let reason = format!("it names the file `{name}`, which is not there; get it again");
             return Err(invalid(reason));
@@ -156,6 +165,19 @@ impl Layout {
         let config = Some(dir.join(CONFIG));
         Ok(Self { config, format, files, list: index, index: Some(file_of) })
     }
+}
+
+/// Refuses what lies in the place of a file and is none, where anything lies there.
+fn check_is_file(path: &Path) -> Result<(), LoadError> {
+    let Ok(there) = fs::symlink_metadata(path) else { return Ok(()) };
+    let what = match fs::metadata(path) {
+        Ok(it) if it.is_file() => return Ok(()),
+        Ok(it) if it.is_dir() => "a folder",
+        Ok(_) => "a pipe or a device",
+        Err(_) if there.is_symlink() => "a link to what is not there",
+        Err(_) => return Ok(()),
+    };
+    Err(LoadError::NoFile { what, path: path.to_owned() })
 }
 
 /// What an index says that is of use here.

@@ -322,3 +322,26 @@ fn parts_that_are_no_part_of_the_model_are_left_out_and_adapters_named() {
         check_refused(dir.path(), &[name, says]);
     }
 }
+
+/// A pipe would be waited for without end.
+#[cfg(unix)]
+#[test]
+fn what_lies_in_the_place_of_a_file_and_is_none_is_told() {
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+    for name in ["config.json", WEIGHTS] {
+        for what in ["a folder", "a pipe or a device", "a link to what is not there"] {
+            let dir = copy_of("tiny");
+            let path = dir.path().join(name);
+            fs::remove_file(&path).unwrap();
+            match what {
+                "a folder" => fs::create_dir(&path).unwrap(),
+                "a pipe or a device" => {
+                    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+                }
+                _ => symlink("gone", &path).unwrap(),
+            }
+            check_refused(dir.path(), &[what, "and not a file", name]);
+        }
+    }
+}
