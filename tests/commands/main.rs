@@ -11,6 +11,8 @@ mod hub_tls;
 mod models;
 mod predictions;
 mod reports;
+#[cfg(unix)]
+mod browser;
 mod traces;
 mod corruptions;
 mod parts;
