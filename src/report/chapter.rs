@@ -8,7 +8,7 @@ use super::{Held, ReportError};
 use crate::experiment::{Experiment, Library};
 use crate::facts::Dataset;
 use crate::figure::words::{self, capitalized, counted};
-use crate::figure::{AskedModel, Figure, Look};
+use crate::figure::{AskedModel, Export, Figure, FileFormat, Look, Looked, Record};
 use crate::hub;
 use crate::session::{Kept, ModelIdentity, Origin};
 use crate::tokens::Tokenizer;
@@ -123,15 +123,19 @@ impl<'a> Chapter<'a> {
         }
     }
 
-    fn figures(&self, kept: &Kept<'a>) -> Vec<Figure> {
+    /// How a result is looked at.
+    pub fn look<'b>(&'b self, kept: &'b Kept<'_>) -> Look<'b> {
         let info = self.info(kept.which);
         let model = AskedModel {
             name: &info.name,
             edits: kept.edits,
             n_kv_heads: info.config.n_kv_heads(),
         };
-        let look = Look { model: Some(model), ..Look::listing(kept.spec, &info.tokenizer) };
-        let mut figures = Figure::all_of(kept.result, &look);
+        Look { model: Some(model), ..Look::listing(kept.spec, &info.tokenizer) }
+    }
+
+    fn figures(&self, kept: &Kept<'a>) -> Vec<Figure> {
+        let mut figures = Figure::all_of(kept.result, &self.look(kept));
         // The heading says it of all.
         let of_prompt = words::prompt(kept.prompt);
         figures.iter_mut().for_each(|it| it.notes.retain(|note| *note != of_prompt));
@@ -172,6 +176,24 @@ impl<'a> Chapter<'a> {
             edits: kept.edits.to_vec(),
             spec: kept.spec.clone(),
         })
+    }
+
+    /// The first figure of a result as a file and what it is called, which carries what it was made of as any
+    /// exported picture does. `None` for a result that is not whole. `spec`: what was asked.
+    pub fn picture(&self, kept: &Kept<'_>, spec: &str) -> Option<(String, Vec<u8>)> {
+        if !kept.is_complete {
+            return None;
+        }
+        let session = &self.held.session;
+        let ModelIdentity { name, weights_sha256, device, .. } = session.model_of(kept.which);
+        let look = self.look(kept);
+        let experiment = serde_json::from_str(spec).ok()?;
+        let record =
+            Record::new(name, weights_sha256.clone(), device, experiment, Looked::from(&look));
+        let record = Some(Arc::new(Record { program: session.program.clone(), ..record }));
+        let figure = Figure::of(kept.result, &look).signed();
+        let file = FileFormat::Svg.bytes(&figure, &Export { record, ..Export::default() });
+        Some((format!("{}.svg", figure.file_name), file.ok()?))
     }
 
     /// Says which results of the session are not on the page.

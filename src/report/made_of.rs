@@ -80,12 +80,16 @@ fn about_model(model: &ModelIdentity) -> String {
     )
 }
 
-/// The hash of a text as policies of pages name it (RFC 4648, section 4).
+/// The hash of a text as policies of pages name it.
 pub(super) fn sha256_base64(text: &str) -> String {
+    base64(&Sha256::digest(text.as_bytes()))
+}
+
+/// Bytes as text (RFC 4648, section 4).
+pub(super) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let hash = Sha256::digest(text.as_bytes());
-    let mut base64 = String::new();
-    for three in hash.chunks(3) {
+    let mut base64 = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
         let bits = (0..3)
             .fold(0_usize, |bits, nth| bits << 8 | three.get(nth).copied().map_or(0, usize::from));
         for nth in 0..4 {
@@ -104,5 +108,9 @@ mod tests {
     #[test]
     fn a_hash_is_as_policies_have_it() {
         assert_eq!(sha256_base64(""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+        assert_eq!(
+            ["", "f", "fo", "foo"].map(|it| base64(it.as_bytes())),
+            ["", "Zg==", "Zm8=", "Zm9v"]
+        );
     }
 }

@@ -3,6 +3,7 @@
 use super::anchor_of;
 use super::chapter::{Chapter, Entry};
 use super::html::Html;
+use super::made_of::base64;
 use super::table::table;
 use crate::experiment::{Experiment, Library, command_line, quoted};
 use crate::figure::words::counted;
@@ -18,6 +19,9 @@ pub(super) struct Drawn {
 /// The most places with a number that figures of one page have: a browser takes a second for so many, and
 /// a file some 20 MB.
 const MOST_CELLS: usize = 120_000;
+
+/// The most places of a figure that the page holds as a file too.
+const MOST_TAKEN: usize = 2_000;
 
 /// The most numbers of a chart that are repeated as a table.
 const MOST_NUMBERS: usize = 800;
@@ -69,7 +73,7 @@ pub(super) fn result(
             let n = entry.figures.len();
             let says = format!(
                 "Not drawn: {n_left_out} of {}, with which this page would have over {MOST_CELLS} cells and \
-                 be too large for a browser. --only {} gives this result a page of its own.",
+                 be too large for a browser. `factscope report --only {}` gives this result a page of its own.",
                 counted(n, "figure"),
                 entry.nth
             );
@@ -173,7 +177,7 @@ fn again(html: &mut Html, chapter: &Chapter<'_>, entry: &Entry<'_>, level: usize
     html.within("div", &[("class", "again")], |html| {
         html.element(&format!("h{level}"), &[], "To compute it again");
         match chapter.experiment(&entry.kept, &library) {
-            Some(experiment) => commands(html, entry, &experiment, &library),
+            Some(experiment) => commands(html, chapter, entry, (&experiment, &library)),
             None => html.element(
                 "p",
                 &[],
@@ -183,7 +187,12 @@ fn again(html: &mut Html, chapter: &Chapter<'_>, entry: &Entry<'_>, level: usize
     });
 }
 
-fn commands(html: &mut Html, entry: &Entry<'_>, experiment: &Experiment, library: &Library<'_>) {
+fn commands(
+    html: &mut Html,
+    chapter: &Chapter<'_>,
+    entry: &Entry<'_>,
+    (experiment, library): (&Experiment, &Library<'_>),
+) {
     let file = format!("result-{}.json", entry.nth);
     let code = |html: &mut Html, class: &str, text: &str| {
         html.open("pre", &[("class", class)]);
@@ -203,5 +212,15 @@ fn commands(html: &mut Html, entry: &Entry<'_>, experiment: &Experiment, library
         let says = format!("As a file, with all settings: factscope run {}", quoted(&file));
         html.element("summary", &[], &says);
         code(html, "spec", spec.trim_end());
+    });
+    let n: usize = entry.figures[0].charts.iter().map(n_places).sum();
+    let picture = chapter.picture(&entry.kept, &spec).filter(|_| n <= MOST_TAKEN);
+    let Some((name, svg)) = picture else { return };
+    html.within("p", &[("class", "take")], |html| {
+        let file = format!("data:image/svg+xml;base64,{}", base64(&svg));
+        html.open("a", &[("download", &name), ("href", &file)]);
+        html.say(&name);
+        html.put("</a>");
+        html.say(", the figure as a file, which factscope verify computes anew");
     });
 }

@@ -24,6 +24,47 @@ fn a_session_file_becomes_a_page() {
     assert!(fs::read_to_string(&page).unwrap().matches("<article").count() > 60);
 }
 
+/// The bytes of a text as links hold them (RFC 4648, section 4).
+fn of_base64(text: &str) -> Vec<u8> {
+    let digit = |c: u8| match c {
+        b'A'..=b'Z' => c - b'A',
+        b'a'..=b'z' => c - b'a' + 26,
+        b'0'..=b'9' => c - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<u8> = text.bytes().filter(|it| *it != b'=').map(digit).collect();
+    let bytes = digits.chunks(4).flat_map(|four| {
+        let bits = (0..4).fold(0_u32, |bits, nth| {
+            bits << 6 | u32::from(four.get(nth).copied().unwrap_or_default())
+        });
+        bits.to_be_bytes()[1..four.len()].to_vec()
+    });
+    bytes.collect()
+}
+
+#[test]
+fn a_picture_that_is_taken_from_a_page_can_be_verified() {
+    let dir = TempDir::new().unwrap();
+    let page = dir.path().join("report.html");
+    stdout(&["report", VIEWS, "--out", page.to_str().unwrap(), "--only", "1,5,8"]);
+    let html = fs::read_to_string(&page).unwrap();
+    let links = html.split("<a download=\"").skip(1).map(|it| it.split('"').collect::<Vec<_>>());
+    let mut files = Vec::new();
+    for link in links {
+        let file = dir.path().join(link[0]);
+        let data = link[2].strip_prefix("data:image/svg+xml;base64,").unwrap();
+        fs::write(&file, of_base64(data)).unwrap();
+        files.push(file.to_str().unwrap().to_owned());
+    }
+    assert_eq!(files.len(), 3);
+    for file in &files {
+        let told = stdout(&["verify", file, "--device", "cpu"]);
+        let says = ["the drawing is as it was written", "numbers as computed now"];
+        assert!(says.into_iter().all(|it| told.contains(it)), "{told}");
+    }
+}
+
 #[test]
 fn a_page_that_cannot_be_written_leaves_what_was_there() {
     let dir = TempDir::new().unwrap();
