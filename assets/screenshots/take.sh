@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Takes the README's pictures anew: the window under a virtual display, and figures from commands.
 #
-# Needs Xvfb and xauth (`tests/run.sh` installs them). Pictures depend on the program, the built-in
+# Needs Xvfb and xauth (`tests/run.sh` installs them), and Debian's `chromium` for the report. Pictures depend on the program, the built-in
 # model and nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -44,3 +44,10 @@ figure lens.svg lens
 figure routes.svg contributions
 "$factscope" average --device cpu --n 60 --kind mlp --window 2 --quiet \
   --figure "$here/averages.svg" --out "$home/result.json"
+
+# The page that `factscope report` writes, as Chromium shows it.
+"$factscope" report tests/fixtures/views.factscope --only 5 --title "Where “Paris” comes from" \
+  --out "$home/report.html"
+HOME=$home chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars \
+  --blink-settings=preferredColorScheme=1 --window-size=960,1380 \
+  --screenshot="$here/report.png" "file://$home/report.html"
