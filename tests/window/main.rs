@@ -30,6 +30,7 @@ mod pictures;
 mod popups;
 mod export;
 mod studies;
+mod made_up;
 mod many;
 mod maps;
 mod memory;

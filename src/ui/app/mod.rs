@@ -1,14 +1,13 @@
 //! The window's loop: events and answers in, panels out.
 
-use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use eframe::egui;
-use eframe::{CreationContext, Frame, Storage};
+use eframe::{Frame, Storage};
 
 use crate::analysis::ModelEdit;
 use crate::facts::Dataset;
@@ -25,7 +24,6 @@ use crate::ui::errand::{Errand, ErrandOutcome};
 use crate::ui::export::{ExportDialog, export_ui};
 #[cfg(feature = "hub")]
 use crate::ui::get_model::{GetModel, get_model_ui};
-use crate::ui::in_turn::InTurn;
 use crate::ui::memory_question::memory_question_ui;
 use crate::ui::palette::{CommandPalette, palette_ui};
 use crate::ui::pane::Pane;
@@ -33,14 +31,15 @@ use crate::ui::panels::{self, Help, Views};
 use crate::ui::path_prompt::{PathPrompt, path_prompt_ui};
 use crate::ui::reply::Reply;
 use crate::ui::screenshot::{self, LargePicture};
+use crate::ui::settings_file;
 use crate::ui::state::{Preferences, Settings, State};
 use crate::ui::workspace::Workspace;
-use crate::ui::{Options, settings_file, theme};
-use crate::worker::{Event, JobId, Told, Which, Worker};
+use crate::worker::{Event, JobId, Worker};
 
 use self::open::Held;
 use self::take_away::SpecToSave;
 
+mod begin;
 mod closing;
 mod cuts;
 #[cfg(feature = "hub")]
@@ -64,7 +63,7 @@ mod typed;
 mod unsaved;
 mod weigh;
 
-use remembered::{PREFERENCES_KEY, Remembered, SETTINGS_KEY, WORKSPACE_KEY};
+use remembered::{PREFERENCES_KEY, SETTINGS_KEY, WORKSPACE_KEY};
 pub use sweep_folder::sweeps_dir;
 use unsaved::Keeping;
 pub use unsaved::unsaved_dir;
@@ -165,114 +164,6 @@ pub struct App {
 }
 
 impl App {
-    /// Fails if the worker's thread cannot be started.
-    pub fn new(
-        cc: &CreationContext<'_>,
-        options: &Options,
-        picker: Arc<dyn Picker>,
-    ) -> io::Result<Self> {
-        let ctx = &cc.egui_ctx;
-        theme::install(ctx);
-        ctx.add_plugin(InTurn::default());
-        let errand = Errand::new(options);
-        // A picture must not depend on who takes it, nor change what they come back to.
-        let is_remembered = options.screenshot.is_none();
-        let storage = cc.storage.filter(|_| is_remembered);
-        if let Some(storage) = storage {
-            settings_file::note(storage, &remembered::KEYS);
-        }
-        let mut remembered = Remembered::new(storage);
-        let mut settings: Settings = remembered.fields(SETTINGS_KEY);
-        let mut preferences: Preferences = remembered.fields(PREFERENCES_KEY);
-        settings.bos = options.bos.unwrap_or(settings.bos);
-        preferences.measures_recall &= is_remembered;
-        preferences.screenshot_scale = options.scale.unwrap_or(preferences.screenshot_scale);
-        ctx.set_theme(options.theme.unwrap_or(preferences.theme));
-        // A window cannot be made that is larger than any screen, or has no size.
-        preferences.zoom = Some(preferences.zoom).filter(|it| ZOOMS.contains(it)).unwrap_or(1.0);
-        ctx.set_zoom_factor(preferences.zoom);
-
-        let (replies, answers) = mpsc::channel();
-        let wake = {
-            let ctx = ctx.clone();
-            move |told| {
-                ctx.request_repaint_after(match told {
-                    Told::OnTheWay => PROGRESS_REPAINT,
-                    Told::TheEnd => RESULT_REPAINT,
-                });
-            }
-        };
-        let mut workspace: Workspace = remembered.whole(WORKSPACE_KEY).unwrap_or_default();
-        if let Some(pane) = options.pane {
-            workspace.show(pane);
-        }
-        let written = (settings.clone(), preferences.clone());
-        let mut state = State::new(settings, preferences);
-        state.spec.set_text(remembered.spec_text());
-        state.device = options.device;
-        state.many.home.clone_from(&options.sweeps);
-        let mut app = Self {
-            state,
-            worker: Worker::spawn(wake)?,
-            picker,
-            views: Views::new(workspace),
-            commands: Vec::new(),
-            path_prompt: None,
-            help: None,
-            palette: None,
-            closing: Closing::No,
-            is_closed: false,
-            left_for: Vec::new(),
-            is_let_go: false,
-            held: Vec::new(),
-            checking: [None, None],
-            n_saving: 0,
-            export: None,
-            n_exports: 0,
-            #[cfg(feature = "hub")]
-            get_model: None,
-            #[cfg(feature = "hub")]
-            hub: options.hub.clone(),
-            spec_to_save: None,
-            answers,
-            replies,
-            edits_before: Vec::new(),
-            awaited: None,
-            shown_title: "Factscope".to_owned(),
-            in_front: Default::default(),
-            errand,
-            given_bos: options.bos,
-            picture: None,
-            is_remembered,
-            written,
-            changed_since: None,
-            keeping: None,
-            ending: Ending::default(),
-        };
-        if let Some(dir) = options.unsaved.as_deref().filter(|_| is_remembered) {
-            app.find_left_over(dir);
-        }
-        let complaint = remembered.complaint();
-        // The first frame is drawn while these are read.
-        if let Some(path) = options.facts.clone() {
-            app.open_dataset(path, ctx);
-        }
-        if let Some(dir) = options.model.clone() {
-            app.open_model(Which::Main, dir, ctx);
-        }
-        if let Some(dir) = options.model_beside.clone() {
-            app.open_model(Which::Beside, dir, ctx);
-        }
-        if let Some(path) = options.session.clone() {
-            app.open_session(path, ctx);
-        }
-        if let Some(dir) = options.sweep.clone() {
-            app.open_sweep(dir);
-        }
-        app.state.error = app.state.error.take().or(complaint);
-        Ok(app)
-    }
-
     /// From now on the window closes as it should when the process is told to end.
     pub fn heed_the_system(&mut self, ctx: &egui::Context) {
         if self.is_remembered {
