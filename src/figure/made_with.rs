@@ -19,14 +19,16 @@ pub struct AskedModel<'a> {
 impl AskedModel<'_> {
     /// The line below a figure: `Model gpt2, changed: MLP 5 edited to say ·Rome  ·  factscope 0.1.0`.
     pub fn note(&self) -> String {
-        let edits: Vec<String> = self.edits.iter().map(about_edit).collect();
-        let changed = if edits.is_empty() {
-            String::new()
-        } else {
-            format!(", changed: {}", edits.join("; "))
-        };
-        format!("Model {}{changed}  ·  {}", self.name, program())
+        model_note(self.name, self.edits)
     }
+}
+
+/// The line below a figure for a model of this name, with what was changed in it.
+pub fn model_note(name: &str, edits: &[ModelEdit]) -> String {
+    let edits: Vec<String> = edits.iter().map(about_edit).collect();
+    let changed =
+        if edits.is_empty() { String::new() } else { format!(", changed: {}", edits.join("; ")) };
+    format!("Model {name}{changed}  ·  {}", program())
 }
 
 /// What a change of a model does, in a few words.

@@ -43,7 +43,7 @@ pub use file_format::{FileFormat, UnknownFormat};
 pub use graph::{Graph, GraphEdge, GraphKind, GraphNode};
 pub use lines::{Lines, Series, band_pieces};
 pub use long::{Number, Place};
-pub use made_with::{AskedModel, about_edit, program};
+pub use made_with::{AskedModel, about_edit, model_note, program};
 pub use marks::Marks;
 pub use npz::to_npz;
 #[cfg(test)]
@@ -153,6 +153,10 @@ pub struct Map {
 
     /// More about each cell, a line each. As many as values, or none.
     pub details: Vec<String>,
+
+    /// Why a cell has no number, where one has none.
+    #[serde(skip)]
+    pub missing: &'static str,
 }
 
 /// Named numbers as bars from zero, to either side.
@@ -386,6 +390,7 @@ impl Map {
             set_back: Vec::new(),
             texts: Vec::new(),
             details: Vec::new(),
+            missing: told::NOT_COMPUTED,
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// What stands where there is no number.
-const NOT_COMPUTED: &str = "not computed";
+pub(super) const NOT_COMPUTED: &str = "not computed";
 
 /// How many edges into a node are told.
 const N_TOLD: usize = 6;
@@ -34,7 +34,7 @@ impl Map {
     pub fn value_text(&self, nth: usize) -> String {
         let value = self.values[nth];
         if value.is_nan() {
-            NOT_COMPUTED.to_owned()
+            self.missing.to_owned()
         } else if self.estimated.get(nth) == Some(&true) {
             format!("{} (estimate)", exact(value))
         } else {

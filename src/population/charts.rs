@@ -115,7 +115,7 @@ pub(super) fn maps(
         let quantity = format!("Mean of {}", title.rsplit_once(", ").map_or(title, |it| it.1));
         let name = format!("{title}: {}", it.name);
         let map = Map::new(&name, rows.clone(), columns.clone(), values, &quantity).diverging();
-        Map { set_back, details, ..map }
+        Map { set_back, details, missing: "no fact was counted here", ..map }
     };
     let mut maps: Vec<Map> = found.iter().map(map).collect();
     let is_difference = |map: &Map| map.name.contains(" − ");
@@ -129,7 +129,7 @@ pub(super) fn maps(
 
 fn detail(found: &Found, cell: &Inference) -> String {
     if cell.n == 0 {
-        return "no fact was counted here".to_owned();
+        return String::new();
     }
     let number = |it: f64| significant(it as f32, 3);
     let p = if found.is_tested { format!("p {} of ", number(cell.p)) } else { String::new() };

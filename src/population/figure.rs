@@ -134,13 +134,15 @@ impl Population {
         let figure = Figure {
             file_name: format!("population_{}", self.manifest.method.replace(' ', "-")),
             title: format!(
-                "{} over {}",
+                "{} over {}, model {}",
                 capitalized(&self.manifest.method),
                 self.counted_with_result(&kept),
+                self.manifest.model,
             ),
             charts,
             warnings: self.warnings(&kept, &whole),
             notes: self.notes(shown, &listing, &relative),
+            made_with: vec![self.made_with()],
             ..Figure::default()
         };
         Laid { figure, behind }

@@ -1,16 +1,26 @@
 //! What a population's figure says in words: which facts there are, and what to beware of in its numbers.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::charts::LEVEL;
 use super::figure::{GroupBy, Shown};
+use super::folder::Manifest;
 use super::left_out::reasons;
 use super::read::{Fact, Numbers, Population};
 use crate::analysis::Resampling;
+use crate::experiment::Written;
 use crate::figure::words::{counted, is_relative, joined};
-use crate::figure::{Cell, Row, Table};
+use crate::figure::{Cell, Row, Table, model_note};
 
 impl Population {
+    /// The model that was asked, and what was changed in it.
+    pub(super) fn made_with(&self) -> String {
+        let Manifest { model, spec, .. } = &self.manifest;
+        let written = Written::parse(&spec.to_string(), Path::new(Manifest::FILE));
+        model_note(model, written.as_ref().map_or(&[], |it| &it.outline.edits))
+    }
+
     /// How many facts there are of which kind.
     pub(super) fn counts(&self, kept: &[usize]) -> Table {
         let mut counts: BTreeMap<(String, String, &str), usize> = BTreeMap::new();

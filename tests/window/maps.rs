@@ -122,3 +122,20 @@ fn small_print_is_whole_where_room_is_short_and_has_one_tooltip() {
         "itself and one tooltip"
     );
 }
+
+/// Not that it is still to be computed.
+#[test]
+fn a_cell_without_a_number_says_why_it_has_none() {
+    let mut lacking = map("Lacking");
+    lacking.values[0] = f32::NAN;
+    lacking.missing = "no fact was counted here";
+    let figure = figure([lacking]);
+    let mut window = window([600.0, 400.0], |ui| {
+        figure_ui(ui, &figure, &ctx(), &mut Vec::new());
+    });
+    window.run();
+    window.hover_at(places(&window)[0].min + vec2(3.0, 3.0));
+    window.run_steps(30);
+    window.get_by_label_contains("Effect  no fact was counted here");
+    assert!(window.query_by_label_contains("not computed").is_none());
+}

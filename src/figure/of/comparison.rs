@@ -16,6 +16,7 @@ use crate::figure::words::{
 use crate::figure::{
     Cell, Chart, Figure, Lines, Map, Pick, Point, Row, Scatter, Series, Side, Table,
 };
+use crate::tokens::Answer;
 
 pub(super) fn figure(it: &Comparison, look: &Look<'_>) -> Figure {
     let quantity = quantity(&it.spec.map);
@@ -73,6 +74,9 @@ fn brief_quantity(map: &MapSpec) -> String {
     }
 }
 
+/// What is said of a role that a prompt, or one of both, lacks.
+const NO_TOKEN: &str = "no such token";
+
 /// Whether the model knows both facts.
 fn recall(it: &Comparison, look: &Look<'_>) -> Table {
     let row = |(nth, recall): (usize, &Recall)| {
@@ -105,7 +109,8 @@ fn maps(it: &Comparison, quantity: &str, look: &Look<'_>) -> Vec<Chart> {
                 let layers = look.layers("Layer", grid.n_columns());
                 let values =
                     by_row(roles.len(), grid.n_columns(), |row, layer| value(grid, row, layer));
-                Map::new(name, rows, layers, values, quantity).diverging()
+                let map = Map::new(name, rows, layers, values, quantity).diverging();
+                Map { missing: NO_TOKEN, ..map }
             };
             grids.into_iter().map(map).collect()
         }
@@ -274,8 +279,9 @@ fn settings(it: &Comparison, look: &Look<'_>) -> Vec<String> {
 
 fn notes(it: &Comparison, look: &Look<'_>) -> Vec<String> {
     let mut notes = settings(it, look);
-    let right = it.spec.right.each_ref().map(|ids| match ids.as_slice() {
-        [] => "the first guess".to_owned(),
+    let asked = it.prompts.each_ref().map(|prompt| prompt.answer.as_ref().map(Answer::first));
+    let right = [0, 1].map(|nth| match it.spec.right[nth].as_slice() {
+        [] => asked[nth].map_or_else(|| "the first guess".to_owned(), |id| look.token(id)),
         ids if ids.len() <= N_RIGHT => {
             joined(&ids.iter().map(|&id| look.token(id)).collect::<Vec<_>>())
         }

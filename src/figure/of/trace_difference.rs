@@ -54,6 +54,7 @@ impl Figure {
         let values = by_row(it.roles.len(), n_layers, value);
         let mut map = Map::new(&name, rows, layers, values, &quantity).diverging();
         map.details = by_row(it.roles.len(), n_layers, details);
+        map.missing = "not in both";
         let title = format!("{quantity} of {}", component_name(first.spec.component));
         Self {
             file_name: file_name(it.prompts.first(), "difference of traces"),
