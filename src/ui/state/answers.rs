@@ -61,6 +61,14 @@ impl State {
         Some(Fact { answer, ..fact.clone() })
     }
 
+    /// Whether a person has chosen which of several right answers the fact of a row is asked for.
+    pub fn has_chosen_answer(&self, row: Row) -> bool {
+        self.asked_at(row).is_some_and(|it| {
+            let has_several = self.answers_at(row).len() > 1;
+            has_several && self.answers.chosen.contains_key(&(it.fact, it.direction))
+        })
+    }
+
     /// The likeliest right answer of a row's fact in the main model, where that is another one than what
     /// is asked for.
     pub fn likelier_at(&self, row: Row) -> Option<(&str, Recalled)> {

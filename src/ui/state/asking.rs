@@ -257,6 +257,7 @@ impl State {
             substitutes: &substitutes,
             many: &many,
             drawn: &drawn,
+            is_chosen: Row::BOTH.map(|it| self.has_chosen_answer(it)),
             alike: &alike,
         }))
     }

@@ -172,10 +172,13 @@ impl State {
         }
         let info = self.info_of(self.which(self.shown_row(pane)?))?;
         let mut experiment = self.experiment(pane)?;
-        if let AnalysisSpec::Comparison(spec) = &mut experiment.spec
-            && self.rows().all(|row| self.likelier_at(row).is_none())
-        {
-            spec.mapped = Mapped::Likeliest;
+        if let AnalysisSpec::Comparison(spec) = &mut experiment.spec {
+            if self.rows().any(|row| self.has_chosen_answer(row)) {
+                // Of each fact the answer that is asked for, one way and the other.
+                spec.right = [Vec::new(), Vec::new()];
+            } else {
+                spec.mapped = Mapped::Likeliest;
+            }
         }
         experiment.to_json_as_meant(&self.library(info)).ok()
     }

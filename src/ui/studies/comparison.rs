@@ -39,8 +39,10 @@ impl Settings {
 impl Study for Settings {
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
         let inverse = about.second()?;
-        let right = |answers| {
-            first_tokens(&about.info.tokenizer, answers).map_err(|error| error.to_string())
+        // Recall is judged by the answer that a person asks for, and else by the likeliest right one.
+        let right = |nth: usize| {
+            let all = if about.is_chosen[nth] { &[] } else { about.answers[nth] };
+            first_tokens(&about.info.tokenizer, all).map_err(|error| error.to_string())
         };
         let trace = |component| about.trace(component, self.window);
         let map = self.of.map(Metric::Prob, trace)?;
@@ -51,7 +53,7 @@ impl Study for Settings {
         Ok(AnalysisSpec::Comparison(Spec {
             inverse: inverse.clone(),
             second: about.beside,
-            right: [right(about.answers[0])?, right(about.answers[1])?],
+            right: [right(0)?, right(1)?],
             mapped: Mapped::Prompts,
             map,
             n_top,

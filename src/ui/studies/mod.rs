@@ -70,6 +70,7 @@ pub struct About<'a> {
 
     /// All right answers of both rows.
     pub answers: [&'a [String]; 2],
+    pub is_chosen: [bool; 2],
 
     /// All facts that are open.
     pub facts: &'a FactList,
