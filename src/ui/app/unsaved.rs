@@ -13,6 +13,7 @@ use crate::session::Unsaved;
 use crate::ui::closing::Closing;
 use crate::ui::pane::Pane;
 use crate::ui::reply::{Reply, aside};
+use crate::ui::state::{Filter, State};
 
 /// From a result to its being kept. Several that come together are written once.
 const SOON: Duration = Duration::from_secs(3);
@@ -23,8 +24,22 @@ const WHILE_RUNNING: Duration = Duration::from_mins(1);
 /// Writing takes at most this part of the time.
 const SHARE: u32 = 10;
 
-/// See [`Keeping::has`].
-type Kept = (u64, usize, Vec<usize>, BTreeSet<Pane>);
+/// What a file of this window holds, as far as it changes without a person's asking the model.
+#[derive(Debug, Default, PartialEq)]
+struct Kept {
+    /// How many results had come, and how many changes were made.
+    n_found: u64,
+    n_edits: usize,
+
+    /// The typed facts that were listed, what the list was searched for, and how it was filtered.
+    listed: Vec<usize>,
+    query: String,
+    filter: Filter,
+    in_front: BTreeSet<Pane>,
+
+    /// The folder of the sweep that was shown.
+    sweep: Option<PathBuf>,
+}
 
 /// The file of this window, and what is in it.
 #[derive(Debug)]
@@ -35,8 +50,7 @@ pub(super) struct Keeping {
     /// When it is next written, if there is something new.
     due: Option<Instant>,
 
-    /// How many results had come, how many changes were made, which typed facts were listed, and what was
-    /// in front, when it was written last.
+    /// What it holds since it was written last.
     has: Kept,
 
     /// Not before this long after the last time.
@@ -97,10 +111,17 @@ impl App {
         keeping.writer = writer.ok();
     }
 
-    /// See [`Keeping::has`].
     fn what_is_kept(&self) -> Kept {
-        let listed = self.state.facts.listed().to_vec();
-        (self.state.n_found, self.state.edits.len(), listed, self.views.workspace.in_front())
+        let State { n_found, edits, facts, many, .. } = &self.state;
+        Kept {
+            n_found: *n_found,
+            n_edits: edits.len(),
+            listed: facts.listed().to_vec(),
+            query: facts.query().to_owned(),
+            filter: facts.filter().clone(),
+            in_front: self.views.workspace.in_front(),
+            sweep: many.open.as_ref().map(|it| it.dir.clone()),
+        }
     }
 
     /// Writes what is not saved, and waits for it.

@@ -2,13 +2,16 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Lesson, Plan, Recalled};
 use crate::facts::{Cardinality, Record};
 use crate::population::KnownBy;
 use crate::tokens::Flags;
 
 /// Which facts are listed besides what is searched for, and in which order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a check box")]
 pub struct Filter {
     pub relation: Option<String>,
@@ -32,7 +35,7 @@ pub struct Filter {
 }
 
 /// What the model knows of a fact. Facts that are not measured yet match none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Known {
     Forward,
     Inverse,
@@ -40,7 +43,7 @@ pub enum Known {
     Neither,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     #[default]
     File,

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::builtin;
 use crate::facts::{Direction, Record};
 
 /// In the first stage, as `factscope train` has split the facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Taught {
     Both,
@@ -19,7 +19,7 @@ pub enum Taught {
 }
 
 /// All that a model was taught of a fact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub group: Taught,
 
@@ -29,7 +29,7 @@ pub struct Plan {
 }
 
 /// Which plans a filter lets through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lesson {
     Group(Taught),
 

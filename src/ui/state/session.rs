@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::history::Choices;
 use super::{
-    Answers, AskedExperiment, FactId, FactKey, Findings, Paint, Recall, Run, Settings, State,
-    SweepView,
+    Answers, AskedExperiment, FactId, FactKey, Filter, Findings, Paint, Recall, Run, Settings,
+    State, SweepView,
 };
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
@@ -118,6 +118,12 @@ pub struct Look {
     /// The folder of the sweep that was shown, and how.
     #[serde(default)]
     pub sweep: Option<(PathBuf, SweepView)>,
+
+    /// What the list of facts was searched for, and how it was filtered.
+    #[serde(default)]
+    pub query: String,
+    #[serde(default)]
+    pub filter: Filter,
 }
 
 /// In the first two formats the text of the experiment is among the settings.
@@ -330,6 +336,8 @@ impl State {
             parts: self.parts,
             recall: self.facts.recall().clone(),
             sweep: self.many.open.as_ref().map(|it| (it.dir.clone(), it.view.clone())),
+            query: self.facts.query().to_owned(),
+            filter: self.facts.filter().clone(),
         };
         let beside = self.info_of(Which::Beside).map(|info| {
             let subjects = self.subjects_of(Which::Beside).cloned();
@@ -377,6 +385,8 @@ impl State {
     pub fn adopt_choices(&mut self, look: &Look) {
         self.settings.clone_from(&look.settings);
         self.model_beside.asks = look.asks;
+        self.facts.set_query(look.query.clone());
+        self.facts.set_filter(look.filter.clone());
         self.spec.set_text(look.spec_text.clone());
         self.row = look.row;
         self.selection = look.selection;
