@@ -155,15 +155,15 @@ impl Sweep<'_> {
         self.ask(task, &recalled, ctx)
     }
 
-    /// The experiment of a fact, as `factscope run` would carry it out. The inner error says why the
-    /// fact cannot be asked.
+    /// The experiment of a fact, as `factscope run` would carry it out, and its prompt. The inner error says
+    /// why the fact cannot be asked.
     pub fn experiment(
         &self,
         task: Task,
         ctx: &AnalysisCtx<'_>,
-    ) -> Result<Result<Experiment, String>, AnalysisError> {
+    ) -> Result<Result<(Experiment, TokenizedPrompt), String>, AnalysisError> {
         let recalled = self.recalled(task, ctx)?;
-        Ok(self.question(task, &recalled).map(|it| it.0))
+        Ok(self.question(task, &recalled))
     }
 
     fn question(

@@ -113,7 +113,10 @@ commands! {
     ShowBehind(Arc<str>, usize): "Facts behind a number";
     /// Finds what was asked of one fact of the sweep, and carries it out.
     AskFactOfSweep(Task): "Show this fact by itself",
-        "Chooses the fact, and carries out in the Spec view what the sweep asked of it";
+        "Chooses the fact, and shows what the sweep asked of it in the view of its method";
+    BackToSweep: "Back to the sweep", "To the list of facts behind its number, as it was left";
+    /// The view asks as its own settings say.
+    LeaveSwept: "Own settings", "Asks as the settings of this view say, and not as the sweep does";
     RestoreUnsaved: "Restore", "Shows the facts and results that were in that window";
     DiscardUnsaved: "Discard", "What was in that window is lost";
     SaveScreenshot: "Save screenshot…", "The window as it is now, as a PNG";

@@ -95,20 +95,35 @@ pub enum Reply {
         took: Duration,
     },
 
-    /// What a sweep asks of one of its facts, as a file says it.
+    /// What a sweep asks of one of its facts.
     FactOfSweep {
-        case: String,
-        direction: Direction,
-
-        /// The answer that the sweep measures. `None` if that is the model's first guess, or the fact
-        /// cannot be asked.
-        answer: Option<String>,
-        text: Result<String, String>,
+        which: Which,
+        found: Result<Box<FactOfSweep>, String>,
     },
     Screenshot {
         path: PathBuf,
         saved: Result<(), String>,
     },
+}
+
+/// A fact of a sweep.
+#[derive(Debug)]
+pub struct FactOfSweep {
+    pub case: String,
+
+    /// What the sweep asks of the fact one way, and then the other way if it asks both. Not empty.
+    pub asked: Vec<AskedOfFact>,
+
+    /// The first of them, as a file says it.
+    pub text: String,
+}
+
+/// What a sweep asks of a fact one way.
+#[derive(Debug)]
+pub struct AskedOfFact {
+    pub direction: Direction,
+    pub experiment: Experiment,
+    pub prompt: TokenizedPrompt,
 }
 
 /// What a thread that asks the hub says. The last four end its job.

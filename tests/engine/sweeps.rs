@@ -180,7 +180,7 @@ fn a_fact_of_a_sweep_equals_its_single_command() {
                 if note.left_out.is_some() {
                     continue;
                 }
-                let text = alone.unwrap().to_json_as_meant(&library()).unwrap();
+                let text = alone.unwrap().0.to_json_as_meant(&library()).unwrap();
                 check_alone(&text, *task, &all);
                 n_asked += 1;
             }
@@ -497,7 +497,7 @@ fn a_fact_in_its_best_words_equals_its_single_command() {
             for task in tasks {
                 let alone = sweep.experiment(task, &AnalysisCtx::unwatched()).unwrap();
                 let Ok(alone) = alone else { continue };
-                check_alone(&alone.to_json_as_meant(&library()).unwrap(), task, &all);
+                check_alone(&alone.0.to_json_as_meant(&library()).unwrap(), task, &all);
             }
             all
         })

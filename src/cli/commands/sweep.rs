@@ -166,7 +166,7 @@ impl Sweep {
             let task = Task { record, direction };
             let asked =
                 machine.watched("Asking", |ctx| sweep.experiment(task, &machine.ctx(ctx)))?;
-            let experiment = asked.map_err(anyhow::Error::msg)?;
+            let (experiment, _) = asked.map_err(anyhow::Error::msg)?;
             let library = Library::new(&sweep.engine.info.tokenizer).sharing(&machine.datasets);
             return print_data(&experiment.to_json_as_meant(&library)?);
         }

@@ -110,7 +110,9 @@ impl App {
             | Command::GoOnWithSweep
             | Command::LookAtSweep(_)
             | Command::ShowBehind(..)
-            | Command::AskFactOfSweep(_) => self.many_command(command, ctx),
+            | Command::AskFactOfSweep(_)
+            | Command::BackToSweep
+            | Command::LeaveSwept => self.many_command(command, ctx),
             Command::RestoreUnsaved => self.restore_left_over(ctx),
             Command::DiscardUnsaved => self.discard_left_over(),
             Command::Quit => self.quit(ctx),
@@ -184,6 +186,7 @@ impl App {
             Command::WeighAttention(weighting) => {
                 if weighting != self.state.settings.attention.weighting && !self.refuses() {
                     self.state.settings.attention.weighting = weighting;
+                    self.state.leave_swept(Pane::Attention);
                     self.look();
                 }
             }
@@ -191,6 +194,9 @@ impl App {
                 self.state.preferences.trace_pair.has_same_scale = is_on;
             }
             Command::Set(setting) => {
+                if let Some(pane) = setting.pane() {
+                    self.state.leave_swept(pane);
+                }
                 self.state.settings.set(*setting);
                 self.look();
             }
@@ -238,12 +244,14 @@ impl App {
             Command::ReleaseRanges => self.state.settings.ranges = Ranges::default(),
             Command::View(ViewAction::SplitBy(parts)) => {
                 self.state.parts = parts;
+                self.state.leave_swept(Pane::Attribution);
                 self.look();
             }
 
             Command::Match(convention) => {
                 let bos = self.state.settings.bos;
                 convention.apply(&mut self.state.settings);
+                self.state.swept = None;
                 self.bos_may_have_changed(bos);
                 self.look();
             }
@@ -300,6 +308,7 @@ impl App {
             self.state.selected = Some(fact);
             self.state.forget_complaint();
             self.state.selection = Selection::default();
+            self.state.swept = None;
             self.state.stop_waiting();
         }
         // Not every fact has an inverse, and what is kept beside it is not what was chosen.
@@ -314,6 +323,7 @@ impl App {
         self.state.selected = None;
         self.state.forget_complaint();
         self.state.selection = Selection::default();
+        self.state.swept = None;
         self.state.stop_waiting();
         self.state.row = Row::First;
         self.look();

@@ -54,6 +54,11 @@ impl App {
                 }
             }
             Command::AskFactOfSweep(task) => self.ask_fact_of_sweep(task),
+            Command::BackToSweep => self.views.workspace.show(Pane::Sweep),
+            Command::LeaveSwept => {
+                self.state.swept = None;
+                self.look();
+            }
             _ => {}
         }
     }

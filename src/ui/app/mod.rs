@@ -58,6 +58,7 @@ mod run;
 mod session;
 mod spec;
 mod sweep_folder;
+mod swept;
 mod take_away;
 mod typed;
 mod unsaved;

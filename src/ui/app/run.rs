@@ -51,7 +51,7 @@ impl App {
         }
     }
 
-    fn trace_one(&mut self, row: Row, component: Component) {
+    pub(super) fn trace_one(&mut self, row: Row, component: Component) {
         let Some(key) = self.state.key_of(row) else {
             if self.state.is_settling() && !self.state.trace_waits.contains(&component) {
                 self.state.trace_waits.push(component);

@@ -19,6 +19,13 @@ use crate::worker::{ModelInfo, Which};
 
 impl App {
     pub(super) fn spec_command(&mut self, command: Command, ctx: &egui::Context) {
+        if matches!(
+            command,
+            Command::SetSpecText(_) | Command::FillSpec(_) | Command::OpenSpecAt(_)
+        ) {
+            // Another text is none of a sweep's.
+            self.state.swept.take_if(|it| it.pane == Pane::Spec);
+        }
         match command {
             Command::OpenSpec => self.ask(Purpose::OpenedSpec, ctx),
             Command::OpenSpecAt(path) => self.open_spec(&path),

@@ -1,4 +1,4 @@
-//! The folder of a sweep: shown, read while it grows, gone on with, and its facts asked by themselves.
+//! The folder of a sweep: shown, read while it grows, and gone on with.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,18 +7,13 @@ use std::time::Instant;
 use eframe::egui;
 
 use super::App;
-use crate::analysis::AnalysisCtx;
-use crate::experiment::{Datasets, FactSource, Library};
-use crate::facts::Direction;
-use crate::population::{
-    FolderError, Manifest, Plan, PlanError, Population, Shard, Task, Wanted, sweep_bytes,
-};
-use crate::ui::command::Command;
+use crate::analysis::ModelEdit;
+use crate::figure::words::counted;
+use crate::population::{FolderError, Manifest, Plan, Population, Shard, Wanted, sweep_bytes};
 use crate::ui::pane::Pane;
 use crate::ui::reply::{Reply, aside};
-use crate::ui::row::Row;
 use crate::ui::state::{JobKind, ManyJob, OpenSweep, ReadSweep, SweepView, capitalized};
-use crate::worker::{Class, Engine, JobId};
+use crate::worker::JobId;
 
 impl App {
     /// Shows the folder of a sweep.
@@ -66,18 +61,36 @@ impl App {
         match Plan::again(&read.manifest, &dir) {
             Ok(plan) => match self.state.model_asked(&plan.written.outline) {
                 Some(which) => self.sweep(plan, dir, which, shard),
-                None => self.state.error = Some(self.not_of_open_model(&read.manifest)),
+                None => {
+                    let edits = &plan.written.outline.edits;
+                    self.state.error = Some(self.not_of_open_model(&read.manifest, edits));
+                }
             },
             Err(error) => self.state.error = Some(capitalized(&error)),
         }
     }
 
-    fn not_of_open_model(&self, manifest: &Manifest) -> String {
-        let open = self.state.info().map_or("none", |it| &it.name);
+    /// Why a sweep cannot be asked of what is open, and what to do.
+    pub(super) fn not_of_open_model(&self, manifest: &Manifest, edits: &[ModelEdit]) -> String {
+        let Manifest { model, .. } = manifest;
+        let Some(info) = self.state.info() else {
+            return format!("The sweep is of {model}, and no model is open: open its model first");
+        };
+        let as_made = |edits: &[ModelEdit]| match edits.len() {
+            0 => "as it was opened".to_owned(),
+            n => format!("with {}", counted(n, "change")),
+        };
+        if info.name == *model && self.state.edits != edits {
+            return format!(
+                "The sweep is of {model} {}, and the open model is {}: change it so first",
+                as_made(edits),
+                as_made(&self.state.edits)
+            );
+        }
+        let place = info.dir.display();
         format!(
-            "The sweep is of {}, with the changes that its spec names, and the open model is {open}: \
-             open its model first",
-            manifest.model
+            "The sweep is of {model}, and the open model is {}, from {place}: open its model first",
+            info.name
         )
     }
 
@@ -109,10 +122,8 @@ impl App {
                     ctx.request_repaint_after(open.next.saturating_duration_since(Instant::now()));
                 }
             }
-            Reply::FactOfSweep { case, direction, answer, text } => match text {
-                Ok(text) => {
-                    self.show_fact_of_sweep((&case, direction), answer.as_ref(), text, ctx);
-                }
+            Reply::FactOfSweep { which, found } => match found {
+                Ok(found) => self.show_fact_of_sweep(which, *found, ctx),
                 Err(error) => self.state.error = Some(capitalized(&error)),
             },
             _ => {}
@@ -128,85 +139,6 @@ impl App {
                 open.next = Instant::now();
             }
         }
-    }
-
-    /// Finds what is asked of one fact of the sweep, to carry it out by itself.
-    pub(super) fn ask_fact_of_sweep(&mut self, task: Task) {
-        if self.refuses() {
-            return;
-        }
-        let Some(read) = self.state.many.open.as_ref().and_then(|it| it.read.clone()) else {
-            return;
-        };
-        let dir = self.state.many.open.as_ref().map_or_else(PathBuf::new, |it| it.dir.clone());
-        let plan = match Plan::again(&read.manifest, &dir) {
-            Ok(plan) => plan,
-            Err(error) => {
-                self.state.error = Some(capitalized(&error));
-                return;
-            }
-        };
-        let Some(which) = self.state.model_asked(&plan.written.outline) else {
-            self.state.error = Some(self.not_of_open_model(&read.manifest));
-            return;
-        };
-        let replies = self.replies.clone();
-        self.call(which, ManyJob::Fact, Class::Usual, |_| {
-            move |engine: &Engine, datasets: &Datasets, ctx: &AnalysisCtx<'_>| {
-                let (case, answer, text) = plan.open(engine, datasets, |ready| {
-                    let now = ready.manifest(None, &ctx.task)?;
-                    let case = ready.sweep.dataset.records.get(task.record).map(|it| it.id.clone());
-                    let (Some(case), None) = (case, read.manifest.of_all().difference(&now)) else {
-                        let error = "the model or the dataset is not the sweep's any more";
-                        return Ok((String::new(), None, Err(error.to_owned())));
-                    };
-                    let library = Library::new(&engine.info.tokenizer).sharing(datasets);
-                    let found = ready.sweep.experiment(task, ctx)?;
-                    let answer = found.as_ref().ok().and_then(|it| match &it.fact {
-                        FactSource::Record(record) => record.answer.clone(),
-                        FactSource::Text(_) | FactSource::NoFact => None,
-                    });
-                    let text = found.and_then(|it| {
-                        it.to_json_as_meant(&library).map_err(|error| error.to_string())
-                    });
-                    Ok::<_, PlanError>((case, answer, text))
-                })??;
-                let direction = task.direction;
-                // The window has closed: nobody to tell.
-                _ = replies.send(Reply::FactOfSweep { case, direction, answer, text });
-                Ok(())
-            }
-        });
-    }
-
-    /// Chooses a fact of the sweep with the answer that the sweep measures, and carries out what was asked
-    /// of it in the Spec view: its numbers are those of the sweep.
-    fn show_fact_of_sweep(
-        &mut self,
-        (case, direction): (&str, Direction),
-        answer: Option<&String>,
-        text: String,
-        ctx: &egui::Context,
-    ) {
-        let facts = self.state.many.open.as_ref().and_then(|it| it.read.as_ref());
-        let facts = facts.map(|it| it.manifest.facts.clone());
-        let is_open = facts.as_deref() == self.state.facts.dataset_path();
-        if let Some(id) = self.state.facts.find(case).filter(|_| is_open) {
-            let answers = self.state.facts.get(id).map_or(&[][..], |it| it.answers(direction));
-            let place = answers.iter().position(|it| Some(it) == answer);
-            if let Some(place) = place.filter(|_| answers.len() > 1) {
-                self.state.ask_for(id, direction, place);
-            }
-            self.handle(Command::Select(id), ctx);
-            let row = match direction {
-                Direction::Forward => Row::First,
-                Direction::Inverse => Row::Second,
-            };
-            self.handle(Command::LookAt(row), ctx);
-            self.views.facts.reveal();
-        }
-        self.handle(Command::SetSpecText(text), ctx);
-        self.handle(Command::RunSpec, ctx);
     }
 }
 

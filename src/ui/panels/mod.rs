@@ -22,6 +22,7 @@ mod stored_bar;
 mod study_panel;
 mod sweep_form;
 mod sweep_panel;
+mod swept_row;
 mod toolbar;
 mod trace_before;
 mod trace_difference;
@@ -151,7 +152,9 @@ impl Views {
                 Pane::LogitLens => self.lens.metric,
                 _ => settings.metric,
             },
-            effect: settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect()),
+            effect: state.swept_effect(pane, row).unwrap_or_else(|| {
+                settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect())
+            }),
             attribution: settings.attribution,
             lens: self.lens.form,
             pick: state.selection_at(row),

@@ -11,6 +11,7 @@ use super::jobs_panel::jobs_ui;
 use super::spec_panel::spec_panel_ui;
 use super::study_panel::study_panel_ui;
 use super::sweep_panel::sweep_panel_ui;
+use super::swept_row::swept_ui;
 use super::trace_panel::traces_ui;
 use super::trust_panel::trust_ui;
 use super::{LastAnswer, Views};
@@ -34,6 +35,7 @@ pub fn pane_ui(
     views: &mut Views,
     commands: &mut Vec<Command>,
 ) {
+    swept_ui(ui, if pane == Pane::Cell { Pane::Trace } else { pane }, state, commands);
     match pane {
         Pane::Trust => return trust_ui(ui, state, commands),
         Pane::Jobs => return jobs_ui(ui, state, commands),

@@ -25,7 +25,10 @@ pub fn study_panel_ui(
     let Some(mut edited) = state.settings.studies.copy(pane) else { return };
     // Settings that are wider than the pane, such as long prompts, make nothing else wider.
     let width = ui.available_width();
-    _ = state.about(state.row, |about| edited.controls_ui(ui, about));
+    // What a sweep has asked is told by its figure.
+    if !state.shows_swept(pane) {
+        _ = state.about(state.row, |about| edited.controls_ui(ui, about));
+    }
     let has_metric = edited.study().has_metric();
     if state.settings.studies.copy(pane).as_ref() != Some(&edited) {
         commands.push(Command::Set(Box::new(Setting::Study(edited))));

@@ -44,7 +44,8 @@ pub(super) fn kinds_ui(
     ctx: &ViewCtx<'_>,
     commands: &mut Vec<Command>,
 ) {
-    if !has_other_kinds(state, row) {
+    // Of the kinds a sweep has asked one, and the others have other settings.
+    if state.is_swept(Pane::Trace, row) || !has_other_kinds(state, row) {
         return;
     }
     let chosen = state.settings.trace.component;

@@ -57,7 +57,7 @@ pub fn traces_ui(
         if has_room || is_busy {
             status_ui(ui, state);
         }
-        if has_settings(state) {
+        if has_settings(state) && !state.shows_swept(Pane::Trace) {
             more_ui(ui, state, commands);
         }
         ui.add_space(2.0);
@@ -293,7 +293,9 @@ fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             }
             None => trace_button_ui(ui, state, traced(state), commands),
         }
-        settings_toggle_ui(ui, state, commands);
+        if !state.shows_swept(Pane::Trace) {
+            settings_toggle_ui(ui, state, commands);
+        }
     });
 }
 
@@ -315,7 +317,10 @@ fn status_ui(ui: &mut Ui, state: &State) {
             } else if let Some(row) = state.rows().next() {
                 memory_ui(ui, state, Pane::Trace, row);
             }
-            ui.add(Label::new(RichText::new(state.settings.trace.summary()).weak()).truncate());
+            if !state.shows_swept(Pane::Trace) {
+                let summary = RichText::new(state.settings.trace.summary()).weak();
+                ui.add(Label::new(summary).truncate());
+            }
         }
     });
 }

@@ -15,7 +15,7 @@ use crate::hub;
 use crate::session::Origin;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::studies::{About, Asks};
+use crate::ui::studies::{About, Asks, UNMEASURED};
 use crate::worker::{JobId, ModelConfig, Which};
 
 /// The views that show an answer to each chosen fact unasked, in the order they are asked for it:
@@ -25,8 +25,6 @@ pub const UNASKED: [Pane; 4] =
 
 /// The most attention weights asked for at once, 20 MB: all of GPT-2 XL over 64 tokens.
 const MAX_WEIGHTS: usize = 48 * 25 * 64 * 64;
-
-const UNMEASURED: &str = "The noise is still being measured on the dataset's subjects";
 
 impl State {
     /// The rows that a view asks.
@@ -44,6 +42,9 @@ impl State {
     /// What a view asks about the prompt of a row, as its controls are set. The error says to the
     /// user what is missing.
     pub fn spec_of(&self, pane: Pane, row: Row) -> Result<AnalysisSpec, String> {
+        if let Some(spec) = self.swept_spec(pane, row).filter(|_| pane != Pane::Trace) {
+            return Ok(spec.clone());
+        }
         if let Some(study) = self.settings.studies.get(pane) {
             return self.about(row, |about| study.spec(about)).ok_or_else(|| self.missing(row))?;
         }
@@ -172,6 +173,14 @@ impl State {
 
     /// The trace with something else restored.
     pub fn trace_spec_of(&self, row: Row, component: Component) -> Option<TraceSpec> {
+        match self.swept_spec(Pane::Trace, row) {
+            Some(AnalysisSpec::CausalTrace(it)) if it.component == component => Some(it.clone()),
+            _ => self.trace_as_set(row, component),
+        }
+    }
+
+    /// The trace of a component as the settings of the trace view describe it, whatever that view shows.
+    fn trace_as_set(&self, row: Row, component: Component) -> Option<TraceSpec> {
         let settings = &TraceSettings { component, ..self.settings.trace.clone() };
         let which = self.which(row);
         let info = self.info_of(which)?;
@@ -248,16 +257,17 @@ impl State {
             fact: record.fact(key.direction),
             record: Some(record),
             answers: Row::BOTH.map(|it| self.answers_at(it)),
+            is_chosen: Row::BOTH.map(|it| self.has_chosen_answer(it)),
             facts: &self.facts,
             selection: self.selection_at(row),
             painted: self.painted.of(Some(key)),
             trace_settings: &self.settings.trace,
-            traces: &|component| self.trace_spec_of(row, component),
+            traces: &|component| self.trace_as_set(row, component),
+            shown_trace: &|| self.trace_spec(row),
             subjects: self.subjects_of(which).unwrap_or(&none),
             substitutes: &substitutes,
             many: &many,
             drawn: &drawn,
-            is_chosen: Row::BOTH.map(|it| self.has_chosen_answer(it)),
             alike: &alike,
         }))
     }

@@ -1,6 +1,6 @@
 //! What was chosen and set before, so that it can be taken back.
 
-use super::{Beside, FactId, Painted, Places, Settings, State};
+use super::{Beside, FactId, Painted, Places, Settings, State, Swept};
 use crate::analysis::logit_attribution::Parts;
 use crate::facts::Direction;
 use crate::ui::row::Row;
@@ -32,6 +32,7 @@ pub struct Choices {
     pub painted: Painted,
     pub parts: Parts,
     pub settings: Settings,
+    pub swept: Option<Swept>,
 }
 
 impl State {
@@ -47,6 +48,7 @@ impl State {
             painted: self.painted.clone(),
             parts: self.parts,
             settings: self.settings.clone(),
+            swept: self.swept.clone(),
         }
     }
 
@@ -115,3 +117,4 @@ impl State {
         self.settings.clone_from(&step.settings);
     }
 }
+        self.swept.clone_from(&step.swept);

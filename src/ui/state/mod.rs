@@ -25,6 +25,8 @@ mod queue;
 mod session;
 mod settings;
 mod spec_text;
+mod step;
+mod swept;
 mod taught;
 
 pub use super::facts::{
@@ -53,6 +55,7 @@ pub use queue::{Asked, Ended, Outcome, Question, Queue};
 pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Setting, Settings, TraceSettings};
 pub use spec_text::{AskedExperiment, Fault, SpecText};
+pub use swept::{Swept, pane_of};
 pub use unsure::{MuchMemory, Unsure, Unsures};
 
 use super::dialogs::Purpose;
@@ -185,6 +188,9 @@ pub struct State {
 
     /// What is asked of many facts.
     pub many: Many,
+
+    /// The fact of a sweep that is shown by itself.
+    pub swept: Option<Swept>,
     history: History,
 }
 
@@ -234,6 +240,7 @@ impl State {
             renderer: None,
             spec: SpecText::default(),
             many: Many::default(),
+            swept: None,
             history: History::default(),
         }
     }

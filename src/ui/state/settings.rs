@@ -13,6 +13,7 @@ use crate::figure::words::{counted, severed};
 use crate::figure::{AttributionForm, Ranges};
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
+use crate::ui::pane::Pane;
 use crate::ui::studies::{Studies, StudySettings};
 
 /// ROME's noise: this many standard deviations of the subjects' embeddings.
@@ -48,6 +49,20 @@ pub enum Setting {
     Attribution(AttributionForm),
     Metric(Metric),
     TraceMetric(Metric),
+}
+
+impl Setting {
+    /// The view that asks something else with it. `None` for what is only drawn in another way.
+    pub fn pane(&self) -> Option<Pane> {
+        match self {
+            Self::Trace(_) => Some(Pane::Trace),
+            Self::Study(study) => Some(study.pane()),
+            // Its weighting has a command of its own.
+            Self::Attention(_) | Self::Attribution(_) | Self::Metric(_) | Self::TraceMetric(_) => {
+                None
+            }
+        }
+    }
 }
 
 /// The controls of a causal trace, as they stand.

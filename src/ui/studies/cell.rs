@@ -3,7 +3,7 @@
 use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Asks, Study, number_ui};
+use super::{About, Asks, Study, UNMEASURED, number_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::trace_cell::Spec;
 use crate::tokens::visible;
@@ -31,7 +31,7 @@ impl Study for Settings {
         if about.prompt.subject.is_none() {
             return Err("No subject is marked in this prompt, so there is no trace".to_owned());
         }
-        let trace = about.shown_trace(about.trace_settings.component)?;
+        let trace = (about.shown_trace)().ok_or(UNMEASURED)?;
         Ok(AnalysisSpec::TraceCell(Spec { trace, pos, layer, n_top: self.n_top }))
     }
 

@@ -39,7 +39,7 @@ impl Study for Settings {
         if about.prompt.subject.is_none() {
             return Err("Mark the subject: it is what is corrupted".to_owned());
         }
-        let trace = about.shown_trace(Component::Hidden)?;
+        let trace = about.trace_as_set(Component::Hidden)?;
         let contrast = Contrast::Subject(draws(self.corruption, &trace, about)?);
         let (metric, n_verified) = (Metric::LogProb, self.n_verified);
         Ok(match self.method {

@@ -68,7 +68,7 @@ pub struct About<'a> {
     pub fact: Option<&'a Fact>,
     pub record: Option<&'a Record>,
 
-    /// All right answers of both rows.
+    /// All right answers of both rows, and whether a person has chosen the one that is asked for.
     pub answers: [&'a [String]; 2],
     pub is_chosen: [bool; 2],
 
@@ -86,6 +86,9 @@ pub struct About<'a> {
 
     /// The trace of a component, as the trace's settings describe it.
     pub traces: &'a dyn Fn(Component) -> Option<causal_trace::Spec>,
+
+    /// The trace that the trace view shows, which may be one that a sweep has asked for.
+    pub shown_trace: &'a dyn Fn() -> Option<causal_trace::Spec>,
 
     /// The tokens of all the dataset's subjects.
     pub subjects: &'a Arc<[u32]>,
@@ -209,6 +212,12 @@ macro_rules! studies {
 
             pub fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
                 match self {
+            pub fn pane(&self) -> Pane {
+                match self {
+                    $(Self::$Pane(_) => Pane::$Pane,)*
+                }
+            }
+
                     $(Self::$Pane(settings) => settings.controls_ui(ui, about),)*
                 }
             }
@@ -234,17 +243,16 @@ impl About<'_> {
         component: Component,
         own: Option<usize>,
     ) -> Result<causal_trace::Spec, String> {
-        let mut spec = self.shown_trace(component)?;
+        let mut spec = self.trace_as_set(component)?;
         if component != Component::Hidden {
             spec.window = window_of(own, self);
         }
         Ok(spec)
     }
 
-    /// The trace of a component as the trace view makes it.
-    fn shown_trace(&self, component: Component) -> Result<causal_trace::Spec, String> {
-        let spec = (self.traces)(component);
-        spec.ok_or_else(|| "The noise is still being measured on the dataset's subjects".to_owned())
+    /// The trace of a component with the window of the trace view.
+    fn trace_as_set(&self, component: Component) -> Result<causal_trace::Spec, String> {
+        (self.traces)(component).ok_or_else(|| UNMEASURED.to_owned())
     }
 
     /// The prompt of the second row, where this one is the first.
@@ -283,6 +291,9 @@ fn number_ui(ui: &mut Ui, name: &str, about: &str, value: NumberField<'_>) -> Re
     let label = ui.label(name);
     ui.add(value).labelled_by(label.id).on_hover_text(about)
 }
+
+/// Why a trace cannot be asked for yet.
+pub const UNMEASURED: &str = "The noise is still being measured on the dataset's subjects";
 
 /// The width of a study's window of layers: the one that was set in its view, else what is usual for a
 /// model of that depth. No other view has a part in it.

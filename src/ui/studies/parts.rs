@@ -81,7 +81,7 @@ impl Study for Settings {
                 if about.prompt.subject.is_none() {
                     return Err("Mark the subject: its embeddings are corrupted".to_owned());
                 }
-                let trace = about.shown_trace(Component::Hidden)?;
+                let trace = about.trace_as_set(Component::Hidden)?;
                 difference(SecondRun::Noise {
                     level: trace.noise,
                     rng: trace.rng,

@@ -1,0 +1,102 @@
+//! A fact of a sweep by itself: the view of the sweep's method asks it as the sweep did, and not as its own
+//! settings say, until a person sets something or chooses another fact.
+
+use super::{FactKey, State};
+use crate::analysis::AnalysisSpec;
+use crate::analysis::causal_trace::{self, Corruption, Map};
+use crate::figure::Effect;
+use crate::ui::pane::Pane;
+use crate::ui::row::Row;
+
+/// What a sweep has asked of a fact, and the view that shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Swept {
+    pub pane: Pane,
+
+    /// The name of the sweep's folder.
+    pub sweep: String,
+
+    /// What was asked of the fact, and of its inverse where the sweep asks both ways. Empty where the
+    /// experiment is shown as text.
+    pub asked: Vec<(FactKey, AnalysisSpec)>,
+    pub effect: Effect,
+}
+
+impl State {
+    /// What a view asks about the prompt of a row because a sweep has asked it so.
+    pub fn swept_spec(&self, pane: Pane, row: Row) -> Option<&AnalysisSpec> {
+        let swept = self.swept.as_ref().filter(|it| it.pane == pane)?;
+        let key = self.key_of(row)?;
+        swept.asked.iter().find(|(of, _)| *of == key).map(|(_, spec)| spec)
+    }
+
+    /// The trace of a row that a sweep has asked for, where the trace view shows it.
+    pub fn swept_trace(&self, row: Row) -> Option<&causal_trace::Spec> {
+        match self.swept_spec(Pane::Trace, row)? {
+            AnalysisSpec::CausalTrace(it) if it.component == self.settings.trace.component => {
+                Some(it)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a view shows a row as a sweep has asked it.
+    pub fn is_swept(&self, pane: Pane, row: Row) -> bool {
+        match pane {
+            Pane::Trace => self.swept_trace(row).is_some(),
+            _ => self.swept_spec(pane, row).is_some(),
+        }
+    }
+
+    /// Whether a view shows any of its rows as a sweep has asked it, or the experiment of one.
+    pub fn shows_swept(&self, pane: Pane) -> bool {
+        let is_text = self.swept.as_ref().is_some_and(|it| it.pane == pane && it.asked.is_empty());
+        is_text || self.rows().any(|row| self.is_swept(pane, row))
+    }
+
+    /// From now on a view asks as its own settings say.
+    pub fn leave_swept(&mut self, pane: Pane) {
+        self.swept.take_if(|it| it.pane == pane && !it.asked.is_empty());
+    }
+
+    /// Whether an effect or the number itself is drawn in a view, where a sweep says it.
+    pub fn swept_effect(&self, pane: Pane, row: Row) -> Option<Effect> {
+        self.swept_spec(pane, row)?;
+        self.swept.as_ref().map(|it| it.effect)
+    }
+}
+
+/// The view that shows a method's result. `None` for methods that no view asks for.
+pub fn pane_of(spec: &AnalysisSpec) -> Option<Pane> {
+    Some(match spec {
+        AnalysisSpec::Prediction(_) => Pane::Prediction,
+        AnalysisSpec::CausalTrace(it) => {
+            let is_noise = it.corruption == Corruption::default()
+                || matches!(it.corruption, Corruption::NoiseFile(_));
+            if is_noise && it.map == Map::Tokens { Pane::Trace } else { Pane::Variants }
+        }
+        AnalysisSpec::LogitLens(_) => Pane::LogitLens,
+        AnalysisSpec::LogitAttribution(_) => Pane::Attribution,
+        AnalysisSpec::Attention(_) => Pane::Attention,
+        AnalysisSpec::Ablation(_) | AnalysisSpec::NeuronAblation(_) => Pane::Ablation,
+        AnalysisSpec::AttentionKnockout(_) => Pane::Knockout,
+        AnalysisSpec::Comparison(_) => Pane::Comparison,
+        AnalysisSpec::Generation(_) => Pane::Generation,
+        AnalysisSpec::RankOneEdit(_) => Pane::Editing,
+        AnalysisSpec::Steering(_) => Pane::Steering,
+        AnalysisSpec::ActivationPatching(_) => Pane::Patching,
+        AnalysisSpec::PathPatching(_) => Pane::Paths,
+        AnalysisSpec::AtpStar(_) | AnalysisSpec::EdgeAttribution(_) => Pane::Estimates,
+        AnalysisSpec::NeuronAttribution(_)
+        | AnalysisSpec::SourceAttribution(_)
+        | AnalysisSpec::AttributionDifference(_)
+        | AnalysisSpec::ThroughHead(_) => Pane::Parts,
+        AnalysisSpec::ResidualNorms(_) | AnalysisSpec::AccumulatedResid(_) => Pane::Stream,
+        AnalysisSpec::ContributionGraph(_) => Pane::Graph,
+        AnalysisSpec::HeadScores(_) => Pane::Heads,
+        AnalysisSpec::CorruptionBench(_) => Pane::Bench,
+        AnalysisSpec::Circuit(_) | AnalysisSpec::Composition(_) => Pane::Weights,
+        // A cell and painted edges are picked out in other views, and averages are of many facts.
+        _ => return None,
+    })
+}
