@@ -82,9 +82,10 @@ pub fn palette_ui(
             for (nth, command) in found.iter().enumerate() {
                 let is_chosen = nth == open.chosen;
                 let row = ui.with_layout(Layout::top_down_justified(Align::Min), |ui| {
+                    let title = title(command, state);
                     let text = match command.keys_text() {
-                        Some(keys) => format!("{}    {keys}", title(command)),
-                        None => title(command),
+                        Some(keys) => format!("{title}    {keys}"),
+                        None => title,
                     };
                     ui.selectable_label(is_chosen, text)
                 });
@@ -109,8 +110,10 @@ pub fn palette_ui(
 }
 
 /// A command where nothing around it says what it is about.
-fn title(command: &Command) -> String {
+fn title(command: &Command, state: &State) -> String {
     match command {
+        Command::Undo => told(command, state.undoes()),
+        Command::Redo => told(command, state.redoes()),
         Command::ShowPane(pane) => match pane.view() {
             // A view whose name is none of its modes' is found by its own.
             view if view.first_mode() == *pane && view.text() != pane.text() => {
@@ -148,13 +151,19 @@ fn title(command: &Command) -> String {
     }
 }
 
+/// A command with what it does now, if it does something.
+fn told(command: &Command, what: Option<String>) -> String {
+    let text = command.text();
+    what.map_or_else(|| text.clone(), |what| format!("{text}: {what}"))
+}
+
 /// All whose titles hold every word that was typed, those first that hold them best.
 fn found(text: &str, state: &State, workspace: &Workspace) -> Vec<Command> {
     let words: Vec<String> = text.to_lowercase().split_whitespace().map(str::to_owned).collect();
     let mut seen = BTreeSet::new();
     let mut found: Vec<(Vec<Match>, Command)> = Vec::new();
     for command in all(state, workspace) {
-        let title = title(&command);
+        let title = title(&command, state);
         let matches: Option<Vec<Match>> =
             words.iter().map(|word| Match::of(word, &title.to_lowercase())).collect();
         // Two commands with one title do the same.
@@ -164,7 +173,7 @@ fn found(text: &str, state: &State, workspace: &Workspace) -> Vec<Command> {
     }
     // Of those that hold all words as well, one that holds no others is meant.
     found.sort_by_key(|(matches, command)| {
-        let n_words = words_of(&title(command)).count();
+        let n_words = words_of(&title(command, state)).count();
         (matches.iter().max().copied(), n_words > matches.len())
     });
     found.truncate(N_LISTED);

@@ -276,23 +276,25 @@ impl App {
             Command::DismissError => self.state.error = None,
             Command::DismissHint => self.state.preferences.knows_hint = true,
             Command::ShowPalette => self.palette = Some(CommandPalette::default()),
-            Command::Undo => {
-                let bos = self.state.settings.bos;
-                if self.state.undo() {
-                    self.recall_of(bos);
-                    self.look();
-                    self.views.facts.reveal();
-                }
-            }
-            Command::Redo => {
-                let bos = self.state.settings.bos;
-                if self.state.redo() {
-                    self.recall_of(bos);
-                    self.look();
-                    self.views.facts.reveal();
-                }
-            }
+            Command::Undo | Command::Redo => self.step_in_time(&command),
             Command::ShowShortcuts | Command::ShowAbout => self.show_help(&command),
+        }
+    }
+
+    /// Goes a step back or forward, and says which.
+    fn step_in_time(&mut self, command: &Command) {
+        let bos = self.state.settings.bos;
+        let (told, is_done) = match command {
+            Command::Undo => {
+                (self.state.undoes().map(|it| format!("Undone: {it}")), self.state.undo())
+            }
+            _ => (self.state.redoes().map(|it| format!("Done again: {it}")), self.state.redo()),
+        };
+        if is_done {
+            self.state.notice = told;
+            self.recall_of(bos);
+            self.look();
+            self.views.facts.reveal();
         }
     }
 
@@ -306,9 +308,9 @@ impl App {
     pub(super) fn select(&mut self, fact: FactId) {
         if self.state.selected != Some(fact) {
             self.state.selected = Some(fact);
+            self.state.swept = None;
             self.state.forget_complaint();
             self.state.selection = Selection::default();
-            self.state.swept = None;
             self.state.stop_waiting();
         }
         // Not every fact has an inverse, and what is kept beside it is not what was chosen.
@@ -321,9 +323,9 @@ impl App {
     /// No fact is chosen any more.
     pub(super) fn choose_none(&mut self) {
         self.state.selected = None;
+        self.state.swept = None;
         self.state.forget_complaint();
         self.state.selection = Selection::default();
-        self.state.swept = None;
         self.state.stop_waiting();
         self.state.row = Row::First;
         self.look();

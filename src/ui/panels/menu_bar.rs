@@ -16,8 +16,15 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
     MenuBar::new().ui(ui, |ui| {
         menu_ui(ui, "File", |ui| file_menu_ui(ui, state, commands));
         menu_ui(ui, "Edit", |ui| {
-            ui.add_enabled_ui(state.can_undo(), |ui| item_ui(ui, Command::Undo, commands));
-            ui.add_enabled_ui(state.can_redo(), |ui| item_ui(ui, Command::Redo, commands));
+            for (command, told) in
+                [(Command::Undo, state.undoes()), (Command::Redo, state.redoes())]
+            {
+                let text = match &told {
+                    Some(told) => format!("{}: {told}", command.text()),
+                    None => command.text(),
+                };
+                ui.add_enabled_ui(told.is_some(), |ui| named_item_ui(ui, text, command, commands));
+            }
             ui.separator();
             item_ui(ui, Command::ShowPalette, commands);
         });
@@ -181,7 +188,12 @@ fn recent_ui(
 
 /// A command in a menu.
 fn item_ui(ui: &mut Ui, command: Command, commands: &mut Vec<Command>) {
-    let mut button = Button::new(command.text());
+    named_item_ui(ui, command.text(), command, commands);
+}
+
+/// A command in a menu under another name.
+fn named_item_ui(ui: &mut Ui, text: String, command: Command, commands: &mut Vec<Command>) {
+    let mut button = Button::new(text);
     if let Some(keys) = command.keys_text() {
         button = button.shortcut_text(keys);
     }

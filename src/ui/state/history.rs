@@ -81,6 +81,20 @@ impl State {
         !self.history.future.is_empty()
     }
 
+    /// How it was before the step that would be taken back, and how it is.
+    pub(super) fn last_step(&self) -> Option<[Choices; 2]> {
+        let (now, current) = (self.history.now.clone()?, self.choices());
+        if now != current {
+            return Some([now, current]);
+        }
+        Some([self.history.past.last()?.clone(), now])
+    }
+
+    /// How it is, and how it would be after the step that would be done again.
+    pub(super) fn next_step(&self) -> Option<[Choices; 2]> {
+        Some([self.history.now.clone()?, self.history.future.last()?.clone()])
+    }
+
     /// Goes one step back. Returns whether there was one.
     pub fn undo(&mut self) -> bool {
         self.remember_step();
@@ -115,6 +129,6 @@ impl State {
         self.painted.clone_from(&step.painted);
         self.parts = step.parts;
         self.settings.clone_from(&step.settings);
+        self.swept.clone_from(&step.swept);
     }
 }
-        self.swept.clone_from(&step.swept);

@@ -203,7 +203,21 @@ macro_rules! studies {
             }
         }
 
+        /// The title of the view whose settings are kept under this name.
+        pub fn title_of(module: &str) -> Option<&'static str> {
+            $(if module == stringify!($module) {
+                return Some(Pane::$Pane.text());
+            })*
+            None
+        }
+
         impl StudySettings {
+            pub fn pane(&self) -> Pane {
+                match self {
+                    $(Self::$Pane(_) => Pane::$Pane,)*
+                }
+            }
+
             pub fn study(&self) -> &dyn Study {
                 match self {
                     $(Self::$Pane(settings) => settings,)*
@@ -212,12 +226,6 @@ macro_rules! studies {
 
             pub fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
                 match self {
-            pub fn pane(&self) -> Pane {
-                match self {
-                    $(Self::$Pane(_) => Pane::$Pane,)*
-                }
-            }
-
                     $(Self::$Pane(settings) => settings.controls_ui(ui, about),)*
                 }
             }
@@ -284,6 +292,9 @@ impl About<'_> {
     }
 }
 
+/// Why a trace cannot be asked for yet.
+pub const UNMEASURED: &str = "The noise is still being measured on the dataset's subjects";
+
 /// A number to drag, with its name.
 fn number_ui(ui: &mut Ui, name: &str, about: &str, value: NumberField<'_>) -> Response {
     // Not in a nested row, which would not wrap.
@@ -291,9 +302,6 @@ fn number_ui(ui: &mut Ui, name: &str, about: &str, value: NumberField<'_>) -> Re
     let label = ui.label(name);
     ui.add(value).labelled_by(label.id).on_hover_text(about)
 }
-
-/// Why a trace cannot be asked for yet.
-pub const UNMEASURED: &str = "The noise is still being measured on the dataset's subjects";
 
 /// The width of a study's window of layers: the one that was set in its view, else what is usual for a
 /// model of that depth. No other view has a part in it.
