@@ -7,6 +7,7 @@ use crate::analysis::causal_trace::Component;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit, attribution_patching};
 use crate::session::Origin;
 use crate::ui::pane::Pane;
+use crate::ui::panels::IS_MADE;
 use crate::ui::row::Row;
 use crate::ui::state::{FactKey, JobKind, capitalized};
 use crate::ui::view::Selection;
@@ -173,7 +174,8 @@ impl App {
         let is_failed =
             matches!(result, Some(AnalysisResult::RankOneEdit(it)) if it.works() == Some(false));
         let edit = self.state.spec_of(pane, row).ok().and_then(|spec| spec.edit());
-        if is_failed && edit.is_some() {
+        let is_made = edit.as_ref().is_some_and(|it| self.state.edits.contains(it));
+        if is_failed && edit.is_some() && !is_made {
             self.state.doubted = edit;
             self.views.workspace.show(pane);
         } else {
@@ -186,6 +188,9 @@ impl App {
         self.state.doubted = None;
         let row = self.state.row;
         match self.state.spec_of(pane, row).map(|spec| spec.edit()) {
+            Ok(Some(edit)) if self.state.edits.contains(&edit) => {
+                self.state.notice = Some(IS_MADE.to_owned());
+            }
             Ok(Some(edit)) => {
                 let edits = self.state.edits.iter().cloned().chain([edit]).collect();
                 self.edit(edits);

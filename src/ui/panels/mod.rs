@@ -37,6 +37,7 @@ mod welcome;
 pub use facts_panel::{FactsView, focus_search, is_search_focused};
 
 pub use help::{Help, drop_hint_ui, help_ui};
+pub use study_panel::IS_MADE;
 
 use super::asked::Asked;
 use super::command::Command;

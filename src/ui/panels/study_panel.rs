@@ -50,8 +50,14 @@ pub fn study_panel_ui(
     });
     if matches!(pane, Pane::Editing | Pane::Steering) {
         let edit = spec.ok().and_then(|spec| spec.edit());
-        let is_doubted = edit.is_some() && edit == state.doubted;
-        apply_ui(ui, pane, is_doubted, commands);
+        if edit.as_ref().is_some_and(|it| state.edits.contains(it)) {
+            let text = Command::ApplyEdit(pane).text();
+            let button = ui.add_enabled(false, Button::new(text));
+            button.on_disabled_hover_text(IS_MADE);
+        } else {
+            let is_doubted = edit.is_some() && edit == state.doubted;
+            apply_ui(ui, pane, is_doubted, commands);
+        }
     }
     ui.add_space(4.0);
     let rows: Vec<Row> = state.rows_of(pane).collect();
@@ -95,6 +101,9 @@ pub fn study_panel_ui(
         ui.weak(pane.tooltip());
     }
 }
+
+/// What is said where an edit is asked for that the open model has.
+pub const IS_MADE: &str = "The model is changed so already; “Back” at the top takes it back";
 
 /// The button that makes an edit to the open model; or the question whether to make one that did not do
 /// what it was made for.
