@@ -10,6 +10,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 
 use super::support::Window;
 
@@ -203,4 +204,68 @@ fn there_is_little_to_press_at_first() {
         .map(|it| super::accessible::described(&it))
         .collect();
     assert!(controls.len() <= 25, "{}: {controls:#?}", controls.len());
+}
+
+/// Where the controls of a view are, whichever of them can be pressed now.
+fn of_view(window: &Window, pane: Pane) -> Places {
+    let place = window.region(pane).rect();
+    let mut places = window.places();
+    places.retain(|_, rects| {
+        rects.retain(|it| place.contains_rect(*it));
+        !rects.is_empty()
+    });
+    places
+}
+
+/// Its button is another, and how far it is comes and goes.
+#[test]
+fn nothing_moves_when_a_sweep_ends() {
+    let (mut window, _home) = Window::with_sweeps();
+    window.list_few("capital ia");
+    window.show(Pane::Ablation);
+    window.asks_over(Pane::Ablation);
+    window.does(Command::StartSweep);
+    window.wait("the first facts", |app| {
+        app.state.many.open.as_ref().is_some_and(|it| it.read.is_some())
+    });
+    let sweep = window.app().state.jobs.iter().find(|(_, it)| it.kind.is_sweep());
+    let (id, job) = sweep.expect("it is too fast to be stopped");
+    // How far it is is said in the same words at both places.
+    let percent = job.percent();
+    assert!(percent.ends_with(" %") && percent.contains('.'), "{percent}");
+    let before = of_view(&window, Pane::Sweep);
+    assert!(before.contains_key("ComboBox Groups") && before.contains_key("Button Open sweep…"));
+    window.does(Command::CancelJob(id));
+    window.sweep_ends();
+    let after = of_view(&window, Pane::Sweep);
+    for name in ["ComboBox Groups", "ComboBox Chart", "Button Open sweep…"] {
+        assert_eq!(after[name], before[name], "{name}");
+    }
+    let stop = &before["Button Stop"];
+    assert_eq!(after["Button Go on"], *stop, "one button in the place of the other");
+}
+
+/// What stands before them is as long in both.
+#[test]
+fn nothing_moves_when_the_other_row_is_looked_at() {
+    let mut window = with_all_results();
+    for size in [Vec2::new(1280.0, 720.0), Vec2::new(1600.0, 1000.0)] {
+        window.harness.set_size(size);
+        for pane in [Pane::Trace, Pane::Prediction, Pane::LogitLens, Pane::Attribution] {
+            window.show(pane);
+            let places = |window: &mut Window, row| {
+                window.does(Command::LookAt(row));
+                window.wait("the answer", |app| app.state.result(pane).is_some());
+                let mut places = of_view(window, pane);
+                places.retain(|name, _| {
+                    ["Export…", "Metric", "Fold"].iter().any(|it| name.contains(it))
+                });
+                assert!(!places.is_empty(), "{pane:?}");
+                places
+            };
+            let before = places(&mut window, Row::First);
+            let after = places(&mut window, Row::Second);
+            assert_eq!(after, before, "{pane:?} at {size}");
+        }
+    }
 }

@@ -40,8 +40,13 @@ pub(super) fn progress_ui(ui: &mut Ui, job: &OpenJob) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         ui.add(Label::new(RichText::new(left).weak()).extend());
         let width = ui.available_width().max(20.0);
-        ui.add(ProgressBar::new(job.fraction()).desired_width(width).show_percentage());
+        ui.add(progress_bar(job).desired_width(width));
     });
+}
+
+/// The bar of a run, with the words that tell elsewhere how far it is.
+pub(super) fn progress_bar(job: &OpenJob) -> ProgressBar {
+    ProgressBar::new(job.fraction()).text(job.percent())
 }
 
 /// What a run takes in memory, where that is worth a word before it begins.

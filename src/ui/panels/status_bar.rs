@@ -73,9 +73,8 @@ fn doing(state: &State, job: &OpenJob) -> String {
         JobKind::Many(_, ManyJob::Estimate) => "Trying a few facts".to_owned(),
         JobKind::Many(_, ManyJob::Fact) => "Looking the fact up".to_owned(),
         JobKind::Many(_, ManyJob::Sweep(_)) => {
-            let percent = 100.0 * job.fraction();
             let doing = if job.cancel.is_cancelled() { "Stopping" } else { "Asking many facts" };
-            format!("{doing}, {percent:.1} %")
+            format!("{doing}, {}", job.percent())
         }
         JobKind::Run { origin: Origin::Unasked, .. } => {
             "Running the model on the chosen fact".to_owned()
@@ -86,11 +85,11 @@ fn doing(state: &State, job: &OpenJob) -> String {
                 return format!("Cancelling {}", pane.text());
             }
             let about = job.asked.as_ref().map_or("", |asked| &asked.about);
-            let percent = 100.0 * job.fraction();
+            let percent = job.percent();
             match pane {
-                Pane::Trace => format!("Tracing{about}, {percent:.0} %"),
-                Pane::Spec => format!("Carrying out the experiment, {percent:.0} %"),
-                _ => format!("{}{about}, {percent:.0} %", pane.text()),
+                Pane::Trace => format!("Tracing{about}, {percent}"),
+                Pane::Spec => format!("Carrying out the experiment, {percent}"),
+                _ => format!("{}{about}, {percent}", pane.text()),
             }
         }
     }

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use eframe::egui::{Align, Label, Layout, RichText, ScrollArea, Ui, Vec2, vec2};
+use eframe::egui::{Align, Button, Id, Label, Layout, RichText, ScrollArea, Ui, Vec2, vec2};
 
 use super::facts_panel::relation_name;
 use super::file_name;
-use super::run_row::{progress_ui, stop_button_ui};
+use super::run_row::{progress_ui, run_button_ui, stop_button_ui};
 use super::sweep_form::sweep_form_ui;
 use crate::facts::Direction;
 use crate::figure::number::brief;
@@ -20,7 +20,7 @@ use crate::ui::state::{OpenSweep, ReadSweep, State, SweepView};
 use crate::ui::theme;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::views::figure_ui;
-use crate::ui::widgets::{Choice, command_button_ui, keep_together, view_area_ui};
+use crate::ui::widgets::{Choice, command_button_ui, gives, keep_together, roomy_area_ui};
 
 /// The width in points from which the facts behind a number stand beside the figure, and that of their
 /// place there.
@@ -83,14 +83,15 @@ fn open_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Comm
         filter_ui(ui, open, read, commands);
     });
     ui.add_space(4.0);
-    // The facts have their place before there are any: a click on a number moves nothing.
+    // A click on a number moves nothing: beside the figure the facts have their place before there are any,
+    // and below it they are laid over a figure that stays as it is.
     let room = ui.available_size();
     let (column, gap) = (Layout::top_down(Align::Min), ui.spacing().item_spacing);
     if width >= WIDE {
         ui.horizontal_top(|ui| {
             let size = vec2(room.x - BESIDE - 3.0 * gap.x, room.y);
             ui.allocate_ui_with_layout(size, column, |ui| {
-                figure_area_ui(ui, read, state, commands);
+                figure_area_ui(ui, size, read, state, commands);
             });
             ui.separator();
             let size = vec2(BESIDE, room.y);
@@ -98,10 +99,11 @@ fn open_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Comm
         });
     } else {
         let row = ui.spacing().interact_size.y + gap.y;
-        let below = (N_BELOW + 2.0) * row;
-        let size = vec2(room.x, (room.y - below - 3.0 * gap.y).max(LEAST_FIGURE));
+        let of_figure = |below: f32| vec2(room.x, (room.y - below - 3.0 * gap.y).max(LEAST_FIGURE));
+        let below = if open.behind.is_some() { (N_BELOW + 2.0) * row } else { row };
+        let size = of_figure(below);
         ui.allocate_ui_with_layout(size, column, |ui| {
-            figure_area_ui(ui, read, state, commands);
+            figure_area_ui(ui, of_figure(row), read, state, commands);
         });
         ui.separator();
         let size = vec2(room.x, below);
@@ -109,26 +111,41 @@ fn open_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Comm
     }
 }
 
-/// The folder, how far it is, and the button that stops it or goes on with it.
+/// The button that stops a sweep or goes on with it, its folder, and how far it is: one line, as high
+/// whether or not it runs, so that nothing moves when it ends.
 fn head_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Command>) {
     let running = open.job.and_then(|id| Some((id, state.jobs.get(id)?)));
     ui.horizontal(|ui| {
-        if running.is_none() {
-            if open.read.as_ref().is_some_and(|it| !it.is_whole()) {
-                command_button_ui(ui, Command::GoOnWithSweep, commands);
+        match running {
+            Some((id, job)) => stop_button_ui(ui, job, Command::CancelJob(id), commands),
+            None => {
+                let is_open = open.read.as_ref().is_some_and(|it| !it.is_whole());
+                let command = Command::GoOnWithSweep;
+                let button = run_button_ui(ui, is_open, Button::new(command.text()));
+                let button = button.on_disabled_hover_text("All its facts are asked");
+                gives(button, command, commands);
             }
-            command_button_ui(ui, Command::OpenSweep, commands);
         }
-        let name = RichText::new(file_name(&open.dir)).strong();
-        ui.add(Label::new(name).truncate()).on_hover_text(open.dir.display().to_string());
+        command_button_ui(ui, Command::OpenSweep, commands);
+        let width = ui.available_width();
+        let name = Label::new(RichText::new(file_name(&open.dir)).strong()).truncate();
+        let place = open.dir.display().to_string();
+        match running {
+            Some((_, job)) => {
+                let size = vec2(NAME_SHARE * width, ui.spacing().interact_size.y);
+                ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+                    ui.set_width(size.x);
+                    ui.add(name).on_hover_text(place);
+                });
+                progress_ui(ui, job);
+            }
+            None => _ = ui.add(name).on_hover_text(place),
+        }
     });
-    if let Some((id, job)) = running {
-        ui.horizontal(|ui| {
-            stop_button_ui(ui, job, Command::CancelJob(id), commands);
-            progress_ui(ui, job);
-        });
-    }
 }
+
+/// The part of the room that the name of a folder has beside how far its sweep is.
+const NAME_SHARE: f32 = 0.45;
 
 /// What is shown of the sweep.
 fn filter_ui(ui: &mut Ui, open: &OpenSweep, read: &ReadSweep, commands: &mut Vec<Command>) {
@@ -225,10 +242,32 @@ fn choice_ui<T: Clone + PartialEq>(
     choice.show(ui, chosen, choices, |it| (text(it).into(), "")).labelled_by(label.id);
 }
 
-/// The figure in its place, in which it scrolls.
-fn figure_area_ui(ui: &mut Ui, read: &ReadSweep, state: &State, commands: &mut Vec<Command>) {
-    view_area_ui(ui, "figure of a sweep", BARS, |ui| figure_part_ui(ui, read, state, commands));
+/// The figure in its place, in which it scrolls. `room`: what it is laid out for.
+fn figure_area_ui(
+    ui: &mut Ui,
+    room: Vec2,
+    read: &ReadSweep,
+    state: &State,
+    commands: &mut Vec<Command>,
+) {
+    let (clicked, bottom) = (Id::unique("clicked in a sweep"), ui.max_rect().bottom());
+    roomy_area_ui(ui, "figure of a sweep", BARS, room, |ui| {
+        // The list that has opened below must not hide the place that it is of.
+        let before = ui.data_mut(|data| data.remove_temp::<f32>(clicked));
+        if let Some(hidden) = before.map(|y| y + ABOVE_LIST - bottom).filter(|it| *it > 0.0) {
+            ui.scroll_with_delta(vec2(0.0, -hidden));
+        }
+        let n_before = commands.len();
+        figure_part_ui(ui, read, state, commands);
+        let is_picked = commands[n_before..].iter().any(|it| matches!(it, Command::ShowBehind(..)));
+        if let Some(at) = ui.input(|input| input.pointer.interact_pos()).filter(|_| is_picked) {
+            ui.data_mut(|data| data.insert_temp(clicked, at.y));
+        }
+    });
 }
+
+/// Points that are left in sight below a place whose facts are listed.
+const ABOVE_LIST: f32 = 24.0;
 
 fn figure_part_ui(ui: &mut Ui, read: &ReadSweep, state: &State, commands: &mut Vec<Command>) {
     let Some(ctx) = ViewCtx::of(state, Pane::Sweep, Row::First) else { return };
@@ -267,7 +306,9 @@ fn behind_ui(ui: &mut Ui, open: &OpenSweep, read: &ReadSweep, commands: &mut Vec
     let title = format!("{cell}: {} of {}", numbers.quantity, counted(all.len(), "fact"));
     ui.add(Label::new(RichText::new(&title).strong()).truncate()).on_hover_text(title);
     ui.weak("Click a fact to see it by itself");
-    let area = ScrollArea::vertical().id_salt("facts behind").auto_shrink(false);
+    // The list behind another number begins at its start.
+    let salt = ("facts behind", behind.numbers, behind.group, behind.cell);
+    let area = ScrollArea::vertical().id_salt(salt).auto_shrink(false);
     let row = ui.spacing().interact_size.y;
     area.show_rows(ui, row, all.len(), |ui, rows| {
         for one in &all[rows] {

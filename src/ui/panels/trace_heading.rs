@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{Label, Response, RichText, ScrollArea, Ui};
+use eframe::egui::{Button, Label, Response, RichText, ScrollArea, Ui};
 
 use crate::analysis::AnalysisResult;
 use crate::facts::{Direction, InverseOrigin};
@@ -22,12 +22,12 @@ use crate::worker::Which;
 const N_ANSWERS: usize = 20;
 
 /// Draws the direction of the fact, and what to know before its numbers are read. `names`: the rows that
-/// can be looked at from here. `figure`: what can be exported from here.
+/// can be looked at from here. `exports`: whether the figure is exported from here, once it is there.
 pub(super) fn heading_ui(
     ui: &mut Ui,
     state: &State,
     row: Row,
-    (names, figure): (&[Row], Option<&Arc<Figure>>),
+    (names, exports, figure): (&[Row], bool, Option<&Arc<Figure>>),
     commands: &mut Vec<Command>,
 ) {
     let Some(record) = state.record_at(row) else { return };
@@ -43,12 +43,23 @@ pub(super) fn heading_ui(
             }
             return;
         };
+        // Controls come first, each in its place whichever row is looked at, and last of them the one that
+        // only that row has: what follows changes in length.
+        match figure.filter(|_| exports) {
+            Some(figure) => {
+                let command = Command::Export(Arc::clone(figure));
+                gives(ui.small_button(command.text()), command, commands);
+            }
+            // It has its place before there is something to export.
+            None if exports => {
+                let text = Command::ExportOf(Pane::Trace).text();
+                ui.add_visible(false, Button::new(text).small());
+            }
+            None => {}
+        }
+        answers_ui(ui, state, row, key, commands);
         model_ui(ui, state, row, commands);
         beside_ui(ui, state, row, commands);
-        if let Some(figure) = figure {
-            let command = Command::Export(Arc::clone(figure));
-            gives(ui.small_button(command.text()), command, commands);
-        }
         recall_ui(ui, state, row);
         if let Some(inverse) = record.inverse.as_ref().filter(|_| key.direction == Direction::Inverse)
             && inverse.origin == InverseOrigin::Generated
@@ -74,7 +85,6 @@ pub(super) fn heading_ui(
                  which is another question",
             );
         }
-        answers_ui(ui, state, row, key, commands);
         // Flags are counted in the main model's tokens.
         if key.which == Which::Main
             && let Some(flags) = state.facts.flags(key.fact, key.direction)

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eframe::egui::{
-    Align, Button, Id, Label, Layout, ProgressBar, RichText, Separator, Ui, Vec2, vec2,
-};
+use eframe::egui::{Align, Button, Id, Label, Layout, RichText, Separator, Ui, Vec2, vec2};
 
 use super::pane::asked_by;
-use super::run_row::{memory_ui, run_button_ui};
+use super::run_row::{memory_ui, progress_bar, run_button_ui};
 use super::trace_before::{self, before_ui};
 use super::trace_difference::difference_ui;
 use super::trace_heading::heading_ui;
@@ -239,7 +237,9 @@ fn row_ui(
     // Beside the title there is room for a button only where the figure says all that it has to say.
     let figure =
         form.is_brief.then(|| trace_figure(state, row, state.settings.trace.component, views));
-    heading_ui(ui, state, row, (form.names, figure.flatten().as_ref()), commands);
+    let figure = figure.flatten();
+    let head = (form.names, form.is_brief, figure.as_ref());
+    heading_ui(ui, state, row, head, commands);
     let (Some(findings), Some(ctx)) =
         (state.findings_at(row), ViewCtx::of(state, Pane::Trace, row))
     else {
@@ -378,7 +378,7 @@ fn progress_ui(ui: &mut Ui, state: &State, job: &OpenJob) {
         if is_first { "starting".to_owned() } else { "waits its turn".to_owned() }
     });
     let width = (ui.available_width() - 130.0).max(80.0);
-    ui.add(ProgressBar::new(job.fraction()).desired_width(width).show_percentage());
+    ui.add(progress_bar(job).desired_width(width));
     ui.add(Label::new(RichText::new(text).weak()).truncate());
 }
 

@@ -161,6 +161,17 @@ impl OpenJob {
         self.progress.map_or(0.0, Progress::fraction)
     }
 
+    /// How far it is, in the same words wherever that is told: `9 %`, or `9.9 %` of many facts. No more than
+    /// is done.
+    pub fn percent(&self) -> String {
+        let percent = f64::from(self.fraction()) * 100.0;
+        if self.kind.is_sweep() {
+            format!("{:.1} %", (percent * 10.0).floor() / 10.0)
+        } else {
+            format!("{:.0} %", percent.floor())
+        }
+    }
+
     /// Such as `about 3 min left`; nothing while it cannot be told.
     pub fn time_left(&self, now: Instant) -> Option<String> {
         Some(text(self.pace.left(self.progress?, now)?))
@@ -296,6 +307,21 @@ mod tests {
         pace.advance(progress, start);
         pace.advance(progress, start + Duration::from_secs(9));
         assert_eq!(pace.left(progress, start + Duration::from_secs(9)), None);
+    }
+
+    #[test]
+    fn no_more_is_said_to_be_done_than_is() {
+        let mut jobs = Jobs::default();
+        let kinds = [
+            JobKind::Many(Which::Main, ManyJob::Sweep(PathBuf::new())),
+            JobKind::Many(Which::Main, ManyJob::Estimate),
+        ];
+        for (kind, expected) in kinds.into_iter().zip(["9.9 %", "9 %"]) {
+            let (id, _) = jobs.add(kind);
+            let job = jobs.get_mut(id).unwrap();
+            job.advance(Progress { done: 999, total: 10_000 }, Instant::now());
+            assert_eq!(job.percent(), expected);
+        }
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl<'a> FigureView<'a> {
         Self { figure, is_brief: false, range: None }
     }
 
-    /// Draws the figure, with `controls` beside its title.
+    /// Draws the figure, with `controls` before its title.
     pub fn show(
         self,
         ui: &mut Ui,
@@ -82,11 +82,11 @@ impl<'a> FigureView<'a> {
         let figure = self.figure;
         let width = ui.available_width();
         header_ui(ui, &figure.title, |ui| {
-            controls(ui);
             // Where room is short, it stands above the title.
             if !self.is_brief {
                 export_button_ui(ui, figure, commands);
             }
+            controls(ui);
         });
         if !figure.text.is_empty() {
             let font = TextStyle::Body.resolve(ui.style());

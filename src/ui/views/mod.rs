@@ -27,11 +27,12 @@ use eframe::egui::{Color32, FontId, RichText, Ui};
 
 use crate::ui::theme::palette;
 
-/// The title of a figure, with its controls beside it, or below where they do not fit.
+/// The title of a figure behind its controls: what it says is as long as the words of a prompt, and would
+/// push them away.
 fn header_ui(ui: &mut Ui, title: &str, controls: impl FnOnce(&mut Ui)) {
     ui.horizontal_wrapped(|ui| {
-        ui.label(RichText::new(title).size(TITLE_SIZE).color(palette(ui).strong_text));
         controls(ui);
+        ui.label(RichText::new(title).size(TITLE_SIZE).color(palette(ui).strong_text));
     });
 }
 
