@@ -158,7 +158,8 @@ impl Workspace {
             ui.ctx().request_repaint();
         }
         self.scroll_to = self.scroll_to.and_then(|(view, n)| Some((view, n.checked_sub(1)?)));
-        let mut showing = Showing { closed, scroll_to, commands, pane_ui, is_touched: false };
+        let mut showing =
+            Showing { closed, scroll_to, revealed: None, commands, pane_ui, is_touched: false };
         tree.ui(&mut showing, ui);
         if showing.is_touched {
             self.usual = None;

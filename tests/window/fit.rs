@@ -490,3 +490,15 @@ fn one_head_stands_beside_all_heads_where_the_pane_is_wide() {
     let (place, heights) = (window.place_of(Pane::Attention), window.map_heights(Pane::Attention));
     assert!(heights.iter().all(|it| *it > 0.25 * place.width()), "{heights:?} in {place:?}");
 }
+
+/// In the usual arrangement, where the trace has the pane of a small window.
+#[test]
+fn the_settings_of_the_trace_fit_a_small_window() {
+    let mut window = with_all_results();
+    window.does(Command::ResetLayout);
+    window.does(Command::ShowMoreOfTrace(true));
+    window.everything_fits(&SIZES[..2], &[Pane::Trace], |window, pane| {
+        window.show(pane);
+        window.harness.run_steps(4);
+    });
+}

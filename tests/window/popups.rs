@@ -310,3 +310,28 @@ fn what_is_typed_after_the_palettes_key_is_for_the_palette() {
     keys(&mut window, vec![palette, text("dark"), enter, text("b")]);
     assert_eq!(window.app().state.preferences.theme, factscope::ui::Theme::Dark);
 }
+
+#[test]
+fn the_scroll_bar_of_a_menu_covers_none_of_its_items() {
+    let mut window = with_all_results();
+    window.set_zoom(1.5);
+    let mut n_scrolled = 0;
+    for menu in ["File", "View"] {
+        let items = window.opens_menu(menu);
+        // It has its height in the frame after the one in which it opens.
+        window.harness.run_steps(6);
+        let bars = window.harness.query_all_by_role(Role::ScrollBar).map(|it| it.rect());
+        let items: Vec<Rect> =
+            items.into_iter().filter_map(|it| Some(window.node(it)?.rect())).collect();
+        let of_menu = bars.filter(|bar| {
+            bar.height() > bar.width()
+                && items.iter().any(|it| (bar.left() - it.right()).abs() < 30.0)
+        });
+        for bar in of_menu {
+            n_scrolled += 1;
+            let covered = items.iter().filter(|it| it.right() > bar.left() + TOLERANCE);
+            assert_eq!(covered.count(), 0, "{menu}: {bar:?} over {items:?}");
+        }
+    }
+    assert!(n_scrolled >= 2, "{n_scrolled}");
+}

@@ -356,3 +356,66 @@ fn all_views_can_be_seen_at_once() {
     window.click("Usual arrangement");
     assert!(!window.workspace().is_open(View::Many));
 }
+
+/// With more views open than fit into a row of tabs.
+fn crowded() -> Window {
+    let mut window = Window::open();
+    window.harness.set_size(Vec2::new(2560.0, 1440.0));
+    window.harness.run_steps(4);
+    for view in View::ALL {
+        window.does(Command::ShowPane(view.first_mode()));
+    }
+    window
+}
+
+/// The places of what is written on tabs, of which a part may be cut off.
+fn written(window: &Window, text: &str) -> Vec<(egui::Rect, egui::Rect)> {
+    let mut found = Vec::new();
+    for clipped in &window.harness.output().shapes {
+        if let egui::Shape::Text(shape) = &clipped.shape
+            && shape.galley.text() == text
+        {
+            found.push((shape.visual_bounding_rect(), clipped.clip_rect));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_tab_in_front_is_in_sight_however_small_the_window_is_made() {
+    let mut window = crowded();
+    for view in [View::Record, View::Routes, View::Trace, View::Many] {
+        window.harness.set_size(Vec2::new(2560.0, 1440.0));
+        window.harness.run_steps(4);
+        window.does(Command::ShowPane(view.first_mode()));
+        for size in [Vec2::new(1280.0, 720.0), Vec2::new(900.0, 600.0)] {
+            window.harness.set_size(size);
+            window.harness.run_steps(14);
+            let is_seen = |(at, clip): &(egui::Rect, egui::Rect)| {
+                at.left() > 200.0 && clip.expand(1.0).contains_rect(*at)
+            };
+            let written = written(&window, view.text());
+            assert!(written.iter().any(is_seen), "{view:?} at {size}: {written:?}");
+        }
+    }
+}
+
+#[test]
+fn squeezed_tabs_show_letters_and_are_listed_in_their_menu() {
+    let mut window = crowded();
+    window.harness.set_size(Vec2::new(900.0, 600.0));
+    window.harness.run_steps(14);
+    // No tab is a bare sign; the only one is that of the menu.
+    assert!(written(&window, "…").len() <= 1, "{:?}", written(&window, "…"));
+    window.harness.get_by_label("Menu of these views").click();
+    window.harness.run_steps(3);
+    let is_named = |view: &View| {
+        window.harness.query_all_by_role_and_label(Role::Button, view.text()).count() >= 2
+    };
+    let named: Vec<View> = View::ALL.into_iter().filter(is_named).collect();
+    assert_eq!(named, View::ALL);
+    let tab = window.harness.get_all_by_role_and_label(Role::Button, "Fact vs inverse");
+    tab.max_by(|a, b| a.rect().top().total_cmp(&b.rect().top())).unwrap().click();
+    window.harness.run_steps(3);
+    assert!(window.workspace().is_in_front(Pane::Comparison));
+}

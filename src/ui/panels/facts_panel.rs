@@ -387,8 +387,22 @@ fn keys_ui(ui: &Ui, stop: &Response, view: &mut FactsView, commands: &mut Vec<Co
     }
     view.focused = stop.has_focus().then_some(stop.id);
     if stop.has_focus() {
+    let before = (view.offset, view.height);
         match arrow_steps(ui, stop.id).0 {
             0 => {}
+    // A window that is made smaller keeps the chosen fact in sight, if it was.
+    let row = state.selected.and_then(|id| found.iter().position(|it| *it == id));
+    let is_seen = |(offset, height): (f32, f32)| {
+        row.is_some_and(|row| {
+            let top = row as f32 * ROW_HEIGHT;
+            top >= offset - 0.5 && top + ROW_HEIGHT <= offset + height + 0.5
+        })
+    };
+    let is_lower = view.height < before.1;
+    if is_lower && is_seen(before) && !is_seen((view.offset, view.height)) {
+        view.reveal();
+        ui.request_repaint();
+    }
             down => commands.push(if down > 0 { Command::NextFact } else { Command::PreviousFact }),
         }
     }

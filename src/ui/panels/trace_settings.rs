@@ -7,7 +7,9 @@ use crate::analysis::causal_trace::Component;
 use crate::intervention::NoiseRng;
 use crate::ui::command::Command;
 use crate::ui::state::{NoiseSetting, Setting, State, TraceSettings};
-use crate::ui::widgets::{Choice, NumberField, command_choice_ui, number_field, severing_ui};
+use crate::ui::widgets::{
+    Choice, NumberField, command_choice_ui, keep_together, number_field, severing_ui,
+};
 
 /// What is restored, of the three kinds of a trace.
 pub(super) fn restored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -104,13 +106,16 @@ fn direction_setting_ui(ui: &mut Ui, settings: &mut TraceSettings) {
     }
 }
 
+/// The width in points of a number, and of the boxes with noise and its generator.
+const NUMBER_WIDTH: f32 = 48.0;
+const NOISE_WIDTH: f32 = 140.0;
+const RNG_WIDTH: f32 = 84.0;
+
 /// A named number.
 fn number_ui(ui: &mut Ui, name: &str, about: &str, value: NumberField<'_>) {
-    // Name and number stay on one line.
-    ui.horizontal(|ui| {
-        let label = ui.label(name);
-        ui.add(value).labelled_by(label.id).on_hover_text(about);
-    });
+    keep_together(ui, name, NUMBER_WIDTH);
+    let label = ui.label(name);
+    ui.add(value).labelled_by(label.id).on_hover_text(about);
 }
 
 fn noise_ui(ui: &mut Ui, settings: &mut TraceSettings, commands: &mut Vec<Command>) {
@@ -119,37 +124,36 @@ fn noise_ui(ui: &mut Ui, settings: &mut TraceSettings, commands: &mut Vec<Comman
     let about = "How strong the noise on the subject's embeddings is. ROME: 3 × the standard \
                  deviation σ over the embeddings of all the dataset's subjects; without a dataset, \
                  of this subject alone. Or noise that somebody else has drawn, from a file";
-    ui.horizontal(|ui| {
-        let label = ui.label("Noise");
-        let text = |noise: &NoiseSetting| match noise {
-            NoiseSetting::Subjects => SUBJECTS.into(),
-            NoiseSetting::Fixed => FIXED.into(),
-            NoiseSetting::File(file) => file.name().into(),
-        };
-        let about = match &settings.noise {
-            NoiseSetting::File(file) => {
-                format!("{}. SHA-256 {}. Added as it is", file.path.display(), file.sha256)
-            }
-            NoiseSetting::Subjects | NoiseSetting::Fixed => about.to_owned(),
-        };
-        let choices = [NoiseSetting::Subjects, NoiseSetting::Fixed];
-        let is_file = matches!(settings.noise, NoiseSetting::File(_));
-        let choice = Choice::new("noise", 140.0);
-        let describe = |noise: &NoiseSetting| (text(noise), "");
-        let combo = choice.show_with(ui, &mut settings.noise, &choices, describe, |ui| {
-            command_choice_ui(ui, is_file, Command::OpenNoise, commands);
-        });
-        combo.labelled_by(label.id).on_hover_text(about);
-        if settings.noise == NoiseSetting::Fixed {
-            let value = number_field(&mut settings.noise_std)
-                .range(0.0..=100.0)
-                .speed(0.001)
-                .max_decimals(4)
-                .prefix("σ ");
-            let about = "Standard deviation of the noise, in units of embedding values";
-            ui.add(value).labelled_by(label.id).on_hover_text(about);
+    keep_together(ui, "Noise", NOISE_WIDTH);
+    let label = ui.label("Noise");
+    let text = |noise: &NoiseSetting| match noise {
+        NoiseSetting::Subjects => SUBJECTS.into(),
+        NoiseSetting::Fixed => FIXED.into(),
+        NoiseSetting::File(file) => file.name().into(),
+    };
+    let about = match &settings.noise {
+        NoiseSetting::File(file) => {
+            format!("{}. SHA-256 {}. Added as it is", file.path.display(), file.sha256)
         }
+        NoiseSetting::Subjects | NoiseSetting::Fixed => about.to_owned(),
+    };
+    let choices = [NoiseSetting::Subjects, NoiseSetting::Fixed];
+    let is_file = matches!(settings.noise, NoiseSetting::File(_));
+    let choice = Choice::new("noise", NOISE_WIDTH);
+    let describe = |noise: &NoiseSetting| (text(noise), "");
+    let combo = choice.show_with(ui, &mut settings.noise, &choices, describe, |ui| {
+        command_choice_ui(ui, is_file, Command::OpenNoise, commands);
     });
+    combo.labelled_by(label.id).on_hover_text(about);
+    if settings.noise == NoiseSetting::Fixed {
+        let value = number_field(&mut settings.noise_std)
+            .range(0.0..=100.0)
+            .speed(0.001)
+            .max_decimals(4)
+            .prefix("σ ");
+        let about = "Standard deviation of the noise, in units of embedding values";
+        ui.add(value).labelled_by(label.id).on_hover_text(about);
+    }
 }
 
 fn rng_ui(ui: &mut Ui, settings: &mut TraceSettings) {
@@ -165,12 +169,11 @@ fn rng_ui(ui: &mut Ui, settings: &mut TraceSettings) {
                              sample does not depend on the length of the first"
         }
     };
-    ui.horizontal(|ui| {
-        let label = ui.label("Generator");
-        let choices = [NoiseRng::Numpy, NoiseRng::Chacha];
-        let choice = Choice::new("generator", 84.0);
-        let describe = |rng: &NoiseRng| (text(*rng).into(), about_rng(*rng));
-        let combo = choice.show(ui, &mut settings.rng, &choices, describe);
-        combo.labelled_by(label.id).on_hover_text(about);
-    });
+    keep_together(ui, "Generator", RNG_WIDTH);
+    let label = ui.label("Generator");
+    let choices = [NoiseRng::Numpy, NoiseRng::Chacha];
+    let choice = Choice::new("generator", RNG_WIDTH);
+    let describe = |rng: &NoiseRng| (text(*rng).into(), about_rng(*rng));
+    let combo = choice.show(ui, &mut settings.rng, &choices, describe);
+    combo.labelled_by(label.id).on_hover_text(about);
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use eframe::egui::{Color32, ComboBox, Context, Id, Response, TextStyle, Ui};
 
 use super::arrows::{arrow_steps, moved};
-use super::menu::room;
+use super::menu::{SCROLL_BAR, room};
 
 /// How a box with a list looks.
 #[derive(Clone, Copy)]
@@ -51,13 +51,25 @@ impl Choice<'_> {
         if self.is_cut {
             return self.width;
         }
-        let (font, spacing) = (TextStyle::Button.resolve(ui.style()), ui.spacing());
-        let around = 2.0 * spacing.button_padding.x + spacing.icon_spacing + spacing.icon_width;
+        let spacing = ui.spacing();
+        let around = spacing.icon_spacing + spacing.icon_width;
+        self.longest(ui, choices, describe).max((self.width - around).ceil()) + around
+    }
+
+    /// The width in points of the longest choice, as a button.
+    fn longest<'t, T>(
+        &self,
+        ui: &Ui,
+        choices: &[T],
+        describe: impl Fn(&T) -> Described<'t>,
+    ) -> f32 {
+        let font = TextStyle::Button.resolve(ui.style());
         let text = |choice| {
             let text = describe(choice).0.into_owned();
             ui.painter().layout_no_wrap(text, font.clone(), Color32::PLACEHOLDER).size().x
         };
-        choices.iter().map(text).fold(self.width - around, f32::max).ceil() + around
+        let around = 2.0 * ui.spacing().button_padding.x;
+        choices.iter().map(text).fold(0.0, f32::max).ceil() + around
     }
 
     /// Draws the box with all choices in its list.
@@ -86,6 +98,8 @@ impl Choice<'_> {
             .height(room(ui).min(LIST_HEIGHT));
         let combo = if self.is_cut { combo.truncate() } else { combo };
         let shown = combo.show_ui(ui, |ui| {
+            // Beside the longest there is room for the scroll bar.
+            ui.set_min_width(self.longest(ui, choices, &describe) + SCROLL_BAR);
             for choice in choices {
                 let (text, about) = describe(choice);
                 let item = ui.selectable_value(chosen, choice.clone(), text);

@@ -43,6 +43,17 @@ pub fn elide_middle(painter: &Painter, text: &str, font: &FontId, max_width: f32
     shortened((0..chars.len()).rev().find(fits).unwrap_or(0))
 }
 
+/// Shortens the end, so that as much of the start is read as has room.
+pub fn elide_end(painter: &Painter, text: &str, font: &FontId, max_width: f32) -> String {
+    let width = |text: &str| {
+        painter.layout_no_wrap(text.to_owned(), font.clone(), Color32::PLACEHOLDER).size().x
+    };
+    let chars: Vec<char> = text.chars().collect();
+    let shortened = |n: usize| chars[..n].iter().chain(&['…']).collect::<String>();
+    let fits = |n: &usize| width(&shortened(*n)) <= max_width;
+    shortened((0..chars.len()).rev().find(fits).unwrap_or(0))
+}
+
 /// A text that is laid out in a line of its own, without its middle where it is longer than `max_width`.
 pub fn fitted(
     painter: &Painter,

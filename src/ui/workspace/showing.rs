@@ -1,5 +1,6 @@
 //! How tiles, tabs and their menus are drawn.
 
+use eframe::egui::style::ScrollAnimation;
 use eframe::egui::{
     Align, Align2, Color32, CornerRadius, Frame, Id, Layout, Margin, Response, Role, Sense, Stroke,
     Style, TextStyle, Ui, UiBuilder, Visuals, WidgetInfo, WidgetText, vec2,
@@ -11,13 +12,10 @@ use egui_tiles::{
 
 use crate::ui::command::Command;
 use crate::ui::pane::{Pane, View};
-use crate::ui::widgets::{command_button_ui, menu_ui, view_area_ui};
+use crate::ui::widgets::{command_button_ui, elide_end, menu_ui, view_area_ui};
 
 /// Points that the menu of a row of tabs takes, about.
 const MENU_WIDTH: f32 = 36.0;
-
-/// Points that the arrows of a row of tabs take which is scrolled, about.
-const ARROWS_WIDTH: f32 = 60.0;
 
 /// Points around what a view shows.
 const MARGIN: Margin = Margin { left: 10, right: 10, top: 8, bottom: 8 };
@@ -26,6 +24,9 @@ const MARGIN: Margin = Margin { left: 10, right: 10, top: 8, bottom: 8 };
 pub(super) struct Showing<'a> {
     pub closed: Vec<View>,
     pub scroll_to: Option<View>,
+
+    /// The tab that is brought into sight, of the row that is drawn.
+    pub revealed: Option<TileId>,
     pub commands: &'a mut Vec<Command>,
     pub pane_ui: &'a mut dyn FnMut(&mut Ui, Pane, &mut Vec<Command>),
 
@@ -52,8 +53,19 @@ impl Showing<'_> {
         ui.add_space(2.0);
     }
 
-    /// What can be taken away of the view in front, and what else there is.
-    fn menu_ui(&mut self, ui: &mut Ui, active: Option<Pane>) {
+    /// What can be taken away of the view in front, and what else there is. `row`: the views of a row of
+    /// tabs that do not all fit into it.
+    fn menu_ui(&mut self, ui: &mut Ui, active: Option<Pane>, row: &[Pane]) {
+        for &pane in row {
+            let tab = ui.selectable_label(Some(pane) == active, pane.view().text());
+            if tab.on_hover_text(pane.view().tooltip()).clicked() {
+                self.commands.push(Command::ShowPane(pane));
+                ui.close();
+            }
+        }
+        if !row.is_empty() {
+            ui.separator();
+        }
         let shown = active.filter(|pane| pane.has_figure());
         for command in shown.into_iter().flat_map(Command::taking_away) {
             if command_button_ui(ui, command, self.commands) {
@@ -110,8 +122,8 @@ fn is_new(ui: &Ui, tile: TileId, row: Row) -> bool {
     n_frames > 0
 }
 
-/// The least width in points of the part of a tab that is seen, for the sign that it is there.
-const ELLIPSIS_WIDTH: f32 = 14.0;
+/// The least width in points of the part of a tab that is seen, for something of its title.
+const LEAST_PART: f32 = 14.0;
 
 fn text_width(ui: &Ui, text: &str) -> f32 {
     let font = TextStyle::Button.resolve(ui.style());
@@ -157,17 +169,25 @@ impl Behavior<Pane> for Showing<'_> {
         tab.widget_info(|| {
             WidgetInfo::selected(Role::Button, ui.is_enabled(), state.active, title.text())
         });
+        if self.revealed == Some(tile) {
+            ui.scroll_to_rect_animation(rect, None, ScrollAnimation::none());
+        }
         let seen = rect.intersect(ui.clip_rect());
-        if seen.width() >= ELLIPSIS_WIDTH && !state.is_being_dragged {
+        let is_whole = seen.width() > rect.width() - 1.0;
+        if seen.width() >= LEAST_PART && !state.is_being_dragged {
+            let font = TextStyle::Button.resolve(ui.style());
             // Half a title would read as another word.
-            let is_whole = seen.width() > rect.width() - 1.0;
-            let (text, place) = if is_whole { (title.text(), rect) } else { ("…", seen) };
+            let (text, place) = if is_whole {
+                (title.text().to_owned(), rect)
+            } else {
+                (elide_end(ui.painter(), title.text(), &font, seen.width() - 2.0), seen)
+            };
             let fill = self.tab_bg_color(ui.visuals(), tiles, tile, state);
             let ink = self.tab_text_color(ui.visuals(), tiles, tile, state);
-            let font = TextStyle::Button.resolve(ui.style());
             ui.painter().rect_filled(place.shrink(0.5), CornerRadius::ZERO, fill);
             ui.painter().text(place.center(), Align2::CENTER_CENTER, text, font, ink);
         }
+        let tab = if is_whole { tab } else { tab.on_hover_text(title.text()) };
         self.on_tab_button(tiles, tile, tab)
     }
 
@@ -195,7 +215,7 @@ impl Behavior<Pane> for Showing<'_> {
         ui: &mut Ui,
         tile: TileId,
         tabs: &Tabs,
-        offset: &mut f32,
+        _offset: &mut f32,
     ) {
         let wanted = self.scroll_to.and_then(|wanted| {
             let is_wanted =
@@ -204,26 +224,18 @@ impl Behavior<Pane> for Showing<'_> {
         });
         let row =
             Row { active: tabs.active, n_tabs: tabs.children.len(), width: ui.available_width() };
-        if let Some(tab) = wanted.or_else(|| tabs.active.filter(|_| is_new(ui, tile, row)))
-            && let Some(nth) = tabs.children.iter().position(|it| *it == tab)
-        {
-            let around = 2.0 * self.tab_title_spacing(ui.visuals());
-            let width = |tabs: &[TileId]| -> f32 {
-                let panes = tabs.iter().filter_map(|tile| tiles.get_pane(tile));
-                panes.map(|pane| text_width(ui, pane.view().text()) + around).sum()
-            };
-            let room = row.width - MENU_WIDTH;
-            let (left, right) = (width(&tabs.children[..nth]), width(&tabs.children[..=nth]));
-            if width(&tabs.children) < room {
-                *offset = 0.0;
-            } else if left < *offset {
-                *offset = left;
-            } else if right > *offset + room - ARROWS_WIDTH {
-                *offset = right - room + ARROWS_WIDTH;
-            }
+        // A row that is another scrolls to the tab in front.
+        let is_new = is_new(ui, tile, row);
+        self.revealed = wanted.or_else(|| tabs.active.filter(|_| is_new));
+        let panes = tabs.children.iter().filter_map(|tile| tiles.get_pane(tile)).copied();
+        let mut squeezed: Vec<Pane> = panes.collect();
+        let around = 2.0 * self.tab_title_spacing(ui.visuals());
+        let widths = squeezed.iter().map(|pane| text_width(ui, pane.view().text()) + around);
+        if widths.sum::<f32>() <= row.width - MENU_WIDTH {
+            squeezed.clear();
         }
         let active = tabs.active.and_then(|tile| tiles.get_pane(&tile)).copied();
-        let menu = menu_ui(ui, "…", |ui| self.menu_ui(ui, active));
+        let menu = menu_ui(ui, "…", |ui| self.menu_ui(ui, active, &squeezed));
         menu.on_hover_text("Take away what is shown, or open another view")
             .accessible_name("Menu of these views");
     }
