@@ -1,7 +1,8 @@
 //! Facts of one's own: changed in their places, given an inverse, removed, and kept.
 
 use eframe::egui::Key;
-use egui_kittest::kittest::Queryable as _;
+use eframe::egui::accesskit::Role;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::facts::{Direction, Fact};
 use factscope::session::Session;
 use factscope::ui::Options;
@@ -182,4 +183,92 @@ fn a_typed_fact_that_the_search_hides_says_so() {
     assert_eq!(window.listed(), ["The sea is"]);
     assert!(window.app().state.facts.query().is_empty());
     assert!(window.harness.query_by_label("Show chosen").is_none());
+}
+
+#[test]
+fn the_form_has_the_focus_when_it_is_unfolded_and_escape_leaves_it() {
+    let mut window = Window::with_typed_fact();
+    let is_typing = |window: &Window| {
+        let field = window.harness.query_by_role_and_label(Role::TextInput, "Prompt");
+        field.is_some_and(|it| it.is_focused())
+    };
+    let is_there = |window: &Window| {
+        window.harness.query_by_role_and_label(Role::TextInput, "Prompt").is_some()
+    };
+    window.click("Type a fact");
+    window.harness.run_steps(30);
+    assert!(is_typing(&window));
+    window.harness.get_by_role_and_label(Role::TextInput, "Prompt").type_text("The moon");
+    window.harness.run_steps(2);
+    window.harness.key_press(Key::Escape);
+    window.harness.run_steps(30);
+    assert!(!is_there(&window));
+    // What was typed is still there.
+    window.click("Type a fact");
+    window.harness.run_steps(30);
+    let field = window.harness.get_by_role_and_label(Role::TextInput, "Prompt");
+    assert_eq!(field.value().as_deref(), Some("The moon"));
+    window.click("Type a fact");
+    window.harness.run_steps(30);
+    assert!(!is_there(&window));
+
+    // A fact that is not changed after all.
+    window.harness.key_press(Key::F2);
+    window.harness.run_steps(30);
+    window.sees("Change the fact");
+    assert!(is_typing(&window));
+    window.harness.key_press(Key::Escape);
+    window.harness.run_steps(30);
+    window.sees("Type a fact");
+    assert!(!is_there(&window));
+    assert_eq!(window.prompt(), "The sea is");
+}
+
+#[test]
+fn undo_says_what_it_takes_back() {
+    let mut window = Window::open();
+    window.does(Command::Select(FactId::Record(1)));
+    let told = "the choice of “The capital of France is”";
+    window.click("Edit");
+    window.sees(&format!("Undo: {told}"));
+    window.harness.key_press(Key::Escape);
+    window.harness.run_steps(3);
+    window.does(Command::ShowPalette);
+    window.type_into("What do you want to do?", "undo");
+    window.sees(&format!("Undo: {told}"));
+    window.harness.key_press(Key::Escape);
+    window.harness.run_steps(3);
+    window.does(Command::Undo);
+    assert_eq!(window.notice(), format!("Undone: {told}"));
+    window.does(Command::Redo);
+    assert_eq!(window.notice(), format!("Done again: {told}"));
+    // Before the step is remembered, too.
+    window.does(Command::LookAt(Row::First));
+    window.does(Command::StepLayer(factscope::ui::command::Step::Next));
+    window.does(Command::Undo);
+    assert_eq!(window.notice(), "Undone: what is picked out");
+}
+
+/// In a lower window the list shows fewer facts.
+#[test]
+fn the_chosen_fact_stays_in_sight_when_the_window_is_made_smaller() {
+    let (mut window, _home) = Window::with_sweeps();
+    window.harness.set_size(eframe::egui::vec2(1600.0, 1000.0));
+    window.harness.run_steps(4);
+    let chosen = |window: &Window| {
+        let prompt = window.app().state.fact().unwrap().prompt.clone();
+        let rows = window.harness.query_all_by_role(Role::ListBoxOption);
+        let is_it = |name: Option<String>| name.is_some_and(|it| it.starts_with(&prompt));
+        let mut chosen = rows.filter(|it| is_it(it.accesskit_node().label()));
+        chosen.next().map(|it| it.rect())
+    };
+    for _ in 0..11 {
+        window.does(Command::NextFact);
+    }
+    let before = chosen(&window).unwrap();
+    assert!(before.bottom() > 650.0, "{before:?}");
+    window.harness.set_size(eframe::egui::vec2(900.0, 600.0));
+    window.harness.run_steps(6);
+    let after = chosen(&window).expect("it is in the list");
+    assert!(after.bottom() < 560.0 && after.top() > 100.0, "{after:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use eframe::egui::{self, Key, KeyboardShortcut, Popup};
+use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, Popup};
 
 use super::App;
 use crate::ui::closing::Closing;
@@ -22,6 +22,13 @@ impl App {
             || !matches!(self.closing, Closing::No | Closing::Naming);
         if has_dialog {
             return;
+        }
+        // Escape in the form of a typed fact is about that form, whatever runs.
+        if self.views.facts.is_typing()
+            && !Popup::is_any_open(ctx)
+            && ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape))
+        {
+            self.views.facts.leave_form();
         }
         let keyed = KEYS.iter().flat_map(|(_, keyed)| *keyed).filter(|it| !it.0.is_zoom());
         let mut keyed: Vec<(&Command, &KeyboardShortcut)> = keyed

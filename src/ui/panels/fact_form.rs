@@ -20,8 +20,14 @@ pub struct FactForm {
     /// Set for the frame in which the form is unfolded or folded by a command.
     unfolds: Option<bool>,
 
-    /// Set until the prompt has the focus.
+    /// Set until the form is unfolded and the prompt has the focus.
     is_begun: bool,
+
+    /// Whether the fields were drawn when the form was last drawn.
+    was_open: bool,
+
+    /// Whether one of its fields had the focus when it was last drawn.
+    pub(super) has_focus: bool,
 
     /// Why it cannot be used.
     error: Option<String>,
@@ -41,6 +47,7 @@ struct Texts {
 struct Done {
     is_changed: bool,
     is_entered: bool,
+    has_focus: bool,
 }
 
 /// What the form leaves of the panel for its own buttons and for some rows of the list, and how high its
@@ -57,15 +64,27 @@ impl FactForm {
             edited: Some(id).filter(|id| matches!(id, FactId::Typed(_))),
             unfolds: Some(true),
             is_begun: true,
+            was_open: self.was_open,
+            has_focus: false,
             error: None,
         };
+    }
+
+    /// See [`super::FactsView::leave_form`].
+    pub(super) fn leave(&mut self) {
+        if self.edited.is_some() {
+            *self = Self::default();
+        }
+        self.unfolds = Some(false);
     }
 
     pub fn show(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
         let title = if self.edited.is_some() { "Change the fact" } else { "Type a fact" };
         let height = (ui.available_height() - LEFT).max(LEAST);
         let unfolds = self.unfolds.take();
-        CollapsingHeader::new(title).id_salt("fact form").open(unfolds).show(ui, |ui| {
+        self.has_focus = false;
+        let form = CollapsingHeader::new(title).id_salt("fact form").open(unfolds);
+        let form = form.show(ui, |ui| {
             let fields = ScrollArea::vertical()
                 .id_salt("fact form")
                 .max_height(height)
@@ -74,6 +93,12 @@ impl FactForm {
                 .show(ui, |ui| self.fields_ui(ui, unfolds));
             self.buttons_ui(ui, fields.inner, commands);
         });
+        // Who unfolds it wants to type. While it unfolds, what is not in sight yet does not keep the focus.
+        if form.fully_open() && self.has_focus {
+            self.is_begun = false;
+        }
+        self.is_begun |= form.header_response.clicked() && !self.was_open;
+        self.was_open = form.body_returned.is_some();
     }
 
     /// Draws the fields, and returns whether Enter was pressed in one.
@@ -83,17 +108,16 @@ impl FactForm {
         let about = "The text before the answer; a space at its end is removed, since the answer has \
                      its own";
         let hint = "e.g. The Eiffel Tower is in the city of";
-        done.line_ui(ui, ["Prompt", hint, about], &mut self.fact.prompt, &mut self.is_begun);
+        done.line_ui(ui, ["Prompt", hint, about], &mut self.fact.prompt, self.is_begun);
         let about =
             "The words of the prompt that a trace corrupts; without a subject there is no trace";
-        let mut no_focus = false;
         let line = ["Subject", "e.g. The Eiffel Tower", about];
-        done.line_ui(ui, line, &mut self.fact.subject, &mut no_focus);
+        done.line_ui(ui, line, &mut self.fact.subject, false);
         let about = "What should follow the prompt; if left empty, the model's own first guess";
-        done.line_ui(ui, ["Answer", "e.g. Paris", about], &mut self.fact.answer, &mut no_focus);
+        done.line_ui(ui, ["Answer", "e.g. Paris", about], &mut self.fact.answer, false);
         let about = "A wrong answer to compare with, for logit differences";
         let line = ["Foil (optional)", "e.g. Rome", about];
-        done.line_ui(ui, line, &mut self.fact.foil, &mut no_focus);
+        done.line_ui(ui, line, &mut self.fact.foil, false);
         let unfolds = unfolds.filter(|_| !self.inverse.is_empty());
         CollapsingHeader::new("Inverse (optional)").open(unfolds).show(ui, |ui| {
             done.inverse_ui(ui, &self.fact, &mut self.inverse);
@@ -101,6 +125,7 @@ impl FactForm {
         if done.is_changed {
             self.error = None;
         }
+        self.has_focus = done.has_focus;
         done.is_entered
     }
 
@@ -133,7 +158,7 @@ impl FactForm {
             self.give(wanted, commands);
         }
         if is_given_up {
-            *self = Self { unfolds: Some(false), ..Self::default() };
+            self.leave();
         }
     }
 
@@ -218,7 +243,7 @@ impl Done {
         ui: &mut Ui,
         [name, hint, about]: [&str; 3],
         text: &mut String,
-        is_begun: &mut bool,
+        is_begun: bool,
     ) {
         let label = ui.label(RichText::new(name).small().weak()).on_hover_text(about);
         let edit = TextEdit::singleline(text)
@@ -226,10 +251,11 @@ impl Done {
             .background_color(theme::field_color(ui))
             .desired_width(f32::INFINITY);
         let field = ui.add(edit).labelled_by(label.id).on_hover_text(about);
-        if std::mem::take(is_begun) {
+        if is_begun {
             field.request_focus();
         }
         self.is_changed |= field.changed();
+        self.has_focus |= field.has_focus();
         self.is_entered |= field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     }
 
@@ -237,17 +263,16 @@ impl Done {
         let or = |text: &str, else_: &str| {
             if text.trim().is_empty() { else_.to_owned() } else { text.to_owned() }
         };
-        let mut no_focus = false;
         let about = "The same fact asked from its answer: the text before the subject's name";
         let line = ["Inverse prompt", "e.g. Paris is home to", about];
-        self.line_ui(ui, line, &mut inverse.prompt, &mut no_focus);
+        self.line_ui(ui, line, &mut inverse.prompt, false);
         let about = "Its words that a trace corrupts; if left empty, the fact's answer";
         let hint = or(&fact.answer, "e.g. Paris");
         let line = ["Inverse subject", &hint, about];
-        self.line_ui(ui, line, &mut inverse.subject, &mut no_focus);
+        self.line_ui(ui, line, &mut inverse.subject, false);
         let about = "What should follow; if left empty, the fact's subject";
         let hint = or(&fact.subject, "e.g. The Eiffel Tower");
         let line = ["Inverse answer", &hint, about];
-        self.line_ui(ui, line, &mut inverse.answer, &mut no_focus);
+        self.line_ui(ui, line, &mut inverse.answer, false);
     }
 }

@@ -55,6 +55,17 @@ impl FactsView {
         self.form.edit(id, record);
     }
 
+    /// Whether a person types a fact.
+    pub fn is_typing(&self) -> bool {
+        self.form.has_focus
+    }
+
+    /// Folds the form. What was typed of a new fact stays in it; a fact that was to be changed stays as it
+    /// is.
+    pub fn leave_form(&mut self) {
+        self.form.leave();
+    }
+
     /// Starts at the first of the facts that are now listed, or at the chosen one.
     pub fn list_anew(&mut self) {
         self.height = 0.0;
@@ -376,20 +387,9 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
             });
         }
     });
+    let before = (view.offset, view.height);
     view.offset = output.state.clamped_offset().y;
     view.height = output.inner_rect.height();
-}
-
-/// Lets arrow keys choose facts while a row has the focus, which goes with what is chosen.
-fn keys_ui(ui: &Ui, stop: &Response, view: &mut FactsView, commands: &mut Vec<Command>) {
-    if view.focused.is_some() && ui.memory(|it| it.focused()) == view.focused {
-        stop.request_focus();
-    }
-    view.focused = stop.has_focus().then_some(stop.id);
-    if stop.has_focus() {
-    let before = (view.offset, view.height);
-        match arrow_steps(ui, stop.id).0 {
-            0 => {}
     // A window that is made smaller keeps the chosen fact in sight, if it was.
     let row = state.selected.and_then(|id| found.iter().position(|it| *it == id));
     let is_seen = |(offset, height): (f32, f32)| {
@@ -403,6 +403,17 @@ fn keys_ui(ui: &Ui, stop: &Response, view: &mut FactsView, commands: &mut Vec<Co
         view.reveal();
         ui.request_repaint();
     }
+}
+
+/// Lets arrow keys choose facts while a row has the focus, which goes with what is chosen.
+fn keys_ui(ui: &Ui, stop: &Response, view: &mut FactsView, commands: &mut Vec<Command>) {
+    if view.focused.is_some() && ui.memory(|it| it.focused()) == view.focused {
+        stop.request_focus();
+    }
+    view.focused = stop.has_focus().then_some(stop.id);
+    if stop.has_focus() {
+        match arrow_steps(ui, stop.id).0 {
+            0 => {}
             down => commands.push(if down > 0 { Command::NextFact } else { Command::PreviousFact }),
         }
     }
