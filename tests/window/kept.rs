@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use factscope::analysis::AnalysisResult;
+use factscope::analysis::{AnalysisResult, AnalysisSpec};
 use factscope::session::Session;
 use factscope::ui::Options;
 use factscope::ui::command::{ClosingAnswer, Command};
@@ -17,7 +17,7 @@ use factscope::worker::DeviceChoice;
 use super::support::{FACTS, SIZE, Window, tiny};
 
 impl Window {
-    fn rests(&mut self) {
+    pub fn rests(&mut self) {
         self.wait("the jobs", |app| app.state.jobs.iter().next().is_none());
     }
 
@@ -32,7 +32,7 @@ impl Window {
         Some([fact?, inverse?].map(|run| format!("{:?}", run.result)))
     }
 
-    fn traces(&mut self) -> [String; 2] {
+    pub fn traces(&mut self) -> [String; 2] {
         self.does(Command::Trace);
         self.trace_ends();
         self.traced().unwrap()
@@ -206,9 +206,13 @@ fn what_is_opened_is_read_before_anyone_is_asked_about_it() {
     };
     let no_facts = window.file("none.json", "{\"no\": \"facts\"");
     let no_session = window.file("none.factscope", "no session");
-    for command in [Command::OpenDatasetAt(no_facts), Command::OpenSessionAt(no_session)] {
+    for (command, left) in [
+        (Command::OpenDatasetAt(no_facts), "The dataset facts.json is still open"),
+        (Command::OpenSessionAt(no_session), "The model tiny is still open"),
+    ] {
         window.does(command);
         window.wait("the refusal", |app| app.state.error.is_some());
+        window.sees(left);
         assert!(!asks(&window));
         assert_eq!(window.traced().as_ref(), Some(&before));
         window.click("Dismiss");
@@ -241,11 +245,16 @@ fn another_device_is_taken_only_if_what_was_found_may_go() {
 
 /// A window with the tiny model that keeps what is not saved in a folder.
 pub fn keeping(dir: &Path) -> Window {
+    keeping_with(dir, None)
+}
+
+/// As [`keeping`], with a folder for sweeps.
+pub fn keeping_with(dir: &Path, sweeps: Option<PathBuf>) -> Window {
     let facts = dir.join("facts.json");
     std::fs::write(&facts, FACTS).unwrap();
     let unsaved = Some(dir.join("unsaved"));
     let options =
-        Options { model: Some(tiny()), facts: Some(facts), unsaved, ..Options::default() };
+        Options { model: Some(tiny()), facts: Some(facts), unsaved, sweeps, ..Options::default() };
     let mut window = Window::new(options, None);
     window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
     window.wait_for_predictions();
@@ -259,12 +268,19 @@ pub fn kept_in(dir: &Path) -> Vec<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|it| it == "factscope")).collect()
 }
 
+/// How many whole traces are kept in a folder; on a busy machine the file is first written with a part.
+fn n_traces_kept(dir: &Path) -> usize {
+    let session = kept_in(dir).first().and_then(|path| Session::load(path).ok());
+    let found = session.iter().flat_map(|it| &it.found);
+    found.filter(|it| it.is_complete && matches!(it.spec, AnalysisSpec::CausalTrace(_))).count()
+}
+
 #[test]
 fn what_was_not_saved_is_offered_after_a_crash() {
     let dir = tempfile::tempdir().unwrap();
     let mut window = keeping(dir.path());
     let before = window.traces();
-    window.wait("what is kept", |_| !kept_in(dir.path()).is_empty());
+    window.wait("what is kept", |_| n_traces_kept(dir.path()) == 2);
     // Its window is there.
     let other = keeping(dir.path());
     assert!(other.app().state.left_over.is_empty());

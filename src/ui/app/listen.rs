@@ -261,7 +261,10 @@ impl App {
                     self.state.reading = None;
                     match read {
                         Ok(read) => self.dataset_read(path, read, ctx),
-                        Err(error) => self.state.error = Some(error),
+                        Err(error) => {
+                            let left = self.dataset_left_open();
+                            self.state.error = Some(format!("{error}\n{left}"));
+                        }
                     }
                 }
             }

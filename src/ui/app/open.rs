@@ -14,6 +14,7 @@ use crate::tokens::flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, Purpose};
 use crate::ui::export::ExportDialog;
+use crate::ui::panels::file_name;
 use crate::ui::path_prompt::{PathPrompt, Why};
 use crate::ui::reply::{ReadSession, Reply, aside};
 use crate::ui::row::Row;
@@ -212,6 +213,14 @@ impl App {
             (Some(info), _) => format!("the model {} is still open", info.name),
             (None, Which::Main) => "no model is open now".to_owned(),
             (None, Which::Beside) => "no second model is open now".to_owned(),
+        }
+    }
+
+    /// Which dataset is open, as a sentence.
+    pub(super) fn dataset_left_open(&self) -> String {
+        match self.state.facts.dataset_path() {
+            Some(path) => format!("The dataset {} is still open", file_name(path)),
+            None => "No dataset is open".to_owned(),
         }
     }
 

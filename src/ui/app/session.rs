@@ -146,7 +146,10 @@ impl App {
         match read {
             Ok(read) if self.may_leave(command.clone()) => self.begin_read(path, *read, ctx),
             Ok(read) => self.hold(command, Held::Session(read)),
-            Err(error) => self.state.error = Some(error),
+            Err(error) => {
+                let left = capitalized(&self.left_open(Which::Main));
+                self.state.error = Some(format!("{error}\n{left}"));
+            }
         }
     }
 
