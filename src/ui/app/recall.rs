@@ -4,6 +4,7 @@
 //! question that is asked by a person stops what is on its way, which is heard within a layer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::App;
 use super::handle::SMALL;
@@ -35,7 +36,8 @@ impl App {
 
     /// Stops what is on its way, unless what is on screen waits for it; it is asked again when nothing else
     /// is.
-    pub(super) fn pause_recall(&self) {
+    pub(super) fn pause_recall(&mut self) {
+        self.state.pace.is_interrupted();
         let awaited = self.state.unsettled();
         let is_awaited = |key: &FactKey| awaited.contains(&(key.fact, key.direction));
         let is_paused = |kind: &JobKind| matches!(kind, JobKind::Recall(it) if !is_awaited(it));
@@ -155,6 +157,7 @@ impl App {
     /// The question for a fact has come to its end.
     pub(super) fn asked_for_fact(&mut self, key: FactKey, job: &OpenJob) {
         let answer = job.answer.get();
+        self.state.pace.question_ended(Instant::now());
         if let (Some(it), Some(took)) = (answer, job.took) {
             self.state.learn_pace_of_question(key.which, it.n_pos, took);
             self.trace_what_is_quick();

@@ -1,7 +1,7 @@
 //! How long a trace takes, told from how long runs took: what is quick is traced unasked.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{FactKey, State};
 use crate::analysis::causal_trace::Spec as TraceSpec;
@@ -25,6 +25,9 @@ const LEAST_ANSWERS: u32 = 4;
 /// some of them slow.
 const N_LATEST: usize = 31;
 
+/// Fewer times from one question to the next say nothing: several answers may be heard at once.
+const LEAST_BETWEEN: usize = 20;
+
 /// How fast the open models are.
 #[derive(Clone, Debug)]
 pub struct Pace {
@@ -36,6 +39,9 @@ pub struct Pace {
 
     /// How long the main model took for the latest of them, in seconds.
     question_secs: VecDeque<f64>,
+
+    /// When the latest of those ended that followed each other, with nothing else between them.
+    question_ends: VecDeque<Instant>,
 
     /// How many answers it has given.
     n_answers: u32,
@@ -57,6 +63,7 @@ impl Default for Pace {
             quick_secs: 1.0,
             recall_secs: 60.0,
             question_secs: VecDeque::new(),
+            question_ends: VecDeque::new(),
             n_answers: 0,
             of: [None; 2],
         }
@@ -69,8 +76,41 @@ impl Pace {
         self.of[which as usize] = None;
         if which == Which::Main {
             self.question_secs.clear();
+            self.question_ends.clear();
             self.n_answers = 0;
         }
+    }
+
+    /// Something else than a question about a fact of the list is done: the time that it takes is none of
+    /// theirs.
+    pub fn is_interrupted(&mut self) {
+        self.question_ends.clear();
+    }
+
+    /// One of several questions that follow each other has ended.
+    pub fn question_ended(&mut self, now: Instant) {
+        self.question_ends.push_back(now);
+        if self.question_ends.len() > N_LATEST {
+            self.question_ends.pop_front();
+        }
+    }
+
+    /// How long a question takes where many follow each other: what the model takes, and what passes from
+    /// one to the next, which is more where the machine is busy or the window is drawn between them.
+    fn secs_of_question(&self) -> Option<f64> {
+        let mut secs: Vec<f64> = self.question_secs.iter().copied().collect();
+        secs.sort_by(f64::total_cmp);
+        let median = *secs.get(secs.len() / 2)?;
+        let n_between = self.question_ends.len().saturating_sub(1);
+        let (Some(first), Some(last)) = (self.question_ends.front(), self.question_ends.back())
+        else {
+            return Some(median);
+        };
+        if n_between < LEAST_BETWEEN {
+            return Some(median);
+        }
+        let between = last.saturating_duration_since(*first).as_secs_f64() / n_between as f64;
+        Some(median.max(between))
     }
 }
 
@@ -143,10 +183,8 @@ impl State {
         if self.pace.n_answers < LEAST_ANSWERS {
             return None;
         }
-        let mut secs: Vec<f64> = self.pace.question_secs.iter().copied().collect();
-        secs.sort_by(f64::total_cmp);
-        let median = secs.get(secs.len() / 2)?;
-        Duration::try_from_secs_f64(median * self.facts.recall().n_open() as f64).ok()
+        let secs = self.pace.secs_of_question()?;
+        Duration::try_from_secs_f64(secs * self.facts.recall().n_open() as f64).ok()
     }
 
     /// Whether all facts are asked without being asked for, since that takes little.
@@ -195,4 +233,28 @@ impl State {
 fn n_tokens(spec: &TraceSpec, n_cells: usize, n_pos: usize) -> f64 {
     let n_passes = 1 + spec.n_samples * (1 + n_cells);
     (n_passes * n_pos) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_between_questions_counts_where_many_follow_each_other() {
+        let start = Instant::now();
+        let ends = |pace: &mut Pace, n: u64, millis: u64| {
+            for nth in 0..n {
+                pace.question_ended(start + Duration::from_millis(nth * millis));
+            }
+        };
+        let mut pace = Pace { question_secs: [0.001; 8].into(), ..Pace::default() };
+        ends(&mut pace, 5, 60);
+        assert_eq!(pace.secs_of_question(), Some(0.001), "few may be heard at once");
+        pace.is_interrupted();
+        ends(&mut pace, 40, 60);
+        let secs = pace.secs_of_question().unwrap();
+        assert!((secs - 0.06).abs() < 1e-9, "{secs}");
+        pace.is_interrupted();
+        assert_eq!(pace.secs_of_question(), Some(0.001), "something else was done meanwhile");
+    }
 }
