@@ -68,15 +68,19 @@ pub fn token_strip_ui(
             }
         }
         if let Some(foil) = &prompt.foil {
-            word_ui(ui, "not").on_hover_text("The foil that the answer is compared with");
+            word_ui(ui, "not").on_hover_text(FOIL_ABOUT);
             for (&id, piece) in foil.ids.iter().zip(&foil.pieces) {
                 let response = chip_ui(ui, piece, Chip::Plain, None, false);
-                response.on_hover_text(about(ctx.tokenizer, id, piece, None));
+                let about = about(ctx.tokenizer, id, piece, None);
+                response.on_hover_text(format!("{about}\n{FOIL_ABOUT}"));
             }
         }
     });
     action
 }
+
+const FOIL_ABOUT: &str = "The foil: a wrong answer that the right one is compared with. The dataset gives one to each fact, and \
+     each way of it, so two facts whose inverses ask the same may have two foils there";
 
 const FOLD_ABOUT: &str = "Shows the first tokens, the subject and the last tokens only";
 
