@@ -42,6 +42,10 @@ impl Window {
         })
     }
 
+    fn token_text(&self, id: u32) -> String {
+        self.app().state.info().unwrap().tokenizer.shown(id)
+    }
+
     /// The first token of the answer that the inverse's map in *Fact vs inverse* is of, and of the one that
     /// it is judged by.
     fn answers_compared(&mut self) -> [u32; 2] {
@@ -112,21 +116,24 @@ fn list_header_trace_comparison_and_sweep_are_of_one_right_answer() {
     window.trace_ends();
     assert_eq!(window.answers_found(), [OWN, OWN]);
     let own = window.app().state.prompt().unwrap().answer.as_ref().unwrap().first();
-    assert_eq!(window.answers_compared(), [own, first]);
+    // Its recall is judged by the answer that is asked for.
+    assert_eq!(window.answers_compared(), [own, own]);
     assert!(!asks_likeliest(&window));
-    window.sees("which is what recall is judged by; its map is of");
+    let judged = "which is what recall is judged by";
+    assert!(window.harness.query_all_by_label_contains(judged).next().is_none());
+    let right = format!("Inverse {}; each map", window.token_text(own));
+    window.sees(&right);
 
     // A click on the sweep's fact opens the answer that the sweep counts.
     let task = Task { record: of_sweep.record, direction: Direction::Inverse };
     window.does(Command::AskFactOfSweep(task));
     window.wait("the fact by itself", |app| {
-        app.state.experiment_run().is_some_and(|run| run.is_done())
+        app.state.swept.is_some() && app.state.result(Pane::Attribution).is_some()
     });
     assert_eq!((window.app().state.selected, window.app().state.row), (Some(fact), Row::Second));
     assert_eq!(window.app().state.answer_of(inverse.0, inverse.1), Some(place(LIKELIEST)));
     window.wait_for_predictions();
     assert_eq!(window.answers_found(), [LIKELIEST, LIKELIEST], "and its trace is kept");
-    assert!(window.app().state.is_experiment_of_fact());
 }
 
 #[test]

@@ -43,6 +43,7 @@ mod session;
 mod soak;
 mod spec;
 mod support;
+mod swept;
 mod trust;
 mod typed;
 mod views;

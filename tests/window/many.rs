@@ -24,13 +24,13 @@ use super::support::Window;
 
 impl Window {
     /// Lists the first facts only.
-    fn list_few(&mut self, query: &str) -> usize {
+    pub fn list_few(&mut self, query: &str) -> usize {
         self.does(Command::SearchFacts(query.to_owned()));
         self.app().state.facts.found().len()
     }
 
     #[track_caller]
-    fn asks_over(&mut self, pane: Pane) {
+    pub fn asks_over(&mut self, pane: Pane) {
         self.does(Command::Over(pane));
         self.wait("the estimate", |app| {
             let asking = app.state.many.asking.as_ref();
@@ -39,7 +39,7 @@ impl Window {
     }
 
     #[track_caller]
-    fn sweep_ends(&mut self) {
+    pub fn sweep_ends(&mut self) {
         self.wait("the sweep", |app| app.state.jobs.iter().all(|(_, it)| !it.kind.is_sweep()));
         self.wait("the figure", |app| {
             let open = app.state.many.open.as_ref().unwrap();
@@ -47,7 +47,7 @@ impl Window {
         });
     }
 
-    fn sweep_dir(&self) -> PathBuf {
+    pub fn sweep_dir(&self) -> PathBuf {
         self.app().state.many.open.as_ref().unwrap().dir.clone()
     }
 }
@@ -231,7 +231,9 @@ fn a_folder_is_filtered_and_followed_to_single_facts() {
     let before = window.texts(Pane::Sweep);
     window.does(Command::ShowBehind(chart.name().into(), place));
     let after = window.texts(Pane::Sweep);
-    let is_moved = |it: &&(String, Rect)| !it.0.starts_with("Click a place") && !after.contains(it);
+    // What now lies below the list is not drawn.
+    let list = after.iter().find(|it| it.0.starts_with("Click a fact")).unwrap().1.top() - 60.0;
+    let is_moved = |it: &&(String, Rect)| it.1.bottom() < list && !after.contains(it);
     let moved: Vec<_> = before.iter().filter(is_moved).collect();
     assert!(before.len() > 10 && moved.is_empty(), "{moved:?}");
     let facts = window.app().state.many.open.as_ref().unwrap().behind.clone().unwrap().1;
@@ -248,13 +250,12 @@ fn a_folder_is_filtered_and_followed_to_single_facts() {
     let direction = if fact.direction == "fact" { Direction::Forward } else { Direction::Inverse };
     window.does(Command::AskFactOfSweep(Task { record: fact.record, direction }));
     window.wait("the fact by itself", |app| {
-        app.state.experiment_run().is_some_and(|run| run.is_done())
+        app.state.swept.is_some() && app.state.result(Pane::Attribution).is_some()
     });
     assert_eq!(window.app().state.selected, Some(FactId::Record(fact.record)));
-    let run = window.app().state.experiment_run().unwrap();
-    let Some(AnalysisResult::LogitAttribution(_)) = run.result.as_deref() else {
-        panic!("{:?}", run.result)
-    };
+    assert!(window.app().workspace().is_in_front(Pane::Attribution));
+    let result = window.app().state.result(Pane::Attribution).unwrap();
+    assert!(matches!(&**result, AnalysisResult::LogitAttribution(_)), "{result:?}");
 }
 
 #[test]
