@@ -12,6 +12,7 @@ use super::flags::fact::AskedArgs;
 use super::json::{self, weights_sha256};
 use super::machine::Machine;
 use super::output::{AnalysisOutput, ResultOutput, save_spec};
+use super::serve::Want;
 use crate::analysis::reach::Asked;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Changed, Experiment, FactSource, Library, Question, Written};
@@ -85,25 +86,11 @@ impl<T: Asks> Asking<T> {
 }
 
 /// Reads what is asked from a file, or from standard input for `-`.
-pub(super) fn read_spec(path: &Path) -> anyhow::Result<Written> {
+pub(super) fn read_spec(path: &Path, machine: &Machine) -> anyhow::Result<Written> {
     if path == Path::new("-") {
-        let text = std::io::read_to_string(std::io::stdin())?;
-        return Ok(Written::parse(&text, path)?);
+        return Ok(Written::parse(&machine.input()?, path)?);
     }
     Ok(Written::load(path)?)
-}
-
-/// The model of an experiment, opened and with its edits made.
-pub(super) fn opened(
-    model: &Path,
-    edits: &[ModelEdit],
-    machine: &Machine,
-) -> anyhow::Result<Engine> {
-    let engine = machine.load(model)?;
-    if edits.is_empty() {
-        return Ok(engine);
-    }
-    Ok(machine.watched("Editing the model", |task| engine.edited(edits, &machine.ctx(task)))?)
 }
 
 impl Inquiry {
@@ -133,7 +120,7 @@ impl Inquiry {
     ) -> anyhow::Result<Self> {
         // A fact that is not there is told before a model is opened for it.
         source.question(&machine.datasets)?;
-        let engine = opened(model, &edits, machine)?;
+        let engine = machine.opened(model, &edits)?;
         let bos = bos.unwrap_or_else(|| engine.info.tokenizer.default_bos());
         Self::of(engine, model, bos, source, edits, machine)
     }
@@ -208,7 +195,11 @@ impl Inquiry {
         let result = self.result(spec)?;
         let json = || json::document(&result, spec, self);
         let record = |look| self.record(spec, look);
-        output.write((spec, &result), &self.engine, json, record)
+        if let Some(request) = self.machine.request.as_ref().filter(|it| it.wants(Want::Spec)) {
+            let asked = self.experiment(spec.clone()).to_json_as_meant(&self.library())?;
+            request.give("spec", asked.replace('\n', " "));
+        }
+        output.write((spec, &result), (&self.engine, &self.machine), json, record)
     }
 
     /// The JSON of what the model says to what is asked.

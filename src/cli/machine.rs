@@ -2,17 +2,20 @@
 
 #[cfg(feature = "hub")]
 use std::cell::Cell;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-#[cfg(feature = "hub")]
 use anyhow::Context as _;
 use clap::Args;
 
-use super::complain;
 use super::progress::Bar;
-use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Memory, Reuse};
+use super::serve::{ModelKey, Request};
+use super::{complain, terminal};
+use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Memory, ModelEdit, Reuse};
 use crate::builtin;
 use crate::experiment::Datasets;
+use crate::facts::Dataset;
 use crate::hub::{self, HubName};
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::TokenizedPrompt;
@@ -46,9 +49,76 @@ pub(super) struct Machine {
     /// The datasets that have been read
     #[arg(skip)]
     pub datasets: Datasets,
+
+    /// The request of another program that is carried out. `None` for a command of a person or script.
+    #[arg(skip)]
+    pub request: Option<Rc<Request>>,
 }
 
 impl Machine {
+    /// This machine, which says what the columns of a dataset were taken for, so that a wrong guess is seen.
+    pub fn telling(self) -> Self {
+        if self.quiet {
+            return self;
+        }
+        let machine = self.clone();
+        let tell = move |dataset: &Dataset| {
+            if dataset.path != Path::new(Dataset::BUNDLED) {
+                machine.tell(&format!("{}: {}", dataset.path.display(), dataset.reading()));
+            }
+        };
+        Self { datasets: Datasets::telling(tell), ..self }
+    }
+
+    /// This machine, working for a request of another program.
+    pub fn working_for(self, request: Rc<Request>) -> Self {
+        Self { request: Some(request), ..self }.telling()
+    }
+
+    /// Says something beside the result.
+    pub fn tell(&self, text: &str) {
+        match &self.request {
+            Some(request) => request.note(text),
+            None => complain(text),
+        }
+    }
+
+    /// Prints text for a person, with its control characters shown.
+    pub fn print_text(&self, text: &str) -> anyhow::Result<()> {
+        self.print_data(&terminal::shown(text))
+    }
+
+    /// Prints text in a format that escapes control characters itself, such as JSON.
+    pub fn print_data(&self, text: &str) -> anyhow::Result<()> {
+        if let Some(request) = &self.request {
+            request.print(text);
+            return Ok(());
+        }
+        let mut stdout = std::io::stdout().lock();
+        let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        printed.context("what was found cannot be written to stdout")
+    }
+
+    /// Prints a line of JSON, which is the result of a request.
+    pub fn print_json(&self, json: &str) -> anyhow::Result<()> {
+        let Some(request) = &self.request else { return self.print_data(&format!("{json}\n")) };
+        request.give("result", json.to_owned());
+        Ok(())
+    }
+
+    /// What stands on standard input, or in a request in its place.
+    pub fn input(&self) -> anyhow::Result<String> {
+        match &self.request {
+            Some(request) => request.input.clone().context("the request has no `input`"),
+            None => Ok(std::io::read_to_string(std::io::stdin())?),
+        }
+    }
+
+    /// How the work is stopped.
+    pub fn cancel(&self) -> CancelToken {
+        self.request.as_ref().map_or_else(CancelToken::default, |it| it.cancel.clone())
+    }
+
     /// Runs a method with a progress bar.
     pub fn run(
         &self,
@@ -57,8 +127,17 @@ impl Machine {
         spec: &AnalysisSpec,
         what: &'static str,
     ) -> anyhow::Result<AnalysisResult> {
+        let request = self.request.as_ref();
+        let again = request.and_then(|it| it.kept.found(it.of.as_ref()?, engine, prompt, spec));
+        if let Some(result) = again {
+            return Ok(result);
+        }
         self.tell_memory(&engine.info.memory_need(prompt, spec), spec.name());
-        self.watched(what, |task| Ok(engine.run(prompt, spec, &self.ctx(task))?))
+        let result = self.watched(what, |task| engine.run(prompt, spec, &self.ctx(task)))?;
+        if let Some(request) = request {
+            request.kept.keep_found(request.id(), engine, (prompt, spec), &result);
+        }
+        Ok(result)
     }
 
     /// Says what takes much of the machine's memory.
@@ -66,7 +145,7 @@ impl Machine {
         let Some(machine) = SystemMemory::read() else { return };
         let is_begun = self.ignore_memory || need.lack(Some(&machine)).is_none();
         if is_begun && need.is_much_for(&machine) && !self.quiet {
-            complain(&format!("{what} takes {need}; {} are free", bytes_text(machine.available)));
+            self.tell(&format!("{what} takes {need}; {} are free", bytes_text(machine.available)));
         }
     }
 
@@ -78,7 +157,7 @@ impl Machine {
     ) -> Result<T, E> {
         let bar = Bar::new(self, what);
         let report = |progress| bar.set(progress);
-        let done = work(TaskCtx { cancel: CancelToken::default(), report: &report })?;
+        let done = work(TaskCtx { cancel: self.cancel(), report: &report })?;
         bar.finish();
         Ok(done)
     }
@@ -130,7 +209,7 @@ impl Machine {
     pub fn download(&self, name: &HubName, settings: &hub::Settings) -> anyhow::Result<PathBuf> {
         let bar = Bar::new(self, "Asking the hub");
         let report = |progress| bar.set(progress);
-        let ctx = TaskCtx { cancel: CancelToken::default(), report: &report };
+        let ctx = TaskCtx { cancel: self.cancel(), report: &report };
         let of = Cell::new(0);
         let say = |stage: hub::Stage| match stage {
             // Another count, from its start.
@@ -145,11 +224,33 @@ impl Machine {
         Ok(dir)
     }
 
-    /// Opens a model.
-    pub fn load(&self, model: &Path) -> anyhow::Result<Engine> {
+    /// Opens a model, and makes edits to it. One that is open already, for an earlier request, stays so.
+    pub fn opened(&self, model: &Path, edits: &[ModelEdit]) -> anyhow::Result<Engine> {
+        let Some(request) = &self.request else { return self.open(model, edits) };
+        let key = ModelKey::of(model, self.device, edits);
+        if let Some(engine) = request.kept.model(&key) {
+            return Ok(engine);
+        }
+        for name in request.kept.make_room() {
+            self.tell(&format!("{name} is closed; the models that were asked last stay open"));
+        }
+        let engine = self.open(model, edits)?;
+        request.kept.keep_model(key, &engine);
+        Ok(engine)
+    }
+
+    fn open(&self, model: &Path, edits: &[ModelEdit]) -> anyhow::Result<Engine> {
+        if edits.is_empty() {
+            return self.load(model);
+        }
+        let engine = self.opened(model, &[])?;
+        Ok(self.watched("Editing the model", |task| engine.edited(edits, &self.ctx(task)))?)
+    }
+
+    fn load(&self, model: &Path) -> anyhow::Result<Engine> {
         let bar = Bar::new(self, "Opening the model");
         let report = |progress| bar.set(progress);
-        let ctx = TaskCtx { cancel: CancelToken::default(), report: &report };
+        let ctx = TaskCtx { cancel: self.cancel(), report: &report };
         let stage = |stage| {
             bar.say(match stage {
                 Stage::TestingDevice => "Testing the device (once per adapter and driver)",
@@ -160,7 +261,7 @@ impl Machine {
         bar.finish();
         let left_out = &engine.info.left_out;
         if !left_out.is_empty() && !self.quiet {
-            complain(&format!(
+            self.tell(&format!(
                 "left out, as no part of a language model: {}: {}",
                 left_out.join(", "),
                 model.display()

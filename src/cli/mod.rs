@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -15,9 +15,6 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser};
 use commands::Command;
 use flags::text::taking_text;
 use machine::Machine;
-
-use crate::experiment::Datasets;
-use crate::facts::Dataset;
 
 mod machine;
 mod progress;
@@ -28,6 +25,7 @@ mod json;
 mod script_keys;
 mod output;
 mod terminal;
+mod serve;
 mod flags;
 mod commands;
 
@@ -50,7 +48,8 @@ struct Cli {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = match parsed() {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let cli = match parsed(&typed) {
         Ok(cli) => cli,
         Err(message) => return print(&message),
     };
@@ -71,12 +70,11 @@ pub fn main() -> ExitCode {
 }
 
 /// What is typed, of which texts may begin with a hyphen.
-fn parsed() -> Result<Cli, clap::Error> {
+fn parsed(typed: &[OsString]) -> Result<Cli, clap::Error> {
     let mut command = taking_text(Cli::command());
-    let typed: Vec<OsString> = std::env::args_os().collect();
     let matches = command
-        .try_get_matches_from_mut(&typed)
-        .or_else(|error| as_of_window(&mut command, &typed, error))?;
+        .try_get_matches_from_mut(typed)
+        .or_else(|error| as_of_window(&mut command, typed, error))?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
@@ -125,10 +123,7 @@ fn print(message: &clap::Error) -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    let mut machine = cli.machine;
-    if !machine.quiet {
-        machine.datasets = Datasets::telling(tell);
-    }
+    let machine = cli.machine.telling();
     // Where the system allows no more threads, that is said here; later it would be a panic.
     rayon::ThreadPoolBuilder::new()
         .num_threads(machine.threads.map_or(0, usize::from))
@@ -139,13 +134,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             )
         })?;
     cli.command.unwrap_or_else(|| Command::window(cli.session)).run(&machine)
-}
-
-/// Says what the columns of a dataset were taken for, so that a wrong guess is seen.
-fn tell(dataset: &Dataset) {
-    if dataset.path != Path::new(Dataset::BUNDLED) {
-        complain(&format!("{}: {}", dataset.path.display(), dataset.reading()));
-    }
 }
 
 fn complain(message: &str) {

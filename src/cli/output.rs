@@ -1,6 +1,5 @@
 //! Where a result goes: JSON, text, or a figure in a file.
 
-use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +9,8 @@ use clap::Args;
 use serde_json::Value;
 
 use super::flags::choice;
-use super::terminal;
+use super::machine::Machine;
+use super::serve::Want;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric};
 use crate::experiment::{Experiment, Library};
 use crate::figure::{
@@ -126,11 +126,12 @@ impl FigureOutput {
     /// Writes a figure. `json`: makes the JSON, which takes a while.
     pub fn write(
         &self,
+        machine: &Machine,
         figure: &Figure,
         json: impl FnOnce() -> anyhow::Result<Value>,
     ) -> anyhow::Result<()> {
-        self.file.write(figure, || Ok(None))?;
-        self.output.write(json, || to_text(figure, terminal_width()))
+        self.file.write(machine, figure, || Ok(None))?;
+        self.output.write(machine, json, || to_text(figure, terminal_width()))
     }
 }
 
@@ -141,17 +142,33 @@ impl FigureFile {
         check_writable(path)
     }
 
-    /// `record`: makes what a picture carries, which takes a while.
+    /// Writes the file, and gives a request the files that it wants. `record`: makes what a picture
+    /// carries, which takes a while.
     fn write(
         &self,
+        machine: &Machine,
         figure: &Figure,
         record: impl FnOnce() -> anyhow::Result<Option<Record>>,
     ) -> anyhow::Result<()> {
-        let Some(path) = &self.figure else { return Ok(()) };
-        let format = FileFormat::of(path)?;
-        let record = if format.has_numbers() { None } else { record()?.map(Arc::new) };
-        let bytes = format.bytes(figure, &Export { record, ..self.export() })?;
-        whole_file::write(path, &bytes).with_context(|| format!("cannot write {}", path.display()))
+        let written = match &self.figure {
+            Some(path) => Some((path, FileFormat::of(path)?)),
+            None => None,
+        };
+        let wanted: Vec<(&str, FileFormat)> =
+            machine.request.iter().flat_map(|it| it.files()).collect();
+        let formats = written.iter().map(|it| it.1).chain(wanted.iter().map(|it| it.1));
+        let has_picture = formats.into_iter().any(|it| !it.has_numbers());
+        let record = if has_picture { record()?.map(Arc::new) } else { None };
+        let export = Export { record, ..self.export() };
+        if let Some((path, format)) = written {
+            whole_file::write(path, &format.bytes(figure, &export)?)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        for (key, format) in wanted {
+            let bytes = format.bytes(figure, &export)?;
+            machine.request.iter().for_each(|it| it.give_file(key, format, &bytes));
+        }
+        Ok(())
     }
 
     fn export(&self) -> Export {
@@ -269,14 +286,14 @@ impl ResultOutput {
     pub fn write(
         &self,
         (spec, result): (&AnalysisSpec, &AnalysisResult),
-        engine: &Engine,
+        (engine, machine): (&Engine, &Machine),
         json: impl FnOnce() -> anyhow::Result<Value>,
         record: impl FnOnce(Looked) -> anyhow::Result<Record>,
     ) -> anyhow::Result<()> {
         let look = self.look(spec, engine);
         let figure = Figure::of(result, &look).signed();
-        self.file.write(&figure, || record(Looked::from(&look)).map(Some))?;
-        self.output.write(json, || to_text(&figure, terminal_width()))
+        self.file.write(machine, &figure, || record(Looked::from(&look)).map(Some))?;
+        self.output.write(machine, json, || to_text(&figure, terminal_width()))
     }
 
     fn look<'a>(&self, spec: &AnalysisSpec, engine: &'a Engine) -> Look<'a> {
@@ -299,21 +316,28 @@ fn terminal_width() -> usize {
 }
 
 impl Output {
-    /// Writes JSON if it was asked for, else the text for a person. Only what is written is made.
+    /// Writes JSON if it was asked for, else the text for a person; for a request, what it wants. Only what
+    /// is written is made.
     pub fn write(
         &self,
+        machine: &Machine,
         json: impl FnOnce() -> anyhow::Result<Value>,
         text: impl FnOnce() -> String,
     ) -> anyhow::Result<()> {
-        if !self.json && self.out.is_none() {
-            return print_text(&text());
+        let wants = |it| machine.request.as_ref().map(|request| request.wants(it));
+        if wants(Want::Text).unwrap_or(!self.json && self.out.is_none()) {
+            machine.print_text(&text())?;
         }
-        let json = format!("{}\n", json()?);
+        let is_printed = wants(Want::Json).unwrap_or(self.json);
+        if !is_printed && self.out.is_none() {
+            return Ok(());
+        }
+        let json = json()?.to_string();
         if let Some(path) = &self.out {
-            whole_file::write(path, json.as_bytes())
+            whole_file::write(path, format!("{json}\n").as_bytes())
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        if self.json { print_data(&json) } else { Ok(()) }
+        if is_printed { machine.print_json(&json) } else { Ok(()) }
     }
 
     /// Refuses a place that cannot be written to before hours are spent on what goes there.
@@ -329,16 +353,4 @@ pub(super) fn check_writable(path: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     whole_file::begin(path).map(drop).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Prints text for a person, with its control characters shown.
-pub(super) fn print_text(text: &str) -> anyhow::Result<()> {
-    print_data(&terminal::shown(text))
-}
-
-/// Prints text in a format that escapes control characters itself, such as JSON.
-pub(super) fn print_data(text: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    printed.context("what was found cannot be written to stdout")
 }

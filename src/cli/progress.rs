@@ -1,18 +1,32 @@
-//! Progress on stderr, with the time left. Nothing is shown where stderr is no terminal.
+//! Progress on stderr, with the time left. Nothing is shown where stderr is no terminal. What a request asks
+//! for tells its progress in lines of JSON.
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::machine::Machine;
+use super::serve::Request;
 use super::terminal;
 use crate::task::Progress;
 
-pub(super) struct Bar(ProgressBar);
+/// The time between two lines of progress.
+const TOLD_EVERY: Duration = Duration::from_millis(100);
+
+pub(super) struct Bar {
+    bar: ProgressBar,
+
+    /// The request that is told, if it wants to be.
+    request: Option<Rc<Request>>,
+    told: Cell<Option<Instant>>,
+}
 
 impl Bar {
     pub fn new(machine: &Machine, what: &'static str) -> Self {
-        let target = if machine.quiet {
+        let target = if machine.quiet || machine.request.is_some() {
             ProgressDrawTarget::hidden()
         } else {
             ProgressDrawTarget::stderr_with_hz(5)
@@ -22,30 +36,37 @@ impl Bar {
             .progress_chars("=> ");
         let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style);
         bar.set_message(what);
-        Self(bar)
+        let request = machine.request.clone().filter(|_| !machine.quiet);
+        Self { bar, request, told: Cell::new(None) }
     }
 
     pub fn say(&self, what: impl Into<Cow<'static, str>>) {
-        self.0.set_message(terminal::shown(what));
-        self.0.reset();
+        self.bar.set_message(terminal::shown(what));
+        self.bar.reset();
     }
 
     /// Says something else of the same work, whose time left stays.
     pub fn note(&self, what: impl Into<Cow<'static, str>>) {
-        self.0.set_message(terminal::shown(what));
+        self.bar.set_message(terminal::shown(what));
     }
 
     pub fn set(&self, progress: Progress) {
-        self.0.set_length(progress.total);
-        self.0.set_position(progress.done);
+        self.bar.set_length(progress.total);
+        self.bar.set_position(progress.done);
+        let is_due = self.told.get().is_none_or(|it| it.elapsed() >= TOLD_EVERY);
+        if let (Some(request), true) = (&self.request, is_due) {
+            self.told.set(Some(Instant::now()));
+            let left = (progress.done > 0).then(|| self.bar.eta());
+            request.progress(progress, &self.bar.message(), left);
+        }
     }
 
     /// Prints something between two pictures of the bar.
     pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
-        self.0.suspend(print)
+        self.bar.suspend(print)
     }
 
     pub fn finish(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }

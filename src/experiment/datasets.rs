@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,14 +21,22 @@ struct Inner {
     /// SHA-256 of files. `None` for one that cannot be read.
     hashes: RefCell<BTreeMap<PathBuf, Option<String>>>,
 
-    /// Tells of each dataset when it has been read.
-    tell: Option<fn(&Dataset)>,
+    tell: Option<Telling>,
+}
+
+/// Tells of each dataset when it has been read.
+struct Telling(Box<dyn Fn(&Dataset)>);
+
+impl fmt::Debug for Telling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Telling")
+    }
 }
 
 impl Datasets {
     /// Datasets of which each is told when it is read.
-    pub fn telling(tell: fn(&Dataset)) -> Self {
-        Self(Rc::new(Inner { tell: Some(tell), ..Inner::default() }))
+    pub fn telling(tell: impl Fn(&Dataset) + 'static) -> Self {
+        Self(Rc::new(Inner { tell: Some(Telling(Box::new(tell))), ..Inner::default() }))
     }
 
     /// Adds a dataset that has been read.
@@ -47,7 +56,7 @@ impl Datasets {
             return Ok(Arc::clone(known));
         }
         let dataset = Arc::new(Dataset::load(path)?);
-        if let Some(tell) = self.0.tell {
+        if let Some(Telling(tell)) = &self.0.tell {
             tell(&dataset);
         }
         self.add(Arc::clone(&dataset));

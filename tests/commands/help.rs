@@ -42,6 +42,7 @@ const COMMANDS: &[&[&str]] = &[
     &["model", "info"],
     &["model", "random"],
     &["devices"],
+    &["serve"],
     &["train"],
 ];
 

@@ -9,6 +9,7 @@ mod hub;
 #[cfg(feature = "hub")]
 mod hub_tls;
 mod models;
+mod serving;
 mod predictions;
 mod reports;
 #[cfg(unix)]

@@ -30,7 +30,7 @@ impl Devices {
         }
         let mut json = json!({ "adapters": adapters });
         if !self.test {
-            return self.output.write(|| Ok(json), || text);
+            return self.output.write(machine, || Ok(json), || text);
         }
 
         let device = ComputeDevice::open(machine.device)?;
@@ -43,7 +43,7 @@ impl Devices {
             _ = writeln!(text, "  {mark}  {error:>9}  {}", check.name);
         }
         json["tested"] = json!({ "device": device.to_string(), "verdict": verdict });
-        self.output.write(|| Ok(json), || text)?;
+        self.output.write(machine, || Ok(json), || text)?;
         match verdict.failure() {
             Some(reason) => anyhow::bail!("{device} gives wrong numbers ({reason})"),
             None => Ok(()),

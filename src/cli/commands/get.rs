@@ -36,7 +36,7 @@ impl Get {
             let dir = machine.download(name, &settings)?;
             let path = dir.to_str().context("the folder's name is no text")?;
             let json = json!({ "name": name.to_string(), "path": path });
-            return self.output.write(|| Ok(json), || format!("{path}\n"));
+            return self.output.write(machine, || Ok(json), || format!("{path}\n"));
         }
         if let Some(text) = &self.search {
             let found = machine
@@ -46,7 +46,11 @@ impl Get {
                 bail!("no model that writes text has `{text}` in its name: {}", settings.endpoint);
             }
             let models = found.iter().map(|it| found_json(it, &settings));
-            return self.output.write(|| Ok(models_json(models)), || found_text(&found, &settings));
+            return self.output.write(
+                machine,
+                || Ok(models_json(models)),
+                || found_text(&found, &settings),
+            );
         }
         let models = KNOWN.iter().map(|it| {
             json!({
@@ -60,7 +64,7 @@ impl Get {
                 "cached": Cached::of(it.name, &settings.cache).text(),
             })
         });
-        self.output.write(|| Ok(models_json(models)), || known_text(&settings))
+        self.output.write(machine, || Ok(models_json(models)), || known_text(&settings))
     }
 }
 

@@ -63,13 +63,13 @@ impl Localise {
         self.output.check()?;
         let dataset = Dataset::bundled();
         let planted = self.planted(&dataset)?;
-        let engine = machine.load(&self.model)?;
+        let engine = machine.opened(&self.model, &[])?;
         let tokenizer = &engine.info.tokenizer;
         let noise = noise(tokenizer, &dataset)?;
         let specs = Scorer::specs(&noise, self.samples, self.seed);
 
         let bar = Bar::new(machine, "Scoring methods");
-        let ctx = machine.ctx(TaskCtx::unwatched());
+        let ctx = machine.ctx(TaskCtx { cancel: machine.cancel(), ..TaskCtx::unwatched() });
         let mut ranks = Ranks::new();
         let mut n_asked: BTreeMap<(Direction, usize), [usize; 2]> = BTreeMap::new();
         let total = planted.len() as u64;
@@ -123,7 +123,7 @@ impl Localise {
                 "device": engine.info.device,
             }))
         };
-        self.output.write(json, || text)
+        self.output.write(machine, json, || text)
     }
 
     fn planted(&self, dataset: &Dataset) -> anyhow::Result<Vec<Planted>> {

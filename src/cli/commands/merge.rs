@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::machine::Machine;
-use crate::cli::output::print_text;
 use crate::population;
 
 #[derive(Args)]
@@ -20,11 +19,11 @@ pub struct Merge {
 }
 
 impl Merge {
-    pub fn run(&self, _machine: &Machine) -> anyhow::Result<()> {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         let merged = population::merge(&self.folders, &self.out)?;
         let (n, of) = (merged.found.len(), merged.manifest.n_asked);
         let missing = if n < of { "; the others are in no shard yet" } else { "" };
-        print_text(&format!(
+        machine.print_text(&format!(
             "{n} of {of} facts, each way counted, in {}{missing}\n",
             self.out.display()
         ))

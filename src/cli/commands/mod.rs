@@ -46,6 +46,7 @@ mod localise;
 mod session;
 mod report;
 mod verify;
+mod serve;
 mod model;
 #[cfg(feature = "hub")]
 mod get;
@@ -187,6 +188,9 @@ commands! {
     /// Compute the numbers of exported pictures anew, and say which differ
     Verify(verify::Verify),
 
+    /// Answer the requests of another program, which ask what these commands ask
+    Serve(serve::Serve),
+
     /// Look at a model folder, or make a random one
     #[command(subcommand)]
     Model(model::Model),
@@ -202,6 +206,11 @@ commands! {
 }
 
 impl Command {
+    /// Whether another program can ask for the command: it opens no window and serves nobody itself.
+    pub fn is_served(&self) -> bool {
+        !matches!(self, Self::Explore(_) | Self::Serve(_))
+    }
+
     /// What happens without a command.
     pub fn window(session: Option<PathBuf>) -> Self {
         Self::Explore(session.map(explore::Explore::of_path).unwrap_or_default())

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::cli::machine::Machine;
-use crate::cli::output::{Output, print_text};
+use crate::cli::output::Output;
 use crate::model::{
     Checkpoint, FloatType, ModelConfig, NumberType, WeightMemory, write_random_checkpoint,
 };
@@ -191,7 +191,7 @@ impl Info {
             "left_off": left_off,
             "weights_sha256": hashes,
         });
-        self.output.write(|| Ok(json), || text)
+        self.output.write(machine, || Ok(json), || text)
     }
 }
 
@@ -250,6 +250,6 @@ impl Random {
             "unk_token": end,
         });
         write("tokenizer_config.json", &special.to_string())?;
-        print_text(&format!("{}\n", self.out.display()))
+        machine.print_text(&format!("{}\n", self.out.display()))
     }
 }

@@ -123,7 +123,7 @@ impl Population {
             },
         };
         let figure = machine.watched("Drawing samples", |_| anyhow::Ok(found.figure(&shown)))?;
-        self.output.write(&figure, || {
+        self.output.write(machine, &figure, || {
             Ok(serde_json::json!({
                 "program": crate::figure::program(),
                 "method": found.manifest.method,

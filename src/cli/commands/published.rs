@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::analysis::AnalysisSpec;
-use crate::cli::inquiry::{Inquiry, opened};
+use crate::cli::inquiry::Inquiry;
 use crate::cli::machine::Machine;
 use crate::experiment::FactSource;
 use crate::figure::words::counted;
@@ -168,7 +168,7 @@ pub(super) fn check(
 ) -> anyhow::Result<Findings> {
     let all = read(file)?;
     let model = machine.model(model)?;
-    let engine = opened(&model, &[], machine)?;
+    let engine = machine.opened(&model, &[])?;
     let info = &engine.info;
     let shape = Shape::of(&info.config);
     let published = all.iter().find(|it| it.shape == shape).with_context(|| {

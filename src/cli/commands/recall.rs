@@ -40,7 +40,7 @@ impl Recall {
             Survey::of(&inquiry.engine, &dataset, &selection, wordings, inquiry.bos, &ctx)
         })?;
         let figure = survey.figure();
-        self.output.write(&figure, || {
+        self.output.write(machine, &figure, || {
             let known = |by| {
                 let [forward, inverse, both] = survey.n_known(by);
                 serde_json::json!({ "forward": forward, "inverse": inverse, "both": both })

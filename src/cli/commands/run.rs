@@ -23,7 +23,7 @@ pub struct Run {
 impl Run {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let written = read_spec(&self.spec)?;
+        let written = read_spec(&self.spec, machine)?;
         let Experiment { model, bos, fact, edits, .. } = written.outline.clone();
         let model = machine.model(&model)?;
         let inquiry = Inquiry::open(&model, Some(bos), fact, edits, machine)?;

@@ -8,7 +8,6 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::machine::Machine;
-use crate::cli::output::print_text;
 use crate::figure::words::counted;
 use crate::session::{EXTENSION, Kept, Session};
 use crate::whole_file;
@@ -36,11 +35,11 @@ pub fn session_file(text: &str) -> Result<PathBuf, String> {
 }
 
 impl SessionArgs {
-    pub fn run(&self, _: &Machine) -> anyhow::Result<()> {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         let session = Session::load(&self.file)?;
         match self.extract.as_deref() {
             Some([nth, path]) => extract(&session, nth, Path::new(path)),
-            _ => print_text(&to_text(&session)),
+            _ => machine.print_text(&to_text(&session)),
         }
     }
 }

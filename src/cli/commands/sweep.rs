@@ -12,10 +12,10 @@ use clap::Args;
 use crate::cli::complain;
 use crate::cli::flags::choice;
 use crate::cli::flags::chosen::ChosenArgs;
-use crate::cli::inquiry::{opened, read_spec};
+use crate::cli::inquiry::read_spec;
 use crate::cli::interrupt;
 use crate::cli::machine::Machine;
-use crate::cli::output::{LookArgs, print_data, print_text};
+use crate::cli::output::LookArgs;
 use crate::cli::progress::Bar;
 use crate::experiment::Library;
 use crate::facts::{Dataset, Direction};
@@ -24,7 +24,7 @@ use crate::population::{
     AnswerOf, Chosen, Estimate, Folder, Goal, Manifest, Outcome, Plan, Ready, Selection, Shard,
     SweepSettings, Task, Ways, Wording, duration, reasons_of,
 };
-use crate::task::{CancelToken, Progress, TaskCtx};
+use crate::task::{Progress, TaskCtx};
 
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -108,14 +108,14 @@ impl Sweep {
         } else {
             let settings = self.settings();
             Plan::new(
-                read_spec(&self.spec)?,
+                read_spec(&self.spec, machine)?,
                 self.chosen.dataset.facts.clone(),
                 self.selection()?,
                 settings,
             )?
         };
         let model = machine.model(&plan.written.outline.model)?;
-        let engine = opened(&model, &plan.written.outline.edits, machine)?;
+        let engine = machine.opened(&model, &plan.written.outline.edits)?;
         if let Some(goal) = self.goal() {
             let chosen = if let Some(chosen) = self.planned_before(goal)? {
                 chosen
@@ -126,7 +126,7 @@ impl Sweep {
                 })?
             };
             if !machine.quiet {
-                chosen.told.iter().for_each(|it| complain(it));
+                chosen.told.iter().for_each(|it| machine.tell(it));
             }
             plan = plan.chosen(&chosen, &self.spec)?;
         }
@@ -168,13 +168,13 @@ impl Sweep {
                 machine.watched("Asking", |ctx| sweep.experiment(task, &machine.ctx(ctx)))?;
             let (experiment, _) = asked.map_err(anyhow::Error::msg)?;
             let library = Library::new(&sweep.engine.info.tokenizer).sharing(&machine.datasets);
-            return print_data(&experiment.to_json_as_meant(&library)?);
+            return machine.print_data(&experiment.to_json_as_meant(&library)?);
         }
         if !machine.quiet {
-            sweep.binding.told.iter().for_each(|it| complain(it));
+            sweep.binding.told.iter().for_each(|it| machine.tell(it));
             if !sweep.dataset.skipped.is_empty() {
                 let n = sweep.dataset.n_skipped();
-                complain(&format!(
+                machine.tell(&format!(
                     "{n} records of the dataset cannot be used: {}",
                     sweep.dataset.skipped[0]
                 ));
@@ -183,7 +183,7 @@ impl Sweep {
         if self.estimate {
             let estimate =
                 machine.watched("Trying", |task| Estimate::of(ready, &machine.ctx(task)))?;
-            return print_text(&estimate.text(ready.tasks.len()));
+            return machine.print_text(&estimate.text(ready.tasks.len()));
         }
         let out = self.out.as_deref().or_else(|| begun.map(|_| &*self.spec));
         let out = out.context("name a folder with --out")?;
@@ -204,7 +204,7 @@ impl Sweep {
         let outcome = watched(mine.len() - n_before.min(mine.len()), machine, |ctx| {
             sweep.run(&mine, &mut folder, &machine.ctx(ctx))
         })?;
-        print_text(&summary(&folder, mine.len(), n_before))?;
+        machine.print_text(&summary(&folder, mine.len(), n_before))?;
         if outcome == Outcome::Stopped {
             bail!("stopped; what is done is written, and the same command goes on from there");
         }
@@ -262,10 +262,12 @@ fn watched<T, E>(
     machine: &Machine,
     work: impl FnOnce(TaskCtx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let cancel = CancelToken::default();
-    interrupt::listen(&cancel);
+    let cancel = machine.cancel();
+    if machine.request.is_none() {
+        interrupt::listen(&cancel);
+    }
     let bar = Bar::new(machine, "Sweeping");
-    let is_told = !machine.quiet && !std::io::stderr().is_terminal();
+    let is_told = machine.request.is_none() && !machine.quiet && !std::io::stderr().is_terminal();
     let (start, told) = (Instant::now(), Cell::new(Instant::now()));
     let report = |progress: Progress| {
         bar.set(progress);

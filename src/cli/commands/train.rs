@@ -10,7 +10,6 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::machine::Machine;
-use crate::cli::output::print_data;
 use crate::cli::progress::Bar;
 use crate::facts::{Catalogue, Dataset, Direction, Fact, Record};
 use crate::model::{Checkpoint, ModelConfig};
@@ -178,7 +177,7 @@ impl Train {
             "steps": trainer.step, "n_params": config.n_params(), "spec": spec, "recall": table,
         });
         let text = if self.json { format!("{json}\n") } else { text };
-        print_data(&text)
+        machine.print_data(&text)
     }
 
     /// The split of a model that is trained anew.

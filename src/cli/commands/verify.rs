@@ -14,7 +14,6 @@ use super::published;
 use crate::cli::inquiry::Inquiry;
 use crate::cli::json::weights_sha256;
 use crate::cli::machine::Machine;
-use crate::cli::output::{print_data, print_text};
 use crate::cli::progress::Bar;
 use crate::experiment::{Experiment, Written};
 use crate::figure::number::exact;
@@ -112,17 +111,17 @@ impl Outcome {
 impl Verify {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         if let (Some(model), true) = (&self.model, self.figures.is_empty()) {
-            let say = |text: &str| self.say(|| text.to_owned());
+            let say = |text: &str| self.say(machine, || text.to_owned());
             let found = published::check(model, self.published.as_deref(), machine, say)?;
             if self.json {
-                print_data(&format!("{}\n", serde_json::to_string(&found)?))?;
+                machine.print_json(&serde_json::to_string(&found)?)?;
             }
             return found.confirm();
         }
         let verified =
             if self.figures.is_empty() { self.kept(machine)? } else { self.pictures(machine)? };
         if self.json {
-            print_data(&format!("{}\n", serde_json::to_string(&verified)?))?;
+            machine.print_json(&serde_json::to_string(&verified)?)?;
         }
         if let [Outcome::Unusable { error, .. }] = &*verified {
             bail!("{error}");
@@ -140,14 +139,14 @@ impl Verify {
             match self.picture(path, machine) {
                 Ok(results) => {
                     for verified in results {
-                        self.say(|| verified.to_text())?;
+                        self.say(machine, || verified.to_text())?;
                         all.push(Outcome::Verified(Box::new(verified)));
                     }
                 }
                 Err(error) => {
                     let (of, error) = (path.display().to_string(), format!("{error:#}"));
                     if self.figures.len() > 1 {
-                        self.say(|| format!("CANNOT BE VERIFIED: {error}\n"))?;
+                        self.say(machine, || format!("CANNOT BE VERIFIED: {error}\n"))?;
                     }
                     all.push(Outcome::Unusable { of, error });
                 }
@@ -182,7 +181,7 @@ impl Verify {
             bar.set(Progress { done: all.len() as u64, total: n });
             bar.note(command.clone());
             let verified = verified(command, &record, None, &quiet)?;
-            bar.aside(|| self.say(|| verified.to_line()))?;
+            bar.aside(|| self.say(machine, || verified.to_line()))?;
             all.push(Outcome::Verified(Box::new(verified)));
         }
         bar.finish();
@@ -196,13 +195,13 @@ impl Verify {
             })?;
         }
         let text = published::without_a_model()?;
-        self.say(|| text)?;
+        self.say(machine, || text)?;
         Ok(all)
     }
 
     /// Tells a person at once what was found; scripts read all of it at the end.
-    fn say(&self, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-        if self.json { Ok(()) } else { print_text(&text()) }
+    fn say(&self, machine: &Machine, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.json { Ok(()) } else { machine.print_text(&text()) }
     }
 
     /// Each of the results that a picture shows: mostly one.
