@@ -2,6 +2,7 @@
 //! result written.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -15,12 +16,15 @@ use super::output::{AnalysisOutput, ResultOutput, save_spec};
 use super::serve::Want;
 use crate::analysis::reach::Asked;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
-use crate::experiment::{Changed, Experiment, FactSource, Library, Question, Written};
-use crate::facts::Fact;
-use crate::figure::{Looked, Record};
+use crate::experiment::{
+    Changed, Experiment, FactSource, Library, Question, RecordFact, Written, subject_tokens,
+};
+use crate::facts::{Fact, Record};
+use crate::figure::{Looked, Record as PictureRecord};
 use crate::hub;
+use crate::session::{DatasetIdentity, Found, ModelIdentity, Origin, Session, StoredFact, Typed};
 use crate::tokens::{Bos, TokenizedPrompt};
-use crate::worker::Engine;
+use crate::worker::{Engine, Which};
 
 /// What is asked, of a model that is open.
 pub(super) struct Inquiry {
@@ -199,6 +203,9 @@ impl Inquiry {
             let asked = self.experiment(spec.clone()).to_json_as_meant(&self.library())?;
             request.give("spec", asked.replace('\n', " "));
         }
+        if let Some(path) = &output.save_session {
+            self.session(spec, &result)?.save(path)?;
+        }
         output.write((spec, &result), (&self.engine, &self.machine), json, record)
     }
 
@@ -212,12 +219,60 @@ impl Inquiry {
         self.machine.run(&self.engine, &self.prompt, spec, spec.verb())
     }
 
+    /// A session with the result alone. What is asked of no fact is what was typed last.
+    fn session(&self, spec: &AnalysisSpec, result: &AnalysisResult) -> anyhow::Result<Session> {
+        let info = &self.engine.info;
+        let datasets = &self.machine.datasets;
+        let mut session =
+            Session::new(ModelIdentity::of(info, weights_sha256(info, &self.machine)?));
+        session.edits.clone_from(&self.engine.edits);
+        if session.model.path.exists() {
+            session.model.path = std::path::absolute(&session.model.path)?;
+        }
+        let (which, prompt, result) = (Which::Main, self.prompt.clone(), Arc::new(result.clone()));
+        let (nth, record) = match &self.source {
+            FactSource::NoFact => {
+                let experiment = self.experiment(spec.clone());
+                session.typed =
+                    Some(Typed { which, experiment, prompt, is_complete: true, result });
+                return Ok(session);
+            }
+            FactSource::Text(_) => (None, Record::new("", None, self.question.fact.clone())),
+            FactSource::Record(RecordFact { facts, case, .. }) => {
+                let dataset = datasets.get(facts, None)?;
+                let nth = dataset.records.iter().position(|it| it.id == *case);
+                let nth = nth.context("the case was just there")?;
+                let tokens = subject_tokens(&info.tokenizer, dataset.subjects());
+                session.subjects = tokens.ids.into();
+                session.dataset = Some(DatasetIdentity {
+                    path: if facts.exists() { std::path::absolute(facts)? } else { facts.clone() },
+                    sha256: datasets.hash(facts).context("the dataset was just there")?,
+                    n_facts: dataset.records.len(),
+                });
+                (Some(nth), dataset.records[nth].clone())
+            }
+        };
+        session.facts.push(StoredFact { nth, record });
+        session.found.push(Found {
+            which,
+            changed: None,
+            fact: 0,
+            direction: self.question.direction,
+            prompt,
+            origin: Origin::Asked,
+            spec: spec.clone(),
+            is_complete: true,
+            result,
+        });
+        Ok(session)
+    }
+
     /// What a picture of the result carries, so that it can be verified.
-    fn record(&self, spec: &AnalysisSpec, look: Looked) -> anyhow::Result<Record> {
+    fn record(&self, spec: &AnalysisSpec, look: Looked) -> anyhow::Result<PictureRecord> {
         let info = &self.engine.info;
         let experiment = self.experiment(spec.clone()).to_json_as_meant(&self.library())?;
         let hashes = weights_sha256(info, &self.machine)?;
         let experiment = serde_json::from_str(&experiment)?;
-        Ok(Record::new(&info.name, hashes, &info.device, experiment, look))
+        Ok(PictureRecord::new(&info.name, hashes, &info.device, experiment, look))
     }
 }

@@ -19,6 +19,7 @@ use crate::figure::{
 };
 #[cfg(feature = "parquet")]
 use crate::population::FigureSettings;
+use crate::session::EXTENSION;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::whole_file;
 use crate::worker::{Engine, ModelConfig};
@@ -42,7 +43,7 @@ pub(super) struct AnalysisOutput {
     pub result: ResultOutput,
 
     /// Run nothing; write what is asked to a file for `factscope run`
-    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["json", "out", "figure"])]
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["json", "out", "figure", "save_session"])]
     pub save_spec: Option<PathBuf>,
 }
 
@@ -70,6 +71,10 @@ pub(super) struct ResultOutput {
     /// token that its line starts from
     #[arg(long, value_name = "POS")]
     figure_position: Option<usize>,
+
+    /// Write what was found to a session file, which the window opens
+    #[arg(long, value_name = "FILE.factscope", value_parser = session_to_write)]
+    pub save_session: Option<PathBuf>,
 }
 
 /// The file that a figure goes to, and how it is drawn there.
@@ -237,6 +242,16 @@ impl AnalysisOutput {
     }
 }
 
+/// A session file, which the window knows by the ending of its name.
+fn session_to_write(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.extension().is_some_and(|it| it.eq_ignore_ascii_case(EXTENSION)) {
+        Ok(path)
+    } else {
+        Err(format!("the name of a session ends in .{EXTENSION}"))
+    }
+}
+
 pub(super) fn figure_scale(text: &str) -> Result<Scale, String> {
     let scale = text.parse().ok().and_then(Scale::new);
     scale.ok_or_else(|| "a whole number from 1 to 4".to_owned())
@@ -256,7 +271,8 @@ impl ResultOutput {
     /// Refuses places that cannot be written to, as [`Output::check`] does.
     pub fn check(&self) -> anyhow::Result<()> {
         self.output.check()?;
-        self.file.check()
+        self.file.check()?;
+        self.save_session.as_deref().map_or(Ok(()), check_writable)
     }
 
     /// Refuses a layer, head or token for the figure that the result does not have.

@@ -18,6 +18,7 @@ use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::worker::{ModelConfig, ModelInfo, NumberWatch, WeightHash, Which, weights_sha256};
 
 mod file;
+mod joined;
 mod unsaved;
 
 pub use file::{EXTENSION, SessionError, VERSION, n_bytes};

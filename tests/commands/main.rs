@@ -10,6 +10,7 @@ mod hub;
 mod hub_tls;
 mod models;
 mod serving;
+mod saved_sessions;
 mod predictions;
 mod reports;
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use serde_json::json;
 
@@ -15,9 +15,13 @@ use crate::worker::Which;
 
 #[derive(Args)]
 pub struct SessionArgs {
-    /// A session file that the window has saved
-    #[arg(value_name = "FILE.factscope")]
-    file: PathBuf,
+    /// Session files that the window or `--save-session` has written
+    #[arg(value_name = "FILE.factscope", required = true)]
+    files: Vec<PathBuf>,
+
+    /// Write what several files hold of one model into one file, which the window opens
+    #[arg(long, value_name = "FILE.factscope", conflicts_with = "extract")]
+    join: Option<PathBuf>,
 
     /// Write one result with its spec as JSON: its number in the list, then the file
     #[arg(long, num_args = 2, value_names = ["N", "FILE.json"])]
@@ -36,11 +40,28 @@ pub fn session_file(text: &str) -> Result<PathBuf, String> {
 
 impl SessionArgs {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        let session = Session::load(&self.file)?;
-        match self.extract.as_deref() {
-            Some([nth, path]) => extract(&session, nth, Path::new(path)),
-            _ => machine.print_text(&to_text(&session)),
+        let [first, others @ ..] = &*self.files else { bail!("name a session file") };
+        let mut session = Session::load(first)?;
+        if let Some([nth, path]) = self.extract.as_deref() {
+            ensure!(others.is_empty(), "a result is taken out of one file; name it alone");
+            return extract(&session, nth, Path::new(path));
         }
+        if let Some(path) = &self.join {
+            for other in others {
+                let joined = session.join(Session::load(other)?);
+                joined.map_err(|why| anyhow!("{}: {why}", other.display()))?;
+            }
+            return Ok(session.save(path)?);
+        }
+        machine.print_text(&to_text(&session))?;
+        for other in others {
+            machine.print_text(&format!(
+                "\n{}\n{}",
+                other.display(),
+                to_text(&Session::load(other)?)
+            ))?;
+        }
+        Ok(())
     }
 }
 

@@ -51,11 +51,9 @@ fn list(command: &Command, above: &str, all: &mut Vec<Value>) {
 /// A flag, or what stands without one.
 fn flag(arg: &Arg) -> Value {
     let takes_value = arg.get_action().takes_values();
-    let n_most = arg.get_num_args().map_or(1, |it| it.max_values());
-    let is_several = takes_value
-        && (matches!(arg.get_action(), ArgAction::Append)
-            || arg.get_value_delimiter().is_some()
-            || n_most > 1);
+    let n_values = arg.get_num_args().filter(|_| takes_value);
+    let n_values = n_values.map_or(1, |it| it.min_values().max(1));
+    let is_several = takes_value && n_values == 1 && matches!(arg.get_action(), ArgAction::Append);
     let values = arg.get_possible_values();
     let values = values.iter().filter(|it| takes_value && !it.is_hide_set());
     let values: Vec<Value> = values
@@ -75,7 +73,10 @@ fn flag(arg: &Arg) -> Value {
         "help": arg.get_long_help().or_else(|| arg.get_help()).map(ToString::to_string),
         "kind": if takes_value { kind(arg) } else { "switch" },
         "value_name": value_names.first().filter(|_| takes_value).map(ToString::to_string),
+        // Whether it may be given again.
         "is_several": is_several,
+        // How many values each takes, and what may part several in one.
+        "n_values": n_values,
         "delimiter": arg.get_value_delimiter().filter(|_| takes_value),
         "is_required": arg.is_required_set(),
         "values": values,
