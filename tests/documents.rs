@@ -17,6 +17,10 @@ use sha2::{Digest as _, Sha256};
 #[path = "documents/reading.rs"]
 mod reading;
 
+#[cfg(all(feature = "gui", feature = "hub", feature = "parquet"))]
+#[path = "documents/python_methods.rs"]
+mod python_methods;
+
 /// The documents at the top, beside those in `docs`.
 const AT_THE_TOP: [&str; 5] =
     ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
