@@ -366,9 +366,9 @@ commands! {
             "No BOS, 3 × σ of noise, numpy's seed 1, 10 samples, windows of 10 layers clipped at \
              the ends, probability of the first token (Meng et al. 2022). Can be undone",
         ),
-        Convention::TransformerLens => says("Matches TransformerLens").about(
-            "BOS before the prompt, one layer at a time, logit difference to the foil. It brings \
-             no noise of its own: ROME's stays. Can be undone",
+        Convention::TransformerLens => says("Matches TransformerLens 4").about(
+            "BOS before the prompt, one layer at a time, logit difference to the foil, as in \
+             TransformerLens 2 too. It brings no noise of its own: ROME's stays. Can be undone",
         ),
     };
     /// Moves a job among those that wait.

@@ -50,8 +50,8 @@ class Pass:
     gradients: dict
 
 
-def forward_and_back(model, ids, target, is_kept, noise=None, subject_range=None):
-    """`noise` is `[row, subject token, d_model]`; without it there is one row, undisturbed."""
+def forward_and_back(model, ids, target, names, noise=None, subject_range=None):
+    """`names` are those of hook points. `noise` is `[row, subject token, d_model]`; without it there is one row, undisturbed."""
     all_ids = ids + target.answer_ids[:-1]
     n_rows = 1 if noise is None else len(noise)
     kept = {}
@@ -63,12 +63,17 @@ def forward_and_back(model, ids, target, is_kept, noise=None, subject_range=None
         embedding[:, begin:end] += noise
         return embedding
 
-    def keep(activation, hook):
-        # TransformerLens computes the first layer norm three times: for queries, keys and values.
-        kept.setdefault(hook.name, []).append(activation)
-        return activation
+    def keep_as(name):
+        # Not by `hook.name`: in TransformerLens 4 a hook point has several names.
+        def keep(activation, hook):
+            # TransformerLens computes the first layer norm three times: for queries, keys and values.
+            kept.setdefault(name, []).append(activation)
+            return activation
 
-    hooks = [(is_kept, keep)] if noise is None else [("hook_embed", corrupt), (is_kept, keep)]
+        return name, keep
+
+    hooks = [] if noise is None else [("hook_embed", corrupt)]
+    hooks += [keep_as(name) for name in names]
     with torch.enable_grad():
         logits = model.run_with_hooks(torch.tensor([all_ids] * n_rows), fwd_hooks=hooks)
         readings = target.read(logits[:, len(ids) - 1 :])
@@ -84,8 +89,7 @@ def forward_and_back(model, ids, target, is_kept, noise=None, subject_range=None
 
 def gradients_along_activations(model, ids, target):
     """At every hook point the gradient times the activation, summed over the last axis."""
-    names = set(model.hook_dict)
-    done = forward_and_back(model, ids, target, lambda name: name in names and is_reached(name))
+    done = forward_and_back(model, ids, target, list(filter(is_reached, model.hook_dict)))
     return {
         # A masked score is −∞, and its gradient 0.
         name: (done.activations[name] * gradient).nan_to_num(0.0).sum(dim=-1)
@@ -109,13 +113,9 @@ def attribution_patching(
     random = numpy.random.RandomState(seed)
     if noise is None:
         noise = noise_std * torch.from_numpy(random.randn(samples, end - begin, model.cfg.d_model))
-    wanted = (HOOKS[kind], "attn.hook_z")
-
-    def is_kept(name):
-        return name.endswith(wanted)
-
-    clean = forward_and_back(model, ids, target, is_kept)
-    corrupted = forward_and_back(model, ids, target, is_kept, noise, subject_range)
+    wanted = [f"blocks.{layer}.{hook}" for layer in range(model.cfg.n_layers) for hook in (HOOKS[kind], "attn.hook_z")]
+    clean = forward_and_back(model, ids, target, wanted)
+    corrupted = forward_and_back(model, ids, target, wanted, noise, subject_range)
     gradients = (corrupted if base == "corrupted" else clean).gradients
 
     def effect(name):

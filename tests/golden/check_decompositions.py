@@ -335,8 +335,8 @@ def checks(tools):
     def contributions(what, program, reference, text, subject, bos, threshold, renormalize, sums, process):
         ids, _ = reference.encode(text, bos)
         # Value biases are nobody's part; folding them is all that makes the difference.
-        steps = {"none": ["fold_value_biases"], "default": decompositions.STEPS[:4]}
-        model = decompositions.processed_by(reference.hf, steps.get(process, [process]))
+        steps = {"none": ["fold_value_biases"], "default": hooked.STEPS[:4]}
+        model = hooked.processed_by(reference.hf, steps.get(process, [process]))
         _, cache = hooked.run_with_cache(model, ids)
         found = program.json(
             "contributions", "--prompt", text, "--threshold", threshold, "--process", process,
@@ -359,8 +359,8 @@ def checks(tools):
     # Weights alone
 
     def processed(reference, name):
-        steps = {"none": [], "default": decompositions.STEPS[:4], "all": decompositions.STEPS}
-        return decompositions.processed_by(reference.hf, steps.get(name, name.split(",")))
+        steps = {"none": [], "default": hooked.STEPS[:4], "all": hooked.STEPS}
+        return hooked.processed_by(reference.hf, steps.get(name, name.split(",")))
 
     def check_circuit(program, reference):
         last = reference.raw.cfg.n_layers - 1
@@ -415,7 +415,7 @@ def checks(tools):
         yield exact(f"{what}: the highest", listed, [(mode, at) for _, mode, at in largest[:5]])
 
     def check_process(program, reference):
-        cases = [("default",), ("all",), *((step,) for step in decompositions.STEPS),
+        cases = [("default",), ("all",), *((step,) for step in hooked.STEPS),
                  ("fold_ln,center_unembed",)]
         yield from each_prompt("process", process, program, reference, cases)
 

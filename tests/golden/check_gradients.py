@@ -56,11 +56,10 @@ def corrupted_caches(reference, text, subject, ids, bos, target, contrast, found
             embedding[0, begin:end] = vectors
             return embedding
 
-        def keep(activation, hook):
-            kept[hook.name] = activation
-            return activation
-
-        hooks = [("hook_embed", corrupt), (lambda name: True, keep)]
+        parts = ("hook_mlp_out", *(f"attn.hook_{it}" for it in "qkvz"))
+        names = [f"blocks.{layer}.{part}" for layer in range(reference.raw.cfg.n_layers) for part in parts]
+        hooks = [("hook_embed", corrupt)]
+        hooks += [gradient_methods.leaf_hook(kept, name) for name in ("hook_embed", *names)]
         with torch.no_grad():
             reference.raw.run_with_hooks(torch.tensor([ids + appended]), fwd_hooks=hooks)
         return kept

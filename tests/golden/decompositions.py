@@ -9,36 +9,12 @@ import io
 
 import numpy
 import torch
-from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.head_detector import (
     compute_head_attention_similarity_score, get_duplicate_token_head_detection_pattern,
     get_induction_head_detection_pattern, get_previous_token_head_detection_pattern,
 )
-from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
 
 import hooked
-
-STEPS = [
-    "fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases",
-    "refactor_factored_attn_matrices",
-]
-
-
-def processed_by(hf_model, steps):
-    """The model with some of TransformerLens' weight processing."""
-    hf = hf_model.config
-    config = HookedTransformerConfig(
-        d_model=hf.n_embd, d_head=hf.n_embd // hf.n_head, n_heads=hf.n_head, d_mlp=4 * hf.n_embd,
-        n_layers=hf.n_layer, n_ctx=hf.n_positions, d_vocab=hf.vocab_size, eps=hf.layer_norm_epsilon,
-        act_fn=hf.activation_function, use_attn_scale=True,
-        normalization_type="LNPre" if "fold_ln" in steps else "LN",
-        original_architecture="GPT2LMHeadModel", init_weights=False, device="cpu",
-    )
-    model = HookedTransformer(config)
-    with torch.no_grad():
-        weights = {name: w.detach().clone() for name, w in convert_gpt2_weights(hf_model, config).items()}
-        model.load_and_process_state_dict(weights, **{step: step in steps for step in STEPS})
-    return model.eval()
 
 
 def direction(model, answer_id, foil_id):

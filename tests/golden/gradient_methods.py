@@ -14,6 +14,8 @@ import hooked
 def leaf_hook(store, name):
     """Keeps an activation, whose gradient is wanted."""
     def hook(activation, hook):
+        # A copy: in TransformerLens 4 what an MLP reads is the residual stream itself, which goes past it too.
+        activation = activation.clone()
         store.setdefault(name, activation)
         return activation
 

@@ -1,27 +1,76 @@
 """The same weights in TransformerLens, and what we compare with it.
 
-Built from a Hugging Face model in memory, with the settings that `from_pretrained` uses for GPT-2.
+Built from a Hugging Face model in memory: in TransformerLens 2 with the settings that its
+`HookedTransformer.from_pretrained` uses for GPT-2, in 3 and 4 as a `TransformerBridge` in compatibility
+mode, whose hooks have the same names.
 """
 
+import atexit
 import contextlib
+import copy
+import functools
 import io
+import shutil
+import tempfile
+from importlib.metadata import version
 
 import torch
-from transformer_lens import HookedTransformer, HookedTransformerConfig
-from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
+
+VERSION = version("transformer-lens")
+STEPS = [
+    "fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases",
+    "refactor_factored_attn_matrices",
+]
 
 
 def raw_model(hf_model):
     """As trained: `from_pretrained_no_processing`."""
-    return hooked_model(hf_model, processed=False)
+    return processed_by(hf_model, [])
 
 
 def processed_model(hf_model):
     """As `from_pretrained` gives it: layer norms folded, writing weights and unembedding centred."""
-    return hooked_model(hf_model, processed=True)
+    return processed_by(hf_model, STEPS[:-1])
 
 
-def hooked_model(hf_model, processed):
+def processed_by(hf_model, steps):
+    """The model with some of TransformerLens' weight processing."""
+    make = hooked_transformer if int(VERSION.split(".")[0]) < 3 else bridge
+    return make(hf_model, {step: step in steps for step in STEPS}).eval()
+
+
+def bridge(hf_model, steps):
+    """The model in TransformerLens 3 or 4."""
+    from transformer_lens.model_bridge import TransformerBridge
+
+    # Copied: processing changes tensors in place, and these belong to the other model.
+    own = copy.deepcopy(hf_model)
+    own.config.architectures = [type(hf_model).__name__]
+    model = TransformerBridge.boot_transformers(
+        "gpt2", hf_model=own, device="cpu", tokenizer=some_tokenizer()
+    )
+    model.enable_compatibility_mode(no_processing=not any(steps.values()), disable_warnings=True, **steps)
+    return model
+
+
+@functools.cache
+def some_tokenizer():
+    """A bridge wants a tokenizer, which it reads from its files again, and is asked in ids alone here."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({"<|endoftext|>": 0}, unk_token="<|endoftext|>"))
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    PreTrainedTokenizerFast(tokenizer_object=words, bos_token="<|endoftext|>").save_pretrained(folder)
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def hooked_transformer(hf_model, steps):
+    """The model in TransformerLens 2."""
+    from transformer_lens import HookedTransformer, HookedTransformerConfig
+    from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
+
     hf = hf_model.config
     config = HookedTransformerConfig(
         d_model=hf.n_embd,
@@ -34,7 +83,7 @@ def hooked_model(hf_model, processed):
         eps=hf.layer_norm_epsilon,
         act_fn=hf.activation_function,
         use_attn_scale=True,
-        normalization_type="LNPre" if processed else "LN",
+        normalization_type="LNPre" if steps["fold_ln"] else "LN",
         original_architecture="GPT2LMHeadModel",
         init_weights=False,
         device="cpu",
@@ -43,15 +92,8 @@ def hooked_model(hf_model, processed):
     with torch.no_grad():
         # Cloned: processing changes tensors in place, and these belong to the other model.
         weights = {name: w.detach().clone() for name, w in convert_gpt2_weights(hf_model, config).items()}
-        model.load_and_process_state_dict(
-            weights,
-            fold_ln=processed,
-            center_writing_weights=processed,
-            center_unembed=processed,
-            fold_value_biases=processed,
-            refactor_factored_attn_matrices=False,
-        )
-    return model.eval()
+        model.load_and_process_state_dict(weights, **steps)
+    return model
 
 
 def run_with_cache(model, ids):

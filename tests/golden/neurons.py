@@ -31,9 +31,8 @@ def replacement_of(model, replacement, n_pos):
 
 def estimates(model, ids, target, positions, new):
     """To first order, what replacing each neuron adds to the reading. `[layer, d_mlp]`"""
-    done = attribution_patching.forward_and_back(
-        model, ids, target, lambda name: name.endswith("mlp.hook_post")
-    )
+    names = [hook_name(layer) for layer in range(model.cfg.n_layers)]
+    done = attribution_patching.forward_and_back(model, ids, target, names)
     found = []
     for layer in range(model.cfg.n_layers):
         name = hook_name(layer)

@@ -166,7 +166,7 @@ def corruption(subject_range, noise_std, samples, seed):
     def corrupt(embedding):
         noise = random.randn(samples, end - begin, embedding.shape[-1])
         # The sum is taken in double precision and rounded once.
-        embedding[1:, begin:end] += noise_std * torch.from_numpy(noise)
+        embedding[1:, begin:end] += noise_std * torch.from_numpy(noise).to(embedding.device)
 
     return corrupt
 

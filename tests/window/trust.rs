@@ -25,7 +25,7 @@ fn a_preset_sets_every_convention_and_can_be_undone() {
     window.sees("Not ROME: Window");
     let before = window.app().state.settings.clone();
 
-    window.click("Matches TransformerLens");
+    window.click("Matches TransformerLens 4");
     window.sees("The settings match TransformerLens");
     assert_eq!(window.app().state.settings.bos, Bos::On);
     window.wait_for_predictions();

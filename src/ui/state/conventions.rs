@@ -12,7 +12,7 @@ pub enum Convention {
     /// `experiments/causal_trace.py` of kmeng01/rome.
     Rome,
 
-    /// The patching functions and demos of TransformerLens 2.
+    /// The patching functions and demos of TransformerLens 2 to 4.
     TransformerLens,
 }
 
