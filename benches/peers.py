@@ -27,6 +27,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--peer", choices=list(PEERS), required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--on", choices=["cpu", "gpu"], default="cpu")
     options = parser.parse_args()
 
     # The libraries chat on standard output, which is ours to answer on.
@@ -42,12 +43,16 @@ def main():
 
         torch.set_num_threads(options.threads)
         torch.set_grad_enabled(False)
+        if options.on == "gpu" and torch.cuda.is_available():
+            # What is compared is f32.
+            torch.backends.cuda.matmul.allow_tf32 = False
+            torch.set_default_device("cuda")
         peer = PEERS[options.peer]()
     except Exception as error:
         # Not only a package that is missing: one that is broken fails in its own way.
         answer({"error": f"{type(error).__name__}: {error}"})
         return
-    answer({"labels": peer.versions()})
+    answer({"labels": [*peer.versions(), f"on {device_name()}"]})
 
     for line in sys.stdin:
         question = json.loads(line)
@@ -79,7 +84,7 @@ class Rome:
     def load(self, question):
         start = time.perf_counter()
         model = self.transformers.GPT2LMHeadModel.from_pretrained(question["model"])
-        self.model = model.eval()
+        self.model = model.eval().to(device())
         secs = time.perf_counter() - start
         check_is_f32(self.model)
         return {"secs": [secs, load_tokenizer(self.transformers, question["model"])]}
@@ -91,8 +96,9 @@ class Rome:
         keep = {"last": 1, "all": 0}[question["reads"]]
         start = time.perf_counter()
         logits = self.model(rows, use_cache=False, logits_to_keep=keep).logits
-        secs = time.perf_counter() - start
-        return {"secs": [secs], "values": logits[0, -1].tolist()}
+        # A card has a queue, which is empty when something is read back.
+        values = logits[0, -1].tolist()
+        return {"secs": [time.perf_counter() - start], "values": values}
 
     def cells(self, question):
         prompt = question["prompt"]
@@ -142,8 +148,10 @@ class TransformerLens:
 
     def load(self, question):
         start = time.perf_counter()
-        source = self.transformers.GPT2LMHeadModel.from_pretrained(question["model"])
-        self.model = self.hooked.processed_model(source)
+        with on_cpu():
+            source = self.transformers.GPT2LMHeadModel.from_pretrained(question["model"])
+            self.model = self.hooked.processed_model(source)
+        self.model = self.model.to(device())
         secs = time.perf_counter() - start
         check_is_f32(self.model)
         return {"secs": [secs, load_tokenizer(self.transformers, question["model"])]}
@@ -153,9 +161,8 @@ class TransformerLens:
 
         rows = torch.tensor(question["rows"])
         start = time.perf_counter()
-        logits = self.model(rows)
-        secs = time.perf_counter() - start
-        return {"secs": [secs], "values": logits[0, -1].tolist()}
+        values = self.model(rows)[0, -1].tolist()
+        return {"secs": [time.perf_counter() - start], "values": values}
 
     def cells(self, question):
         import numpy
@@ -171,7 +178,7 @@ class TransformerLens:
         }[question["component"]]
         random = numpy.random.RandomState(question["seed"])
         draws = random.randn(n_samples, end - begin, self.model.cfg.d_model)
-        noise = question["noise_std"] * torch.from_numpy(draws)
+        noise = (question["noise_std"] * torch.from_numpy(draws)).to(device())
         _, clean = self.model.run_with_cache(rows[:1], names_filter=lambda name: name.endswith(point))
 
         def corrupt(embedding, hook):
@@ -217,7 +224,7 @@ def warm_up(transformers):
     config = transformers.GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)
     with tempfile.TemporaryDirectory() as folder:
         transformers.GPT2LMHeadModel(config).save_pretrained(folder)
-        model = transformers.GPT2LMHeadModel.from_pretrained(folder)
+        model = transformers.GPT2LMHeadModel.from_pretrained(folder).to(device())
         model(torch.zeros(1, 2, dtype=torch.long))
 
 
@@ -239,7 +246,29 @@ def matmul(question):
     a, b = torch.rand(m, k), torch.rand(k, n)
     start = time.perf_counter()
     a @ b
+    if a.is_cuda:
+        torch.cuda.synchronize()
     return {"secs": [time.perf_counter() - start]}
+
+
+def device():
+    """Where tensors are made unless it is said where."""
+    import torch
+
+    return torch.get_default_device()
+
+
+def device_name():
+    import torch
+
+    return torch.cuda.get_device_name() if device().type == "cuda" else "the CPU"
+
+
+def on_cpu():
+    """Within it, tensors are made on the CPU."""
+    import torch
+
+    return torch.device("cpu")
 
 
 def load_tokenizer(transformers, folder):

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Measures Factscope beside ROME's procedure, transformers and TransformerLens, and the window's frames.
+# Measures Factscope beside ROME's procedure, transformers and TransformerLens 2 and 4, and the window's
+# frames.
 #
 # Installs the Python peers into ~/.cache/factscope-bench (BENCH_CACHE names another folder), where a
 # random GPT-2-large of 3.1 GB is kept too. Prints Markdown, and keeps it there as report.md and
@@ -12,7 +13,7 @@ cache=${BENCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/factscope-bench}
 mkdir -p "$cache"
 
 # Without them the rest is still measured, and the report says which peers are missing.
-benches/install_peers.sh "$cache/venv" ||
+benches/install_peers.sh "$cache" ||
   echo "the Python peers could not be installed; they will be missing from the report" >&2
 
 # In one go, so that nothing is compiled while something is measured.

@@ -10,7 +10,9 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::Context as _;
+use clap::ValueEnum as _;
 
+use crate::On;
 use crate::question::{Question, Reply};
 
 /// One that takes part, or the reason why it does not.
@@ -32,13 +34,19 @@ struct Process {
 pub const FACTSCOPE: &str = "Factscope";
 pub const ROME: &str = "ROME's procedure on `transformers`";
 pub const TRANSFORMERS: &str = "`transformers`";
-pub const TRANSFORMER_LENS: &str = "TransformerLens";
+/// The two interfaces that people have.
+pub const TRANSFORMER_LENS: [&str; 2] = ["TransformerLens 2", "TransformerLens 4"];
 
 /// How contenders are started.
 #[derive(Clone, Debug)]
 pub struct Starter {
+    /// The Python that has `transformers` and TransformerLens 2.
     pub python: std::path::PathBuf,
+
+    /// The Python that has TransformerLens 4, which wants another `transformers`.
+    pub python_of_lens_4: std::path::PathBuf,
     pub threads: usize,
+    pub on: On,
 }
 
 impl Starter {
@@ -55,30 +63,33 @@ impl Starter {
 
     /// ROME's procedure, and `transformers` by itself.
     pub fn rome(&self) -> Contender {
-        self.python_peer(ROME, "rome")
+        self.python_peer(&self.python, ROME, "rome")
     }
 
-    pub fn transformer_lens(&self) -> Contender {
-        self.python_peer(TRANSFORMER_LENS, "transformer-lens")
+    pub fn transformer_lenses(&self) -> [Contender; 2] {
+        let [of_2, of_4] = TRANSFORMER_LENS;
+        [(&self.python, of_2), (&self.python_of_lens_4, of_4)]
+            .map(|(python, name)| self.python_peer(python, name, "transformer-lens"))
     }
 
-    fn python_peer(&self, name: &'static str, peer: &str) -> Contender {
-        if !self.python.is_file() {
+    fn python_peer(&self, python: &Path, name: &'static str, peer: &str) -> Contender {
+        if !python.is_file() {
             let reason = format!(
                 "there is no {}; `benches/run.sh` installs the peers there",
-                self.python.display()
+                python.display()
             );
             return Contender::missing(name, reason);
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers.py");
-        let mut command = Command::new(&self.python);
+        let mut command = Command::new(python);
         command.arg(script).args(["--peer", peer]);
         self.start(name, command)
     }
 
     fn start(&self, name: &'static str, mut command: Command) -> Contender {
         let threads = self.threads.to_string();
-        command.args(["--threads", &threads]);
+        let on = self.on.to_possible_value().map(|it| it.get_name().to_owned());
+        command.args(["--threads", &threads, "--on", &on.unwrap_or_default()]);
         for library in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"] {
             command.env(library, &threads);
         }

@@ -7,10 +7,12 @@ use std::cell::{Cell, RefCell};
 use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
 use burn::tensor::{Tensor, TensorData};
+use cubecl::logging::{LaunchObservation, LaunchObserver};
 use factscope::analysis::causal_trace::{CausalTrace, Spec};
 use factscope::analysis::logit_attribution::{self, Parts};
 use factscope::analysis::{
@@ -18,27 +20,32 @@ use factscope::analysis::{
 };
 use factscope::intervention::SiteSet;
 use factscope::model::{
-    BatchRow, Checkpoint, ComputeDevice, Donors, NumberCheck, Request, Transformer,
+    BatchRow, Checkpoint, ComputeDevice, DeviceChoice, Donors, NumberCheck, Request, Transformer,
 };
 use factscope::task::{CancelToken, TaskCtx};
 use factscope::tokens::{TokenizedPrompt, Tokenizer};
 use rand::SeedableRng as _;
 use rand_distr::{Distribution as _, StandardUniform};
 
-use crate::question::{Question, Reads, Reply};
+use crate::On;
+use crate::question::{Asked, Question, Reads, Reply};
 
 /// Answers until there are no more questions.
-pub fn serve(threads: usize) -> anyhow::Result<()> {
+pub fn serve(threads: usize, on: On) -> anyhow::Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let mut stdout = std::io::stdout().lock();
     let mut say = move |reply: &Reply| -> anyhow::Result<()> {
         writeln!(stdout, "{}", serde_json::to_string(reply)?)?;
         Ok(stdout.flush()?)
     };
-    let version = format!("factscope {}", env!("CARGO_PKG_VERSION"));
+    let device = ComputeDevice::open(match on {
+        On::Cpu => DeviceChoice::Cpu,
+        On::Gpu => DeviceChoice::Wgpu(None),
+    })?;
+    let version = format!("factscope {} on {device}", env!("CARGO_PKG_VERSION"));
     say(&Reply { labels: vec![version], ..Reply::default() })?;
 
-    let mut side = Side { device: ComputeDevice::cpu(), model: None, check: None };
+    let mut side = Side { device, model: None, check: None };
     for line in std::io::stdin().lock().lines() {
         let question = serde_json::from_str(&line?).context("not a question")?;
         let reply = side.answer(question);
@@ -48,6 +55,16 @@ pub fn serve(threads: usize) -> anyhow::Result<()> {
         }))?;
     }
     Ok(())
+}
+
+/// Counts kernels that are started.
+#[derive(Default)]
+struct Launches(AtomicUsize);
+
+impl LaunchObserver for Launches {
+    fn launched(&self, _kernel: &'static str) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 struct Side {
@@ -77,10 +94,28 @@ impl Side {
                 forward(self.model()?, &rows, reads, check.as_ref())
             }
             Question::Trace { prompt, spec, reuse, budget_secs } => {
-                trace(self.model()?, &prompt, &spec, reuse, budget_secs)
+                let trace = || trace(self.model()?, &prompt, &spec, reuse, budget_secs);
+                if self.device.adapter.is_none() {
+                    return trace();
+                }
+                // The first is slower: for each new shape of product several kernels are tried.
+                let first_secs = trace()?.total_secs();
+                let before = self.model()?.traffic();
+                let launches = Arc::new(Launches::default());
+                let watching = LaunchObservation::new(launches.clone());
+                let mut reply = trace()?;
+                drop(watching);
+                let after = self.model()?.traffic();
+                reply.asked = Some(Asked {
+                    n_launches: launches.0.load(Ordering::Relaxed),
+                    n_readbacks: after.n_readbacks - before.n_readbacks,
+                    n_bytes: after.n_bytes - before.n_bytes,
+                    first_secs,
+                });
+                Ok(reply)
             }
             Question::Attribute { prompt } => attribute(self.model()?, &prompt),
-            Question::Matmul { shape } => Ok(self.matmul(shape)),
+            Question::Matmul { shape } => self.matmul(shape),
             Question::Cells { .. } => anyhow::bail!("Factscope makes whole maps"),
         }
     }
@@ -103,7 +138,7 @@ impl Side {
         Ok(reply)
     }
 
-    fn matmul(&self, [m, k, n]: [usize; 3]) -> Reply {
+    fn matmul(&self, [m, k, n]: [usize; 3]) -> anyhow::Result<Reply> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
         let mut random = |rows: usize, columns: usize| {
             let values: Vec<f32> =
@@ -113,10 +148,11 @@ impl Side {
         let (a, b) = (random(m, k), random(k, n));
         let start = Instant::now();
         let product = a.matmul(b);
+        self.device.burn.sync()?;
         let reply = timed(start);
         // Nothing may decide that it is not needed.
         std::hint::black_box(product);
-        reply
+        Ok(reply)
     }
 }
 
@@ -149,8 +185,9 @@ fn forward(
     if let Some(check) = check {
         check.wait(&CancelToken::default())??;
     }
-    let mut reply = timed(start);
+    // An adapter has a queue, which is empty when something is read back.
     let last = run.logits.narrow(0, 0, 1).narrow(1, n_read - 1, 1).into_data();
+    let mut reply = timed(start);
     reply.values = last.iter::<f32>().map(|logit| Some(f64::from(logit))).collect();
     Ok(reply)
 }

@@ -65,6 +65,10 @@ struct Options {
     #[arg(long, value_name = "TEXT", default_value = "Space Needle")]
     subject: String,
 
+    /// Where all compute: PyTorch by CUDA where it has that, else it says that it does not
+    #[arg(long, value_enum, default_value_t = On::Cpu)]
+    on: On,
+
     /// Threads of each contender [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -73,9 +77,13 @@ struct Options {
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 
-    /// The Python that has the peers [default: venv/bin/python in the cache]
+    /// The Python that has transformers and TransformerLens 2 [default: venv/bin/python in the cache]
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
+
+    /// The Python that has TransformerLens 4 [default: venv-lens-4/bin/python in the cache]
+    #[arg(long, value_name = "FILE")]
+    python_of_lens_4: Option<PathBuf>,
 
     /// Also write the report to a file
     #[arg(long, value_name = "FILE.md")]
@@ -96,6 +104,15 @@ enum Size {
     Gpt2Medium,
     Gpt2Large,
     Gpt2Xl,
+}
+
+/// What computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum On {
+    Cpu,
+
+    /// The first graphics adapter.
+    Gpu,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -144,23 +161,34 @@ fn main() -> anyhow::Result<()> {
     let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = options.threads.unwrap_or(n_cores);
     if options.worker {
-        return factscope_side::serve(threads);
+        return factscope_side::serve(threads, options.on);
     }
 
     let begun = Instant::now();
     let mut report = Report::new(options.out.clone());
     let cache = options.cache.clone().or_else(|| Some(dirs::cache_dir()?.join("factscope-bench")));
     let cache = cache.context("this system has no cache folder; give one with --cache")?;
-    let python = options.python.clone().unwrap_or_else(|| cache.join("venv/bin/python"));
-    let starter = Starter { python, threads };
+    let python_in = |given: &Option<PathBuf>, folder: &str| {
+        given.clone().unwrap_or_else(|| cache.join(folder).join("bin/python"))
+    };
+    let starter = Starter {
+        python: python_in(&options.python, "venv"),
+        python_of_lens_4: python_in(&options.python_of_lens_4, "venv-lens-4"),
+        threads,
+        on: options.on,
+    };
 
     let name = options.model.as_ref().map_or_else(
         || format!("{} with random weights", options.size.name()),
         |dir| dir.display().to_string(),
     );
     report.title(&format!("Factscope's speed on {name}"))?;
+    let where_ = match options.on {
+        On::Cpu => "",
+        On::Gpu => " with a graphics adapter",
+    };
     report.say(&format!(
-        "{}, {threads} of {n_cores} threads for each, f32.{} Each contender has a process of its \
+        "{}{where_}, {threads} of {n_cores} threads for each, f32.{} Each contender has a process of its \
          own, and they work in turn.",
         machine::cpu_name(),
         machine::load_average().map_or_else(String::new, |load| format!(

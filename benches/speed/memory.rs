@@ -28,7 +28,7 @@ impl Bench {
         };
         let mut rows =
             vec![row(FACTSCOPE, &who.factscope), row(&format!("{FACTSCOPE}, F16 file"), &narrow)];
-        rows.extend([&who.rome, &who.lens].map(|it| row(it.name, it)));
+        rows.extend(std::iter::once(&who.rome).chain(&who.lenses).map(|it| row(it.name, it)));
         report.say(&format!(
             "Peak resident memory of loading and tracing (`VmHWM`; the weights are {} as F32):",
             bytes(weights)

@@ -85,7 +85,21 @@ pub struct Reply {
     /// Of a trace: how much of its work was done, 0 to 1.
     pub fraction: Option<f64>,
 
+    /// Of a trace on a graphics adapter: what it asked of the adapter.
+    pub asked: Option<Asked>,
+
     pub error: Option<String>,
+}
+
+/// What a graphics adapter was asked for.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Asked {
+    pub n_launches: usize,
+    pub n_readbacks: u64,
+    pub n_bytes: u64,
+
+    /// How long the same took the first time, while kernels were tuned.
+    pub first_secs: f64,
 }
 
 impl Reply {

@@ -13,6 +13,9 @@ use crate::question::{Question, Reads, Reply};
 use crate::report::{Check, Report, percent, rate, secs, times};
 use crate::{counts, statistics};
 
+/// Who computes cells of maps beside Factscope.
+const PEERS: [&str; 3] = [ROME, TRANSFORMER_LENS[0], TRANSFORMER_LENS[1]];
+
 /// What is compared on.
 pub struct Bench {
     pub model: std::path::PathBuf,
@@ -31,7 +34,9 @@ pub struct Bench {
 pub struct Contenders {
     pub factscope: Contender,
     pub rome: Contender,
-    pub lens: Contender,
+
+    /// TransformerLens 2 and 4.
+    pub lenses: [Contender; 2],
 }
 
 impl Contenders {
@@ -41,7 +46,8 @@ impl Contenders {
             Some(reason) => format!("- **{} is missing**: {reason}\n", it.name),
             None => format!("- {}: {}\n", it.name, it.labels.join(", ")),
         };
-        let lines: String = [&self.factscope, &self.rome, &self.lens].map(line).concat();
+        let [lens_2, lens_4] = &self.lenses;
+        let lines = [&self.factscope, &self.rome, lens_2, lens_4].map(line).concat();
         report.say(lines.trim_end())
     }
 }
@@ -77,7 +83,7 @@ impl Bench {
         report.section("Loading")?;
         let load = Question::Load { model: self.model.clone() };
         let forward = Question::Forward { rows: vec![self.prompt.ids.clone()], reads: Reads::Last };
-        let mut times_of: [Vec<[f64; 3]>; 3] = Default::default();
+        let mut times_of: [Vec<[f64; 3]>; 4] = Default::default();
         let mut open = |contender: &mut Contender, nth: usize| {
             let [model, tokenizer] = contender.ask(&load)?.secs[..] else { return None };
             let answered = contender.ask(&forward)?.total_secs();
@@ -91,33 +97,36 @@ impl Bench {
             open(&mut self.starter.rome(), 1);
         }
         eprintln!("loading, {N_LOADS} of {N_LOADS}");
-        let [mut factscope, mut rome, mut lens] =
-            [self.starter.factscope(), self.starter.rome(), self.starter.transformer_lens()];
-        for (nth, it) in [&mut factscope, &mut rome, &mut lens].into_iter().enumerate() {
+        let [mut factscope, mut rome] = [self.starter.factscope(), self.starter.rome()];
+        let mut lenses = self.starter.transformer_lenses();
+        let all = [&mut factscope, &mut rome].into_iter().chain(&mut lenses);
+        for (nth, it) in all.enumerate() {
             open(it, nth);
         }
 
-        let contenders = Contenders { factscope, rome, lens };
+        let contenders = Contenders { factscope, rome, lenses };
         contenders.introduce(report)?;
         let middle = |nth: usize, what: usize| {
             let times: Vec<f64> = times_of[nth].iter().map(|it| it[what]).collect();
             statistics::median(&times)
         };
-        let rows = [
-            (FACTSCOPE, 0),
-            (TRANSFORMERS, 1),
-            ("TransformerLens (built from `transformers`, weights processed)", 2),
-        ]
-        .map(|(name, nth)| {
-            let cell = |what: usize| middle(nth, what).map_or_else(missing, secs);
-            let ratio = |what: usize| {
-                let pair = middle(nth, what).zip(middle(0, what));
-                pair.map_or_else(missing, |(other, ours)| times(other, ours))
-            };
-            [name.to_owned(), cell(0), ratio(0), cell(1), cell(2), ratio(2)]
-        });
+        let [lens_2, lens_4] = TRANSFORMER_LENS
+            .map(|it| format!("{it} (built from `transformers`, weights processed)"));
+        let names = [FACTSCOPE, TRANSFORMERS, &lens_2, &lens_4];
+        let rows: Vec<_> = names
+            .into_iter()
+            .enumerate()
+            .map(|(nth, name)| {
+                let cell = |what: usize| middle(nth, what).map_or_else(missing, secs);
+                let ratio = |what: usize| {
+                    let pair = middle(nth, what).zip(middle(0, what));
+                    pair.map_or_else(missing, |(other, ours)| times(other, ours))
+                };
+                [name.to_owned(), cell(0), ratio(0), cell(1), cell(2), ratio(2)]
+            })
+            .collect();
         report.say(&format!(
-            "The weights file is in the page cache. Medians of {N_LOADS} fresh processes (one for \
+            "The weights file is in the page cache. Medians of {N_LOADS} fresh processes (one for each \
              TransformerLens); imports are not counted. Factscope and `transformers` map the file and \
              read the weights when they are first used; Factscope also looks at every number for `NaN` \
              meanwhile, and shows no result before it has: that is part of the first logits."
@@ -220,9 +229,10 @@ impl Bench {
             noise_std,
             cells: cells.to_vec(),
         };
-        let mut peers: [Reply; 2] = Default::default();
+        let mut peers: [Reply; 3] = Default::default();
         let mut peers_do = |who: &mut Contenders, cells: &[[usize; 2]]| {
-            for (peer, sum) in [&mut who.rome, &mut who.lens].into_iter().zip(&mut peers) {
+            let all = std::iter::once(&mut who.rome).chain(&mut who.lenses);
+            for (peer, sum) in all.zip(&mut peers) {
                 eprintln!("{component:?}: {} cells of {}", cells.len(), peer.name);
                 if let Some(reply) = peer.ask(&ask(cells)) {
                     sum.secs.extend(reply.secs);
@@ -242,7 +252,7 @@ impl Bench {
 
         if let Some(ours) = &ours {
             let at_cells: Vec<_> = cells.iter().map(|it| ours.values[self.index(*it)]).collect();
-            for (peer, name) in peers.iter().zip([ROME, TRANSFORMER_LENS]) {
+            for (peer, name) in peers.iter().zip(PEERS) {
                 if peer.values.is_empty() {
                     continue;
                 }
@@ -258,6 +268,16 @@ impl Bench {
                  restored.",
                 restored.clone().fold(f64::INFINITY, f64::min),
                 restored.fold(f64::NEG_INFINITY, f64::max),
+            ))?;
+        }
+        if let Some(asked) = ours.as_ref().and_then(|it| it.asked) {
+            report.say(&format!(
+                "The map took {} launches, {} copies back and {} bytes of them. The first time, while \
+                 kernels were tuned, it took {}.",
+                asked.n_launches,
+                asked.n_readbacks,
+                asked.n_bytes,
+                secs(asked.first_secs),
             ))?;
         }
         Ok(Traced { spec, ours, peers, n_all: n_layers * self.prompt.n_pos() })
@@ -278,7 +298,7 @@ impl Bench {
             .iter()
             .map(|(component, it)| {
                 let ours = it.ours.as_ref().map(Reply::total_secs);
-                let [rome, lens] = it.extrapolated();
+                let peers = it.extrapolated();
                 let n_operations = counts::trace(&self.config, n_pos, start, &it.spec);
                 let ratio = |other: Option<f64>| {
                     other.zip(ours).map_or_else(missing, |(other, ours)| times(other, ours))
@@ -286,10 +306,12 @@ impl Bench {
                 [
                     format!("{component:?}"),
                     ours.map_or_else(missing, secs),
-                    rome.map_or_else(missing, secs),
-                    ratio(rome),
-                    lens.map_or_else(missing, secs),
-                    ratio(lens),
+                    peers[0].map_or_else(missing, secs),
+                    ratio(peers[0]),
+                    peers[1].map_or_else(missing, secs),
+                    ratio(peers[1]),
+                    peers[2].map_or_else(missing, secs),
+                    ratio(peers[2]),
                     ours.map_or_else(missing, |secs| rate(n_operations, secs)),
                 ]
             })
@@ -298,7 +320,7 @@ impl Bench {
             found.iter().map(|(_, it)| of(it)).sum()
         };
         let ours = all(&|it| it.ours.as_ref().map(Reply::total_secs));
-        let [rome, lens] = [0, 1].map(|nth| all(&|it| it.extrapolated()[nth]));
+        let peers = [0, 1, 2].map(|nth| all(&|it| it.extrapolated()[nth]));
         let n_operations: f64 =
             found.iter().map(|(_, it)| counts::trace(&self.config, n_pos, start, &it.spec)).sum();
         let ratio = |other: Option<f64>| {
@@ -309,10 +331,12 @@ impl Bench {
         let total = [
             "**all three**".to_owned(),
             ours.map_or_else(missing, secs),
-            rome.map_or_else(missing, secs),
-            ratio(rome),
-            lens.map_or_else(missing, secs),
-            ratio(lens),
+            peers[0].map_or_else(missing, secs),
+            ratio(peers[0]),
+            peers[1].map_or_else(missing, secs),
+            ratio(peers[1]),
+            peers[2].map_or_else(missing, secs),
+            ratio(peers[2]),
             ours.map_or_else(missing, |secs| rate(n_operations, secs)),
         ];
         let n_all = self.config.n_layers * n_pos;
@@ -332,14 +356,16 @@ impl Bench {
             found[0].1.spec.n_samples,
         ))?;
         let rows: Vec<_> = rows.into_iter().chain([total]).collect();
+        let [_, lens_2, lens_4] = PEERS;
         report.table(
-            ["Map", FACTSCOPE, "ROME", "ratio", TRANSFORMER_LENS, "ratio", "our rate"],
+            ["Map", FACTSCOPE, "ROME", "ratio", lens_2, "ratio", lens_4, "ratio", "our rate"],
             &rows,
         )?;
-        let n_rows = found[0].1.spec.n_samples;
-        let per_cell = [(ROME, rome, n_rows + 1), (TRANSFORMER_LENS, lens, n_rows)];
-        for (name, secs_of_all, n_rows) in per_cell {
+        let n_samples = found[0].1.spec.n_samples;
+        for (nth, (name, secs_of_all)) in PEERS.into_iter().zip(peers).enumerate() {
             let Some(secs_of_all) = secs_of_all else { continue };
+            // ROME runs the clean prompt along.
+            let n_rows = if nth == 0 { n_samples + 1 } else { n_samples };
             let n_operations = counts::cell(&self.config, n_rows, n_pos);
             let secs_of_cell = secs_of_all / (found.len() * n_all) as f64;
             report.say(&format!(
@@ -468,10 +494,11 @@ impl Bench {
         eprintln!("attribution by head");
         report.section("Attribution by head")?;
         let question = Question::Attribute { prompt: self.prompt.clone() };
-        let mut times_of: [Vec<f64>; 2] = Default::default();
-        let mut last: [Option<Reply>; 2] = Default::default();
+        let mut times_of: [Vec<f64>; 3] = Default::default();
+        let mut last: [Option<Reply>; 3] = Default::default();
         for nth in 0..=N_REPEATS {
-            for (place, it) in [&mut who.factscope, &mut who.lens].into_iter().enumerate() {
+            let all = std::iter::once(&mut who.factscope).chain(&mut who.lenses);
+            for (place, it) in all.enumerate() {
                 let Some(reply) = it.ask(&question) else { continue };
                 if nth > 0 {
                     times_of[place].push(reply.total_secs());
@@ -479,25 +506,34 @@ impl Bench {
                 last[place] = Some(reply);
             }
         }
-        if let [Some(ours), Some(theirs)] = &last {
+        let [ours, lenses @ ..] = &last;
+        for (name, theirs) in TRANSFORMER_LENS.into_iter().zip(lenses) {
+            let (Some(ours), Some(theirs)) = (ours, theirs) else { continue };
             anyhow::ensure!(ours.labels == theirs.labels, "the components have other names");
-            let what = format!("parts of the answer's logit, {FACTSCOPE} and {TRANSFORMER_LENS}");
+            let what = format!("parts of the answer's logit, {FACTSCOPE} and {name}");
             report.check(&Check::new(what, &ours.values, &theirs.values, LOGIT))?;
         }
-        let [ours, theirs] = [0, 1].map(|nth| statistics::median(&times_of[nth]));
-        let ratio = theirs.zip(ours).map(|(other, ours)| times(other, ours));
+        let [ours, lenses @ ..] = times_of.map(|it| statistics::median(&it));
+        let cell = |it: Option<f64>| it.map_or_else(missing, secs);
+        let ratio = |other: Option<f64>| {
+            other.zip(ours).map_or_else(missing, |(other, ours)| times(other, ours))
+        };
         report.say(&format!(
             "The forward pass included; TransformerLens: `run_with_cache`, \
              `get_full_resid_decomposition` at the last position, `apply_ln_to_stack`. Medians of \
              {N_REPEATS}."
         ))?;
+        let [lens_2, lens_4] = lenses;
         let row = [
             "by head".to_owned(),
-            ours.map_or_else(missing, secs),
-            theirs.map_or_else(missing, secs),
-            ratio.unwrap_or_else(missing),
+            cell(ours),
+            cell(lens_2),
+            ratio(lens_2),
+            cell(lens_4),
+            ratio(lens_4),
         ];
-        report.table(["Attribution", FACTSCOPE, TRANSFORMER_LENS, "ratio"], &[row])
+        let [name_2, name_4] = TRANSFORMER_LENS;
+        report.table(["Attribution", FACTSCOPE, name_2, "ratio", name_4, "ratio"], &[row])
     }
 }
 
@@ -508,8 +544,8 @@ struct Traced {
     /// The whole map.
     ours: Option<Reply>,
 
-    /// Cells of ROME's procedure and of TransformerLens.
-    peers: [Reply; 2],
+    /// Cells of [`PEERS`].
+    peers: [Reply; 3],
 
     /// How many cells the map has.
     n_all: usize,
@@ -517,8 +553,8 @@ struct Traced {
 
 impl Traced {
     /// How long the peers would take for the whole map.
-    fn extrapolated(&self) -> [Option<f64>; 2] {
-        [0, 1].map(|nth| Some(statistics::median(&self.peers[nth].secs)? * self.n_all as f64))
+    fn extrapolated(&self) -> [Option<f64>; 3] {
+        [0, 1, 2].map(|nth| Some(statistics::median(&self.peers[nth].secs)? * self.n_all as f64))
     }
 }
 
