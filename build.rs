@@ -23,12 +23,13 @@ const MODEL: &str = "assets/builtin/model.safetensors";
 const PLANTED: &str = "assets/builtin-planted/model.safetensors";
 
 /// Files that are packed as they are, each with the name that `src/packed.rs` knows it by.
-const TEXTS: [(&str, &str); 10] = [
+const TEXTS: [(&str, &str); 11] = [
     ("dejavu", "assets/fonts/DejaVuSans.ttf"),
     ("facts", "data/facts.json"),
     ("relations", "data/relations.json"),
     ("kept_numbers", "data/kept_numbers.json"),
     ("published", "data/published.json"),
+    ("licences", "assets/licences.txt"),
     ("gpt2_merges", "assets/gpt2-bpe/merges.txt"),
     ("vocab", "assets/builtin/vocab.json"),
     ("merges", "assets/builtin/merges.txt"),

@@ -32,6 +32,10 @@ pub static KEPT_NUMBERS: PackedText = LazyLock::new(|| text(packed!("kept_number
 /// `data/published.json`: numbers that others have published of models that are no part of the program.
 pub static PUBLISHED: PackedText = LazyLock::new(|| text(packed!("published")));
 
+/// `assets/licences.txt`: the licences of the packages that the program is made of, which `.ci/licences` has
+/// written.
+pub static LICENCES: PackedText = LazyLock::new(|| text(packed!("licences")));
+
 /// `assets/gpt2-bpe/merges.txt`: the first line, then the merges of GPT-2's tokenizer, a line each.
 pub static GPT2_MERGES: PackedText = LazyLock::new(|| text(packed!("gpt2_merges")));
 
@@ -100,6 +104,7 @@ mod tests {
             (RELATIONS.as_bytes(), "data/relations.json"),
             (KEPT_NUMBERS.as_bytes(), "data/kept_numbers.json"),
             (PUBLISHED.as_bytes(), "data/published.json"),
+            (LICENCES.as_bytes(), "assets/licences.txt"),
             (GPT2_MERGES.as_bytes(), "assets/gpt2-bpe/merges.txt"),
             (VOCAB.as_bytes(), "assets/builtin/vocab.json"),
             (VOCAB.as_bytes(), "assets/builtin-planted/vocab.json"),

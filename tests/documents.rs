@@ -48,6 +48,29 @@ const RUNS: [&str; 7] = [
 ];
 
 #[test]
+fn the_licences_of_all_packages_are_there() {
+    let licences = read(Path::new("assets/licences.txt"));
+    let named: BTreeSet<&str> =
+        licences.lines().filter_map(|line| line.split_once(" (")).map(|it| it.0).collect();
+    // The package itself comes first; of the other systems' packages not all are known without a network.
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none"])
+        .args(["--format", "{p}"])
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let used: BTreeSet<String> = String::from_utf8(tree.stdout)
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ").replacen(" v", " ", 1))
+        .collect();
+    assert!(used.len() > 300, "{used:?}");
+    let missing: Vec<&String> = used.iter().filter(|it| !named.contains(it.as_str())).collect();
+    assert!(missing.is_empty(), "`.ci/licences` writes those of {missing:?}");
+}
+
+#[test]
 fn every_link_leads_somewhere() {
     let elsewhere = ELSEWHERE.map(PathBuf::from);
     let broken: Vec<String> = documents()

@@ -391,6 +391,7 @@ commands! {
     Undo: "Undo", "Takes back what was last chosen or set; results are kept";
     Redo: "Redo", "Does again what was taken back";
     ShowShortcuts: "Keyboard shortcuts";
+    ShowLicences: "Licences", "Those of all packages that the program is made of";
     ShowAbout: "About Factscope";
 }
 

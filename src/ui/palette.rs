@@ -274,6 +274,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
         Command::OpenModelBeside,
         Command::OpenModelFileBeside,
         Command::ShowShortcuts,
+        Command::ShowLicences,
         Command::ShowAbout,
     ]);
     commands

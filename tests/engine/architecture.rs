@@ -73,6 +73,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
     (
         "ui",
         &[
+            "packed",
             "quiet",
             "builtin",
             "facts",

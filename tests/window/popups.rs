@@ -164,10 +164,11 @@ fn every_item_of_every_list_is_in_sight_or_can_be_scrolled_to() {
 }
 
 /// Opens each dialog, and gives the name that stands on it.
-const DIALOGS: [(Command, &str); 5] = [
+const DIALOGS: [(Command, &str); 6] = [
     (Command::ExportOf(Pane::Trace), "Export figure"),
     (Command::TypePath, "Type a path"),
     (Command::ShowShortcuts, "Keyboard shortcuts"),
+    (Command::ShowLicences, "Licences"),
     (Command::ShowPalette, "What do you want to do?"),
     (Command::Quit, "Close Factscope?"),
 ];

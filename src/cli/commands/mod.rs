@@ -53,6 +53,7 @@ mod get;
 #[cfg(feature = "training")]
 mod train;
 mod devices;
+mod licences;
 mod published;
 #[cfg(not(all(feature = "gui", feature = "hub", feature = "parquet", feature = "training")))]
 mod without;
@@ -203,6 +204,9 @@ commands! {
 
     /// List the graphics adapters, or test one
     Devices(devices::Devices),
+
+    /// The licences of the packages that the program is made of
+    Licences(licences::Licences),
 }
 
 impl Command {

@@ -277,7 +277,9 @@ impl App {
             Command::DismissHint => self.state.preferences.knows_hint = true,
             Command::ShowPalette => self.palette = Some(CommandPalette::default()),
             Command::Undo | Command::Redo => self.step_in_time(&command),
-            Command::ShowShortcuts | Command::ShowAbout => self.show_help(&command),
+            Command::ShowShortcuts => self.help = Some(Help::Shortcuts),
+            Command::ShowLicences => self.help = Some(Help::Licences),
+            Command::ShowAbout => self.help = Some(Help::About),
         }
     }
 
@@ -296,11 +298,6 @@ impl App {
             self.look();
             self.views.facts.reveal();
         }
-    }
-
-    fn show_help(&mut self, command: &Command) {
-        let is_about = *command == Command::ShowAbout;
-        self.help = Some(if is_about { Help::About } else { Help::Shortcuts });
     }
 
     // Choosing.

@@ -1,45 +1,57 @@
 //! The list of shortcuts, what the program is, and the hint shown while a file is dragged over the window.
 
 use eframe::egui::{
-    Align, Align2, Color32, Context, CornerRadius, FontId, Grid, Id, LayerId, Layout, Order,
-    RichText, Ui,
+    Align, Align2, Color32, Context, CornerRadius, FontId, Grid, Id, Label, LayerId, Layout, Order,
+    RichText, ScrollArea, TextStyle, Ui,
 };
 
+use crate::packed::LICENCES;
 use crate::ui::command::{KEYS, keys_text};
 use crate::ui::theme;
-use crate::ui::widgets::{Outside, dialog_ui};
+use crate::ui::widgets::{Outside, dialog_height, dialog_ui};
 
 /// A small window about the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Help {
     Shortcuts,
+    Licences,
     About,
 }
 
 pub fn help_ui(ctx: &Context, help: &mut Option<Help>) {
     let Some(open) = *help else { return };
     let mut is_closed = false;
-    let ((), is_left) = dialog_ui(ctx, "help", 420.0, Outside::Leaves, |ui| match open {
-        Help::Shortcuts => {
-            is_closed = heading_ui(ui, "Keyboard shortcuts");
-            shortcuts_ui(ui);
-        }
-        Help::About => {
-            is_closed = heading_ui(ui, "Factscope");
-            ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
-            ui.add_space(8.0);
-            ui.label(
-                "A microscope for facts in GPT-2: where a prompt's answer comes from, by \
+    let ((), is_left) = dialog_ui(
+        ctx,
+        "help",
+        if open == Help::Licences { 760.0 } else { 420.0 },
+        Outside::Leaves,
+        |ui| match open {
+            Help::Shortcuts => {
+                is_closed = heading_ui(ui, "Keyboard shortcuts");
+                shortcuts_ui(ui);
+            }
+            Help::Licences => {
+                is_closed = heading_ui(ui, "Licences");
+                licences_ui(ui);
+            }
+            Help::About => {
+                is_closed = heading_ui(ui, "Factscope");
+                ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
+                ui.add_space(8.0);
+                ui.label(
+                "A microscope for facts in language models: where a prompt's answer comes from, by \
                  causal tracing (Meng et al. 2022), direct logit attribution (Elhage et al. \
                  2021), attention patterns and the logit lens (nostalgebraist 2020)",
             );
-            ui.add_space(8.0);
-            ui.label(
-                "A peak in a trace says where restoring a state suffices to bring the answer \
+                ui.add_space(8.0);
+                ui.label(
+                    "A peak in a trace says where restoring a state suffices to bring the answer \
                  back. It does not say where the fact is stored (Hase et al. 2023)",
-            );
-        }
-    });
+                );
+            }
+        },
+    );
     if is_closed || is_left {
         *help = None;
     }
@@ -78,6 +90,23 @@ fn shortcuts_ui(ui: &mut Ui) {
             ui.end_row();
         }
     });
+}
+
+/// Draws the lines of the licences that are in sight: there are thousands.
+fn licences_ui(ui: &mut Ui) {
+    let lines: Vec<&str> = LICENCES.lines().collect();
+    let line_height = ui.text_style_height(&TextStyle::Monospace);
+    let height = dialog_height(ui) - ui.min_size().y - ui.spacing().item_spacing.y;
+    ScrollArea::both().max_height(height).auto_shrink(false).show_rows(
+        ui,
+        line_height,
+        lines.len(),
+        |ui, shown| {
+            for line in &lines[shown] {
+                ui.add(Label::new(RichText::new(*line).monospace()).extend());
+            }
+        },
+    );
 }
 
 /// Says what can be dropped, while a file is dragged over the window.

@@ -82,6 +82,7 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
         });
         menu_ui(ui, "Help", |ui| {
             item_ui(ui, Command::ShowShortcuts, commands);
+            item_ui(ui, Command::ShowLicences, commands);
             item_ui(ui, Command::ShowAbout, commands);
         });
     });
