@@ -34,3 +34,40 @@ pub fn icon() -> IconData {
     }
     IconData { rgba, width: side as u32, height: side as u32 }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The icon as a drawing, for desktops.
+    fn svg() -> String {
+        let side = CELLS.len() * CELL + 2 * MARGIN;
+        let mut svg =
+            format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\">\n");
+        for (row, cells) in CELLS.iter().enumerate() {
+            for (column, value) in cells.iter().enumerate() {
+                let [x, y] = [column, row].map(|at| MARGIN + at * CELL);
+                let side = CELL - GAP;
+                let [red, green, blue, _] = ColorMap::Purples.color(*value).to_array();
+                let _ = writeln!(
+                    svg,
+                    "  <path fill=\"#{red:02x}{green:02x}{blue:02x}\" d=\"M{x} {y}h{side}v{side}h-{side}z\"/>"
+                );
+            }
+        }
+        svg + "</svg>\n"
+    }
+
+    #[test]
+    fn desktops_show_the_icon_of_the_window() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/desktop/factscope.svg");
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            std::fs::write(&path, svg()).expect("a file of the project");
+        }
+        let there = std::fs::read_to_string(&path).expect("a file of the project");
+        assert!(there == svg(), "UPDATE_DOCUMENTS=1 writes the icon anew");
+    }
+}
