@@ -352,6 +352,34 @@ class Commands(_Asked):
         }
         return self._ask("session", "text", given, [*files])
 
+    def report(
+        self,
+        *files: Path,
+        out: Path,
+        title: str | None = None,
+        only: Sequence[int] = (),
+    ) -> str:
+        """Write what session files hold as one page of HTML: figures, settings, sources and hashes.
+
+        Parameters
+        ----------
+        files
+            Session files that the window has saved
+        out
+            The page: one file that needs no other, and no network
+        title
+            What stands above all [default: what was asked of which model]
+        only
+            Only these results, by their numbers in `factscope session FILE`: `3` or `1,3,4`
+            [default: all but estimates that only stood in for cells of a trace]
+        """
+        given = {
+            "--out": out,
+            "--title": title,
+            "--only": only,
+        }
+        return self._ask("report", "text", given, [*files])
+
     def verify(
         self,
         *figures: Path,
@@ -478,6 +506,15 @@ class Commands(_Asked):
             "--test": test,
         }
         return self._ask("devices", "json", given)
+
+    def licences(
+        self,
+    ) -> str:
+        """The licences of the packages that the program is made of.
+        """
+        given = {
+        }
+        return self._ask("licences", "text", given)
 
 
 class Methods(_Asked):

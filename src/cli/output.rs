@@ -341,7 +341,7 @@ impl Output {
         text: impl FnOnce() -> String,
     ) -> anyhow::Result<()> {
         let wants = |it| machine.request.as_ref().map(|request| request.wants(it));
-        if wants(Want::Text).unwrap_or(!self.json && self.out.is_none()) {
+        if wants(Want::Text).unwrap_or_else(|| !self.json && self.out.is_none()) {
             machine.print_text(&text())?;
         }
         let is_printed = wants(Want::Json).unwrap_or(self.json);

@@ -17,7 +17,7 @@ use crate::task::Progress;
 const TOLD_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct Bar {
-    bar: ProgressBar,
+    drawn: ProgressBar,
 
     /// The request that is told, if it wants to be.
     request: Option<Rc<Request>>,
@@ -34,39 +34,39 @@ impl Bar {
         let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent:>3}%, {eta} left")
             .expect("the template is valid")
             .progress_chars("=> ");
-        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style);
-        bar.set_message(what);
+        let drawn = ProgressBar::with_draw_target(Some(0), target).with_style(style);
+        drawn.set_message(what);
         let request = machine.request.clone().filter(|_| !machine.quiet);
-        Self { bar, request, told: Cell::new(None) }
+        Self { drawn, request, told: Cell::new(None) }
     }
 
     pub fn say(&self, what: impl Into<Cow<'static, str>>) {
-        self.bar.set_message(terminal::shown(what));
-        self.bar.reset();
+        self.drawn.set_message(terminal::shown(what));
+        self.drawn.reset();
     }
 
     /// Says something else of the same work, whose time left stays.
     pub fn note(&self, what: impl Into<Cow<'static, str>>) {
-        self.bar.set_message(terminal::shown(what));
+        self.drawn.set_message(terminal::shown(what));
     }
 
     pub fn set(&self, progress: Progress) {
-        self.bar.set_length(progress.total);
-        self.bar.set_position(progress.done);
+        self.drawn.set_length(progress.total);
+        self.drawn.set_position(progress.done);
         let is_due = self.told.get().is_none_or(|it| it.elapsed() >= TOLD_EVERY);
         if let (Some(request), true) = (&self.request, is_due) {
             self.told.set(Some(Instant::now()));
-            let left = (progress.done > 0).then(|| self.bar.eta());
-            request.progress(progress, &self.bar.message(), left);
+            let left = (progress.done > 0).then(|| self.drawn.eta());
+            request.progress(progress, &self.drawn.message(), left);
         }
     }
 
     /// Prints something between two pictures of the bar.
     pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
-        self.bar.suspend(print)
+        self.drawn.suspend(print)
     }
 
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.drawn.finish_and_clear();
     }
 }

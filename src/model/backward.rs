@@ -114,6 +114,10 @@ impl Transformer {
     /// As [`Self::backward`], but gives the gradients of each block to `on_layer` as soon as they are
     /// complete, so that those of all blocks need not be there at once. Returns those that are wanted
     /// beside blocks, and where nothing is wanted before a block, those of that block.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::backward`].
     pub fn backward_by_layer(
         &self,
         request: &Backward<'_>,

@@ -138,7 +138,9 @@ impl<'a> Chapter<'a> {
         let mut figures = Figure::all_of(kept.result, &self.look(kept));
         // The heading says it of all.
         let of_prompt = words::prompt(kept.prompt);
-        figures.iter_mut().for_each(|it| it.notes.retain(|note| *note != of_prompt));
+        for figure in &mut figures {
+            figure.notes.retain(|note| *note != of_prompt);
+        }
         figures
     }
 

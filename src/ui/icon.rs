@@ -52,7 +52,7 @@ mod tests {
                 let [x, y] = [column, row].map(|at| MARGIN + at * CELL);
                 let side = CELL - GAP;
                 let [red, green, blue, _] = ColorMap::Purples.color(*value).to_array();
-                let _ = writeln!(
+                _ = writeln!(
                     svg,
                     "  <path fill=\"#{red:02x}{green:02x}{blue:02x}\" d=\"M{x} {y}h{side}v{side}h-{side}z\"/>"
                 );

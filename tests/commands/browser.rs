@@ -14,6 +14,7 @@ fn is_there(name: &str) -> bool {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a check that is left out is named")]
 fn a_report_is_whole_in_a_real_browser() {
     let found = NAMES.into_iter().find(|it| is_there(it));
     let Some(chromium) = found.filter(|_| is_there("python3")) else {

@@ -336,7 +336,6 @@ fn of_heads(engine: &Engine, n_layers: usize, n_heads: usize, n_pos: usize) -> H
 fn a_page_of_many_heads_is_whole_or_says_what_it_lacks() {
     let engine = engine("tiny");
     let html = to_html(&[of_heads(&engine, 12, 12, 12)], &Options::default()).unwrap();
-    eprintln!("12 × 12 heads over 12 tokens: {} bytes", html.len());
     assert!(html.len() < 6_000_000, "{}", html.len());
     let page = Page::read(&html);
     page.is_for_everyone();
@@ -345,7 +344,6 @@ fn a_page_of_many_heads_is_whole_or_says_what_it_lacks() {
     assert!(!page.text.contains("Not drawn"));
 
     let html = to_html(&[of_heads(&engine, 36, 20, 48)], &Options::default()).unwrap();
-    eprintln!("36 × 20 heads over 48 tokens: {} bytes", html.len());
     assert!(html.len() < 40_000_000, "{}", html.len());
     let page = Page::read(&html);
     page.is_for_everyone();

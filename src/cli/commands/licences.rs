@@ -3,14 +3,14 @@
 use clap::Args;
 
 use crate::cli::machine::Machine;
-use crate::cli::output::print_text;
 use crate::packed::LICENCES;
 
 #[derive(Args)]
 pub struct Licences;
 
 impl Licences {
-    pub fn run(&self, _: &Machine) -> anyhow::Result<()> {
-        print_text(&LICENCES)
+    #[expect(clippy::unused_self, reason = "commands are all run so")]
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        machine.print_text(&LICENCES)
     }
 }

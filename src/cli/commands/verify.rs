@@ -187,7 +187,7 @@ impl Verify {
         bar.finish();
         if !left_out.is_empty() {
             let left_out = left_out.into_iter().collect::<Vec<_>>().join(",");
-            self.say(|| {
+            self.say(machine, || {
                 format!(
                     "not checked: {left_out}, because a software adapter tries out kernels for each new shape of a \
                      matrix, which takes it minutes; to check them all the same: --only {left_out}\n"

@@ -144,7 +144,7 @@ pub(super) fn serve(machine: &Machine) -> anyhow::Result<()> {
     let kept = Rc::new(Kept::default());
     for Asked { line, argv, cancel } in asked {
         let id = line.id.to_string();
-        let reply = answer(line, argv, cancel, machine, &replies, &kept);
+        let reply = answer(line, argv, &cancel, machine, &replies, &kept);
         // An answer that was given cannot be cancelled any more.
         locked(&pending).remove(&id);
         replies.send(&reply)?;
@@ -225,7 +225,7 @@ const A_FAULT: &str =
 fn answer(
     line: Line,
     argv: Vec<String>,
-    cancel: CancelToken,
+    cancel: &CancelToken,
     machine: &Machine,
     replies: &Replies,
     kept: &Rc<Kept>,

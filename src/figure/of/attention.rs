@@ -69,7 +69,8 @@ pub(super) fn other_layers(attention: &Attention, look: &Look<'_>) -> Vec<Figure
     let is_found = |it: &(usize, usize)| attention.pattern(it.0, it.1).is_some();
     let mut layers: Vec<usize> = attention.shown().filter(is_found).map(|it| it.0).collect();
     layers.dedup();
-    let shown = look.pick.layer.filter(|it| layers.contains(it)).or(layers.first().copied());
+    let shown =
+        look.pick.layer.filter(|it| layers.contains(it)).or_else(|| layers.first().copied());
     let of_layer = |layer: usize| {
         let pick = Pick { layer: Some(layer), ..look.pick };
         let mut figure = figure(attention, &Look { pick, ..*look });

@@ -39,17 +39,16 @@ impl App {
 
     /// Writes the page on a thread of its own: weights are hashed, and many figures drawn.
     fn save_report(&mut self, path: PathBuf, ctx: &egui::Context) {
-        let results = match &self.state.stored {
-            Some(stored) => Results::File(stored.path.clone()),
-            None => {
-                let session = self.state.session.as_ref();
-                let name = session.map_or_else(
-                    || "a window that is in no session file".to_owned(),
-                    |it| panels::file_name(&it.path),
-                );
-                let Some(snapshot) = self.state.snapshot(&self.views.workspace) else { return };
-                Results::Window(name, Box::new(snapshot))
-            }
+        let results = if let Some(stored) = &self.state.stored {
+            Results::File(stored.path.clone())
+        } else {
+            let session = self.state.session.as_ref();
+            let name = session.map_or_else(
+                || "a window that is in no session file".to_owned(),
+                |it| panels::file_name(&it.path),
+            );
+            let Some(snapshot) = self.state.snapshot(&self.views.workspace) else { return };
+            Results::Window(name, Box::new(snapshot))
         };
         self.state.notice = Some("Writing the report…".to_owned());
         let path_then = path.clone();

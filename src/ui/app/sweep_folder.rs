@@ -59,13 +59,14 @@ impl App {
         let Some(read) = open.read.clone() else { return };
         let shard = read.manifest.shard.map(|[index, count]| Shard { index, count });
         match Plan::again(&read.manifest, &dir) {
-            Ok(plan) => match self.state.model_asked(&plan.written.outline) {
-                Some(which) => self.sweep(plan, dir, which, shard),
-                None => {
+            Ok(plan) => {
+                if let Some(which) = self.state.model_asked(&plan.written.outline) {
+                    self.sweep(plan, dir, which, shard);
+                } else {
                     let edits = &plan.written.outline.edits;
                     self.state.error = Some(self.not_of_open_model(&read.manifest, edits));
                 }
-            },
+            }
             Err(error) => self.state.error = Some(capitalized(&error)),
         }
     }

@@ -116,15 +116,14 @@ fn open_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Comm
 fn head_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Command>) {
     let running = open.job.and_then(|id| Some((id, state.jobs.get(id)?)));
     ui.horizontal(|ui| {
-        match running {
-            Some((id, job)) => stop_button_ui(ui, job, Command::CancelJob(id), commands),
-            None => {
-                let is_open = open.read.as_ref().is_some_and(|it| !it.is_whole());
-                let command = Command::GoOnWithSweep;
-                let button = run_button_ui(ui, is_open, Button::new(command.text()));
-                let button = button.on_disabled_hover_text("All its facts are asked");
-                gives(button, command, commands);
-            }
+        if let Some((id, job)) = running {
+            stop_button_ui(ui, job, Command::CancelJob(id), commands);
+        } else {
+            let is_open = open.read.as_ref().is_some_and(|it| !it.is_whole());
+            let command = Command::GoOnWithSweep;
+            let button = run_button_ui(ui, is_open, Button::new(command.text()));
+            let button = button.on_disabled_hover_text("All its facts are asked");
+            gives(button, command, commands);
         }
         command_button_ui(ui, Command::OpenSweep, commands);
         let width = ui.available_width();

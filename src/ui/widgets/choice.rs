@@ -53,16 +53,11 @@ impl Choice<'_> {
         }
         let spacing = ui.spacing();
         let around = spacing.icon_spacing + spacing.icon_width;
-        self.longest(ui, choices, describe).max((self.width - around).ceil()) + around
+        Self::longest(ui, choices, describe).max((self.width - around).ceil()) + around
     }
 
     /// The width in points of the longest choice, as a button.
-    fn longest<'t, T>(
-        &self,
-        ui: &Ui,
-        choices: &[T],
-        describe: impl Fn(&T) -> Described<'t>,
-    ) -> f32 {
+    fn longest<'t, T>(ui: &Ui, choices: &[T], describe: impl Fn(&T) -> Described<'t>) -> f32 {
         let font = TextStyle::Button.resolve(ui.style());
         let text = |choice| {
             let text = describe(choice).0.into_owned();
@@ -99,7 +94,7 @@ impl Choice<'_> {
         let combo = if self.is_cut { combo.truncate() } else { combo };
         let shown = combo.show_ui(ui, |ui| {
             // Beside the longest there is room for the scroll bar.
-            ui.set_min_width(self.longest(ui, choices, &describe) + SCROLL_BAR);
+            ui.set_min_width(Self::longest(ui, choices, &describe) + SCROLL_BAR);
             for choice in choices {
                 let (text, about) = describe(choice);
                 let item = ui.selectable_value(chosen, choice.clone(), text);
