@@ -186,11 +186,15 @@ fn method(command: &Value, text: &mut String) {
         ("text", "str")
     };
     _ = writeln!(text, "\n    def {name}(\n        self,");
-    first.iter().for_each(|it| _ = writeln!(text, "        {},", it.declared()));
+    for it in &first {
+        _ = writeln!(text, "        {},", it.declared());
+    }
     if !rest.is_empty() && !first.iter().any(|it| it.is_place() && it.is_several()) {
         text.push_str("        *,\n");
     }
-    rest.iter().for_each(|it| _ = writeln!(text, "        {},", it.declared()));
+    for it in &rest {
+        _ = writeln!(text, "        {},", it.declared());
+    }
     _ = writeln!(text, "    ) -> {returns}:");
     let about = format!("{}.", said(command, "about").trim_end_matches('.'));
     _ = writeln!(text, "        \"\"\"{}", wrapped(&about, 8).trim_start());

