@@ -13,6 +13,7 @@
 #   FACTSCOPE_BENCH    the benchmark `speed`, of `cargo bench --bench speed --no-run`; otherwise cargo's
 #   BENCH_SIZE         gpt2-large, or gpt2, gpt2-medium, gpt2-xl
 #   BENCH_CACHE        where the random model and the Python peers are (~/.cache/factscope-bench)
+#   BENCH_MODEL        a model folder in place of a random model
 #   BENCH_PYTHON       the Python that has torch and transformers, if it is another
 #   BENCH_SECONDS      of all parts together (600)
 set -uo pipefail
@@ -51,5 +52,7 @@ part self-test 90 "${program[@]}" --device wgpu devices --test
 part verify 150 "${program[@]}" --device wgpu verify
 python=()
 [[ -z ${BENCH_PYTHON:-} ]] || python=(--python "$BENCH_PYTHON")
-part speed 350 "${bench[@]}" --on gpu --size "${BENCH_SIZE:-gpt2-large}" --cache "$cache" --cells 5 \
+model=(--size "${BENCH_SIZE:-gpt2-large}")
+[[ -z ${BENCH_MODEL:-} ]] || model=(--model "$BENCH_MODEL")
+part speed 350 "${bench[@]}" --on gpu "${model[@]}" --cache "$cache" --cells 5 \
   --only forward,trace --out "$out/speed.md" "${python[@]}"

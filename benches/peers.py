@@ -83,7 +83,7 @@ class Rome:
 
     def load(self, question):
         start = time.perf_counter()
-        model = self.transformers.GPT2LMHeadModel.from_pretrained(question["model"])
+        model = self.transformers.GPT2LMHeadModel.from_pretrained(question["model"]).float()
         self.model = model.eval().to(device())
         secs = time.perf_counter() - start
         check_is_f32(self.model)
@@ -149,7 +149,7 @@ class TransformerLens:
     def load(self, question):
         start = time.perf_counter()
         with on_cpu():
-            source = self.transformers.GPT2LMHeadModel.from_pretrained(question["model"])
+            source = self.transformers.GPT2LMHeadModel.from_pretrained(question["model"]).float()
             self.model = self.hooked.processed_model(source)
         self.model = self.model.to(device())
         secs = time.perf_counter() - start
@@ -179,7 +179,8 @@ class TransformerLens:
         random = numpy.random.RandomState(question["seed"])
         draws = random.randn(n_samples, end - begin, self.model.cfg.d_model)
         noise = (question["noise_std"] * torch.from_numpy(draws)).to(device())
-        _, clean = self.model.run_with_cache(rows[:1], names_filter=lambda name: name.endswith(point))
+        points = [f"blocks.{layer}.{point}" for layer in range(n_layers)]
+        _, clean = self.model.run_with_cache(rows[:1], names_filter=points)
 
         def corrupt(embedding, hook):
             embedding[:, begin:end] += noise
@@ -192,11 +193,15 @@ class TransformerLens:
             return range(max(0, layer - below), min(n_layers, layer + above))
 
         def probability(layer, pos):
-            def restore(activation, hook):
-                activation[:, pos] = clean[hook.name][0, pos]
-                return activation
+            def restoring(name):
+                # Not by `hook.name`: in TransformerLens 4 a hook point has several names.
+                def restore(activation, hook):
+                    activation[:, pos] = clean[name][0, pos]
+                    return activation
 
-            hooks = [(f"blocks.{restored}.{point}", restore) for restored in window(layer)]
+                return name, restore
+
+            hooks = [restoring(points[restored]) for restored in window(layer)]
             logits = self.model.run_with_hooks(rows, fwd_hooks=[("hook_embed", corrupt), *hooks])
             return torch.softmax(logits[:, -1], dim=-1)[:, answer].mean().item()
 

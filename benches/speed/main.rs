@@ -24,6 +24,7 @@ mod question;
 mod report;
 mod scaling;
 mod statistics;
+mod traces;
 mod versus;
 
 use contender::Starter;
