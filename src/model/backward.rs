@@ -304,7 +304,7 @@ pub(super) struct Gradients<'a> {
     wanted: &'a SiteSet,
     n_found: usize,
 
-    /// Those that nobody has taken yet.
+    /// The gradients that were not taken yet.
     cache: ActivationCache,
 }
 

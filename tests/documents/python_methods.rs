@@ -133,7 +133,7 @@ impl<'a> Argument<'a> {
         .to_owned()
     }
 
-    /// As it stands in the signature.
+    /// The argument as Python declares it in a signature.
     fn declared(&self) -> String {
         let (name, one) = (&self.name, self.one());
         match (self.is_several(), self.is_required()) {

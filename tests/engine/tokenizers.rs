@@ -412,7 +412,7 @@ fn what_a_tokenizer_drops_and_a_foil_that_is_the_answer_are_told() {
     let told = doubts("a", "b", Some(" b"));
     assert!(told.len() == 1 && told[0].contains("the foil is the answer itself"), "{told:?}");
 
-    // Those that spell all text drop none of it.
+    // Tokenizers that can spell any text drop none of it.
     for name in ["gemma", "gpt2-bare", "gpt2-space"] {
         let tokenizer = open(name);
         for text in ["naïve 北京 ☃\u{301} 🦀", " a  b ", "\u{feff}ﬁ\u{200d}x\tII"] {

@@ -35,7 +35,7 @@ pub fn prompt(tokenizer: &Tokenizer, answer: &str, foil: Option<&str>) -> Tokeni
     TokenizedPrompt::new(tokenizer, &fact, Bos::Off).unwrap()
 }
 
-/// The same on every machine, between 0 and 1.
+/// A made-up number between 0 and 1, the same on every machine.
 fn noise(seed: usize) -> f32 {
     let mixed = (seed as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     ((mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40) as f32

@@ -260,7 +260,7 @@ impl Corrupted<'_> {
     }
 }
 
-/// Those of some sites that lie in a layer.
+/// The sites of a set that lie in one layer.
 fn of(sites: &SiteSet, layer: usize) -> SiteSet {
     sites.iter().copied().filter(|it| it.layer() == Some(layer)).collect()
 }

@@ -239,7 +239,7 @@ impl Method for Spec {
     }
 
     fn check(&self) -> Result<(), AnalysisError> {
-        /// So many take minutes already, and tell p-values apart down to a ten-millionth.
+        /// Ten million permutations take minutes already, and tell p-values apart down to a ten-millionth.
         const MOST_PERMUTATIONS: usize = 10_000_000;
         at_least_one("the number of permutations", self.n_permutations)?;
         at_most("the number of permutations", self.n_permutations, MOST_PERMUTATIONS)?;

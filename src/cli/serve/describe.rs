@@ -73,7 +73,7 @@ fn flag(arg: &Arg) -> Value {
         "help": arg.get_long_help().or_else(|| arg.get_help()).map(ToString::to_string),
         "kind": if takes_value { kind(arg) } else { "switch" },
         "value_name": value_names.first().filter(|_| takes_value).map(ToString::to_string),
-        // Whether it may be given again.
+        // Whether the flag may be given several times.
         "is_several": is_several,
         // How many values each takes, and what may part several in one.
         "n_values": n_values,

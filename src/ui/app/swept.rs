@@ -14,7 +14,7 @@ use crate::ui::pane::Pane;
 use crate::ui::panels::file_name;
 use crate::ui::reply::{AskedOfFact, FactOfSweep, Reply};
 use crate::ui::row::Row;
-use crate::ui::state::{FactId, FactKey, ManyJob, Swept, capitalized, pane_of};
+use crate::ui::state::{FactId, FactKey, ManyJob, Swept, capitalized};
 use crate::worker::{Class, Engine, Which};
 
 impl App {
@@ -100,7 +100,7 @@ impl App {
             self.choose_fact_of_sweep(id, &asked, ctx);
             known = self.asked_in_view(which, id, &asked);
         }
-        let pane = asked.first().and_then(|it| pane_of(&it.experiment.spec));
+        let pane = asked.first().and_then(|it| self.state.pane_showing(&it.experiment.spec));
         let row = pane.and_then(|it| self.state.shown_row(it));
         let shown = pane.filter(|_| known.first().is_some_and(|it| Some(it.0) == row));
         let effect = settings.figure.effect;

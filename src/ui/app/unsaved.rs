@@ -50,7 +50,7 @@ pub(super) struct Keeping {
     /// When it is next written, if there is something new.
     due: Option<Instant>,
 
-    /// What it holds since it was written last.
+    /// The results that the file held when it was last written.
     has: Kept,
 
     /// Not before this long after the last time.

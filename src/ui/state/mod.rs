@@ -55,7 +55,7 @@ pub use queue::{Asked, Ended, Outcome, Question, Queue};
 pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Setting, Settings, TraceSettings};
 pub use spec_text::{AskedExperiment, Fault, SpecText};
-pub use swept::{Swept, pane_of};
+pub use swept::Swept;
 pub use unsure::{MuchMemory, Unsure, Unsures};
 
 use super::dialogs::Purpose;

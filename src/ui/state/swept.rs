@@ -64,39 +64,23 @@ impl State {
         self.swept_spec(pane, row)?;
         self.swept.as_ref().map(|it| it.effect)
     }
+
+    /// The view that shows what is asked of a fact by itself. `None` where no view does.
+    pub fn pane_showing(&self, spec: &AnalysisSpec) -> Option<Pane> {
+        match spec {
+            AnalysisSpec::Prediction(_) => Some(Pane::Prediction),
+            AnalysisSpec::CausalTrace(it) if is_of_trace_view(it) => Some(Pane::Trace),
+            AnalysisSpec::LogitLens(_) => Some(Pane::LogitLens),
+            AnalysisSpec::LogitAttribution(_) => Some(Pane::Attribution),
+            AnalysisSpec::Attention(_) => Some(Pane::Attention),
+            _ => self.settings.studies.showing(spec),
+        }
+    }
 }
 
-/// The view that shows a method's result. `None` for methods that no view asks for.
-pub fn pane_of(spec: &AnalysisSpec) -> Option<Pane> {
-    Some(match spec {
-        AnalysisSpec::Prediction(_) => Pane::Prediction,
-        AnalysisSpec::CausalTrace(it) => {
-            let is_noise = it.corruption == Corruption::default()
-                || matches!(it.corruption, Corruption::NoiseFile(_));
-            if is_noise && it.map == Map::Tokens { Pane::Trace } else { Pane::Variants }
-        }
-        AnalysisSpec::LogitLens(_) => Pane::LogitLens,
-        AnalysisSpec::LogitAttribution(_) => Pane::Attribution,
-        AnalysisSpec::Attention(_) => Pane::Attention,
-        AnalysisSpec::Ablation(_) | AnalysisSpec::NeuronAblation(_) => Pane::Ablation,
-        AnalysisSpec::AttentionKnockout(_) => Pane::Knockout,
-        AnalysisSpec::Comparison(_) => Pane::Comparison,
-        AnalysisSpec::Generation(_) => Pane::Generation,
-        AnalysisSpec::RankOneEdit(_) => Pane::Editing,
-        AnalysisSpec::Steering(_) => Pane::Steering,
-        AnalysisSpec::ActivationPatching(_) => Pane::Patching,
-        AnalysisSpec::PathPatching(_) => Pane::Paths,
-        AnalysisSpec::AtpStar(_) | AnalysisSpec::EdgeAttribution(_) => Pane::Estimates,
-        AnalysisSpec::NeuronAttribution(_)
-        | AnalysisSpec::SourceAttribution(_)
-        | AnalysisSpec::AttributionDifference(_)
-        | AnalysisSpec::ThroughHead(_) => Pane::Parts,
-        AnalysisSpec::ResidualNorms(_) | AnalysisSpec::AccumulatedResid(_) => Pane::Stream,
-        AnalysisSpec::ContributionGraph(_) => Pane::Graph,
-        AnalysisSpec::HeadScores(_) => Pane::Heads,
-        AnalysisSpec::CorruptionBench(_) => Pane::Bench,
-        AnalysisSpec::Circuit(_) | AnalysisSpec::Composition(_) => Pane::Weights,
-        // A cell and painted edges are picked out in other views, and averages are of many facts.
-        _ => return None,
-    })
+/// Whether the trace view can be set so; the others are variants.
+fn is_of_trace_view(trace: &causal_trace::Spec) -> bool {
+    let is_noise = trace.corruption == Corruption::default()
+        || matches!(trace.corruption, Corruption::NoiseFile(_));
+    is_noise && trace.map == Map::Tokens
 }

@@ -27,7 +27,7 @@ pub struct MuchMemory {
     /// Why it cannot be had, if it cannot.
     pub lack: Option<Lack>,
 
-    /// What it was compared with. `None` where the system does not say what it has.
+    /// The memory that the need was compared with. `None` where the system does not say how much there is.
     pub machine: Option<SystemMemory>,
 }
 

@@ -89,6 +89,10 @@ impl Study for Settings {
         })
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::Ablation(_) | AnalysisSpec::NeuronAblation(_))
+    }
+
     fn has_metric(&self) -> bool {
         true
     }

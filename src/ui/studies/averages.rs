@@ -137,6 +137,11 @@ impl Study for Settings {
         }))
     }
 
+    fn shows(&self, _: &AnalysisSpec) -> bool {
+        // Averages are of many facts.
+        false
+    }
+
     fn asks(&self) -> Asks {
         Asks::ThisRow
     }

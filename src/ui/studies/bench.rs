@@ -75,6 +75,10 @@ impl Study for Settings {
         Ok(AnalysisSpec::CorruptionBench(Spec { trace, corruptions: made, windows, left_out }))
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::CorruptionBench(_))
+    }
+
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             ui.label("Restore");

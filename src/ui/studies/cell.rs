@@ -35,6 +35,11 @@ impl Study for Settings {
         Ok(AnalysisSpec::TraceCell(Spec { trace, pos, layer, n_top: self.n_top }))
     }
 
+    fn shows(&self, _: &AnalysisSpec) -> bool {
+        // The cell is picked out in the trace.
+        false
+    }
+
     fn asks(&self) -> Asks {
         Asks::ThisRow
     }

@@ -62,6 +62,10 @@ impl Study for Settings {
         }))
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::Comparison(_))
+    }
+
     fn asks(&self) -> Asks {
         Asks::FirstRow
     }

@@ -42,6 +42,11 @@ impl Study for Settings {
         Ok(AnalysisSpec::EdgeCut(spec))
     }
 
+    fn shows(&self, _: &AnalysisSpec) -> bool {
+        // The edges are painted in the pattern.
+        false
+    }
+
     /// Edges are painted in the prompt that is looked at.
     fn asks(&self) -> Asks {
         Asks::ThisRow

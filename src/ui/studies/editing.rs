@@ -69,6 +69,10 @@ impl Study for Settings {
         }))
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::RankOneEdit(_))
+    }
+
     fn asks(&self) -> Asks {
         Asks::ThisRow
     }

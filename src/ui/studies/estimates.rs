@@ -63,6 +63,10 @@ impl Study for Settings {
         })
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::AtpStar(_) | AnalysisSpec::EdgeAttribution(_))
+    }
+
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             ui.label("Estimate");

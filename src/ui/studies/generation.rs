@@ -46,6 +46,10 @@ impl Study for Settings {
         Ok(AnalysisSpec::Generation(Spec { n_tokens, choice, end: None }))
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::Generation(_))
+    }
+
     fn asks(&self) -> Asks {
         Asks::ThisRow
     }

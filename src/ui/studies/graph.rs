@@ -41,6 +41,10 @@ impl Study for Settings {
         }))
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::ContributionGraph(_))
+    }
+
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             let about = "Edges of no more than this share are left out";

@@ -31,6 +31,10 @@ impl Study for Settings {
         Ok(AnalysisSpec::HeadScores(Spec { n_random, n_sequences, seed }))
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::HeadScores(_))
+    }
+
     fn asks(&self) -> Asks {
         Asks::ThisRow
     }

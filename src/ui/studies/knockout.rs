@@ -28,6 +28,10 @@ impl Study for Settings {
         Ok(AnalysisSpec::AttentionKnockout(Spec { edges, window }))
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::AttentionKnockout(_))
+    }
+
     fn window_mut(&mut self) -> Option<&mut Option<usize>> {
         Some(&mut self.window)
     }

@@ -114,6 +114,9 @@ pub trait Study {
     /// What is asked. The error says to the user what is missing.
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String>;
 
+    /// Whether the view shows what this asks of a fact by itself, with whichever settings.
+    fn shows(&self, spec: &AnalysisSpec) -> bool;
+
     /// Draws the controls of the settings.
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>);
 
@@ -181,6 +184,14 @@ macro_rules! studies {
                     $(Pane::$Pane => Some(&self.$module),)*
                     _ => None,
                 }
+            }
+
+            /// The first view whose study shows what is asked.
+            pub fn showing(&self, spec: &AnalysisSpec) -> Option<Pane> {
+                $(if self.$module.shows(spec) {
+                    return Some(Pane::$Pane);
+                })*
+                None
             }
 
             /// All studies, to be changed.

@@ -92,6 +92,16 @@ impl Study for Settings {
         })
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(
+            spec,
+            AnalysisSpec::NeuronAttribution(_)
+                | AnalysisSpec::SourceAttribution(_)
+                | AnalysisSpec::AttributionDifference(_)
+                | AnalysisSpec::ThroughHead(_)
+        )
+    }
+
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             ui.label("By");

@@ -60,6 +60,10 @@ impl Study for Settings {
         }))
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::ActivationPatching(_))
+    }
+
     fn asks(&self) -> Asks {
         self.other.asks()
     }

@@ -78,6 +78,10 @@ impl Study for Settings {
         }))
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::PathPatching(_))
+    }
+
     fn asks(&self) -> Asks {
         self.other.asks()
     }

@@ -54,6 +54,10 @@ impl Study for Settings {
         }))
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::Steering(_))
+    }
+
     fn asks(&self) -> Asks {
         Asks::ThisRow
     }

@@ -45,6 +45,10 @@ impl Study for Settings {
         })
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::ResidualNorms(_) | AnalysisSpec::AccumulatedResid(_))
+    }
+
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             values_ui(ui, &mut self.of, VIEWS);

@@ -81,6 +81,10 @@ impl Study for Settings {
         Ok(AnalysisSpec::CausalTrace(spec))
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::CausalTrace(_))
+    }
+
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| corruption_ui(ui, &mut self.kind));
         ui.horizontal_wrapped(|ui| {

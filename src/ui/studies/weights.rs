@@ -75,6 +75,10 @@ impl Study for Settings {
         })
     }
 
+    fn shows(&self, spec: &AnalysisSpec) -> bool {
+        matches!(spec, AnalysisSpec::Circuit(_) | AnalysisSpec::Composition(_))
+    }
+
     fn asks(&self) -> Asks {
         Asks::ThisRow
     }

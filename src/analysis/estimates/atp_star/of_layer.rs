@@ -47,7 +47,7 @@ pub(super) enum Rows {
     /// All of them: the first has the whole gradient.
     All,
 
-    /// Those of dropped layers, because the first has counted already.
+    /// The rows of dropped layers: the row of the whole gradient has counted already.
     Dropped,
 }
 
