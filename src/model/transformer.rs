@@ -8,6 +8,7 @@
 //! The axes are called `batch`, `pos`, `head` and `width`; `query` and `key` are positions.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
@@ -24,6 +25,10 @@ use super::{ActivationCache, ModelConfig, Traffic, Wiring};
 use crate::intervention::Site;
 use crate::quiet::quietly;
 use crate::task::Cancelled;
+
+/// How often, and after how long each time, a device is asked whether it is lost where it said something else.
+const N_LOSS_WAITS: usize = 20;
+const LOSS_WAIT: Duration = Duration::from_millis(50);
 
 /// A model on a device. The fields of parameters have the names of GPT-2's released checkpoint.
 #[derive(Clone, Debug)]
@@ -189,6 +194,13 @@ impl Transformer {
         // Operations that have no way to fail panic once their device is gone.
         quietly(work).unwrap_or_else(|panic| {
             self.try_wait()?;
+            // What is asked of a lost device may fail before the driver says that it is lost.
+            if panic.text.starts_with("wgpu error") {
+                for _ in 0..N_LOSS_WAITS {
+                    std::thread::sleep(LOSS_WAIT);
+                    self.try_wait()?;
+                }
+            }
             panic!("{} ({})", panic.text, panic.place)
         })
     }
