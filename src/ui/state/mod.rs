@@ -13,6 +13,7 @@ mod findings;
 mod history;
 mod conventions;
 mod jobs;
+mod look;
 mod many;
 mod memory;
 mod models;
@@ -42,6 +43,7 @@ pub use conventions::{Convention, Difference};
 pub use findings::{Findings, Run, RunState};
 pub use history::{Choices, History};
 pub use jobs::{FactAnswer, JobKind, Jobs, ManyJob, OpenJob};
+pub use look::{Look, StoredAnswer, StoredEdges};
 pub use many::{
     Amount, AmountBy, Asking, Estimated, LONG, Many, ManyOptions, OpenSweep, ReadSweep, SweepView,
 };
@@ -52,7 +54,7 @@ pub use painted::{Paint, Painted};
 pub use pair::Beside;
 pub use preferences::{Preferences, TracePair};
 pub use queue::{Asked, Ended, Outcome, Question, Queue};
-pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
+pub use session::{Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Setting, Settings, TraceSettings};
 pub use spec_text::{AskedExperiment, Fault, SpecText};
 pub use swept::Swept;
