@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::analysis::AnalysisSpec;
-use factscope::facts::Direction;
+use factscope::builtin;
+use factscope::facts::{Dataset, Direction};
 use factscope::population::{AnswerOf, Behind, RECALL, SweepSettings, Task};
+use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::state::{Asking, SweepView, Swept};
 use tempfile::TempDir;
 
@@ -17,7 +20,7 @@ use super::support::Window;
 
 impl Window {
     /// The built-in model with a sweep over a few of its facts that a view has asked.
-    fn swept(pane: Pane, change: impl Fn(&mut Asking)) -> (Self, TempDir) {
+    pub fn swept(pane: Pane, change: impl Fn(&mut Asking)) -> (Self, TempDir) {
         let (mut window, home) = Self::with_sweeps();
         assert!(window.list_few("capital land") > 3);
         window.show(pane);
@@ -323,4 +326,51 @@ fn the_list_behind_a_number_begins_at_its_start() {
     let other = places.iter().find(|it| **it != places[0]).unwrap();
     show(&mut window, other);
     assert!(first(&window, 0));
+}
+
+/// Nothing else was asked in the window, and the sweep is not over.
+#[test]
+fn a_sweep_that_is_killed_is_offered_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        let options = Options {
+            model: Some(builtin::FACTS.name.into()),
+            facts: Some(Dataset::BUNDLED.into()),
+            sweeps: Some(dir.path().join("sweeps")),
+            unsaved: Some(dir.path().join("unsaved")),
+            ..Options::default()
+        };
+        let mut window = Window::new(options, None);
+        window.wait("model and facts", |app| {
+            app.state.info().is_some() && !app.state.facts.is_empty()
+        });
+        window.wait_for_predictions();
+        window.wait("the noise", |app| app.state.trace_spec(Row::First).is_some());
+        window
+    };
+    let mut window = open();
+    window.show(Pane::Trace);
+    window.asks_over(Pane::Trace);
+    window.does(Command::StartSweep);
+    if window.app().state.many.asking.is_some() {
+        // It takes long, which is asked about.
+        window.does(Command::StartSweep);
+    }
+    let ran = window.sweep_dir();
+    window.wait("the sweep to be kept", |_| !super::kept::kept_in(dir.path()).is_empty());
+    assert!(window.app().state.jobs.iter().any(|(_, job)| job.kind.is_sweep()), "it still runs");
+    assert!(!window.app().state.has_unsaved(), "nothing else was asked");
+    drop(window);
+
+    let mut again = open();
+    again.harness.get_by_role_and_label(Role::Button, "Restore").click();
+    again.harness.run_steps(3);
+    again.wait("the sweep", |app| {
+        let open = app.state.many.open.as_ref();
+        app.state.left_over.is_empty() && open.is_some_and(|it| it.read.is_some())
+    });
+    assert_eq!(again.sweep_dir(), ran);
+    assert!(again.app().workspace().is_in_front(Pane::Sweep));
+    let go_on = again.harness.get_by_role_and_label(Role::Button, "Go on");
+    assert!(!go_on.accesskit_node().is_disabled());
 }

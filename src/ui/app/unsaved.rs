@@ -96,7 +96,7 @@ impl App {
         }
         keeping.due = None;
         keeping.has = has;
-        if !self.state.has_unsaved() {
+        if !is_worth_keeping(&self.state) {
             // All of it is in a session file, or is forgotten.
             keeping.file.remove().ok();
             return;
@@ -130,7 +130,7 @@ impl App {
         if let Some(writer) = keeping.writer.take() {
             writer.join().ok();
         }
-        if self.state.has_unsaved()
+        if is_worth_keeping(&self.state)
             && let Some(snapshot) = self.state.snapshot(&self.views.workspace)
         {
             // The window closes: nobody to tell.
@@ -186,6 +186,12 @@ impl App {
         }
         file.remove().ok();
     }
+}
+
+/// Whether a window that ends unasked leaves something: what is in no session file, or a sweep that can be
+/// gone on with.
+fn is_worth_keeping(state: &State) -> bool {
+    state.has_unsaved() || state.jobs.iter().any(|(_, job)| job.kind.is_sweep())
 }
 
 /// Where windows keep what is not saved. `None` where the user has no folder for data.
