@@ -29,6 +29,9 @@ const SHARE_NUMBER: f32 = 64.0;
 /// The least width of a column of texts: what is longer takes more lines, or loses its middle.
 const LEAST_TEXT: f32 = 68.0;
 
+/// The least width of what stands below a row, where there is room.
+const BELOW: f32 = 320.0;
+
 /// The space above and below the text of a row, and the height of the lowest row; and both where the whole
 /// table has room only then.
 const ROW: [f32; 2] = [3.0, 24.0];
@@ -62,14 +65,12 @@ pub(super) fn table_ui(
     });
     for (nth_row, row) in table.rows.iter().enumerate() {
         let cells = row.cells.iter().zip(&form.columns);
-        let cells = cells.enumerate().map(|(nth, (cell, column))| {
-            let room = column.width - column.around;
-            match form.below {
-                Some(below) if below == nth => galley(ui, &named(table, nth, cell), room),
-                _ => galley(ui, cell, room),
-            }
-        });
-        let galleys: Vec<_> = cells.collect();
+        let cells = cells.map(|(cell, column)| galley(ui, cell, column.width - column.around));
+        let mut galleys: Vec<_> = cells.collect();
+        if let Some(&first) = form.below.first() {
+            let cell = together(table, row, &form.below);
+            galleys[first] = galley(ui, &cell, form.columns[first].width);
+        }
         let is_of_answer = is_of_answer(row);
         let fill = if is_of_answer {
             colors.accent_fill.gamma_multiply(0.6)
@@ -95,7 +96,7 @@ pub(super) fn table_ui(
                 _ => place.text_ui(ui, text),
             };
             // The whole text, if it is written shorter.
-            if response.hovered() && !galleys[nth].text().ends_with(&cell_text(cell)) {
+            if response.hovered() && !galleys[nth].text().contains(&cell_text(cell)) {
                 response.on_hover_text(cell_text(cell));
             }
         });
@@ -122,8 +123,9 @@ struct Form {
     /// The widest that a column of texts may be.
     texts: f32,
 
-    /// The column that stands in a line of its own below its row.
-    below: Option<usize>,
+    /// The columns that stand together below their row: the longest texts, and the last numbers where the
+    /// others have no room else. The first of them is given the place.
+    below: Vec<usize>,
     columns: Vec<Column>,
 
     /// The space above and below the text of a row, and the height of the lowest row.
@@ -174,7 +176,7 @@ impl Form {
             gap: WIDE_GAP,
             wraps_heads: false,
             texts: f32::INFINITY,
-            below: None,
+            below: Vec::new(),
             columns,
             row_space: ROW[0],
             least_height: ROW[1],
@@ -190,28 +192,33 @@ impl Form {
         form.narrow_texts(room);
         if form.total() > room {
             form.texts = f32::INFINITY;
-            form.below = form.longest_texts();
+            form.below.extend(form.longest_texts());
             form.narrow_texts(room);
-            let is_long = form.below.is_some_and(|nth| form.columns[nth].cells > 2.0 * LEAST_TEXT);
-            if form.total() > room && !is_long {
-                form.below = None;
+            let is_long = |nth: &usize| form.columns[*nth].cells > 2.0 * LEAST_TEXT;
+            if form.total() > room && !form.below.iter().any(is_long) {
+                form.below.clear();
                 form.narrow_texts(room);
             }
+            while form.total() > room
+                && let Some(nth) = form.last_number()
+            {
+                form.below.push(nth);
+            }
+            form.below.sort_unstable();
         }
         for nth in 0..form.columns.len() {
             form.columns[nth].width = form.width_of(nth).ceil();
         }
         form.width = form.total();
-        if let Some(nth) = form.below {
-            form.columns[nth].width = form.width.min(room);
+        if let Some(&nth) = form.below.first() {
+            form.columns[nth].width = room.min(form.width.max(BELOW));
         }
         form
     }
 
     /// Narrows the widest columns of texts until all columns fit in a room, or no text can be narrower.
     fn narrow_texts(&mut self, room: f32) {
-        let beside = (0..self.columns.len()).filter(|nth| Some(*nth) != self.below);
-        let texts = beside.filter(|&nth| self.columns[nth].kind == Kind::Texts);
+        let texts = self.beside().filter(|&nth| self.columns[nth].kind == Kind::Texts);
         let mut most = texts.map(|nth| self.columns[nth].cells).fold(0.0, f32::max);
         while self.total() > room && most > LEAST_TEXT {
             most = (most - 4.0).max(LEAST_TEXT);
@@ -227,6 +234,18 @@ impl Form {
         longest.max_by(|a, b| width(a).total_cmp(&width(b)))
     }
 
+    /// The last of the columns of numbers that stand beside each other, but for the first of all columns,
+    /// which names its rows.
+    fn last_number(&self) -> Option<usize> {
+        let is_of_numbers = |nth: &usize| self.columns[*nth].kind == Kind::Numbers;
+        self.beside().skip(1).filter(is_of_numbers).last()
+    }
+
+    /// The columns that stand beside each other.
+    fn beside(&self) -> impl Iterator<Item = usize> {
+        (0..self.columns.len()).filter(|nth| !self.below.contains(nth))
+    }
+
     fn width_of(&self, nth: usize) -> f32 {
         let column = &self.columns[nth];
         let head = column.heads[usize::from(self.wraps_heads)];
@@ -239,14 +258,13 @@ impl Form {
     }
 
     fn total(&self) -> f32 {
-        let beside = (0..self.columns.len()).filter(|nth| Some(*nth) != self.below);
-        let widths = beside.map(|nth| self.width_of(nth).ceil() + self.gap);
+        let widths = self.beside().map(|nth| self.width_of(nth).ceil() + self.gap);
         (widths.sum::<f32>() - self.gap).max(0.0)
     }
 
     /// What stands above a column. What stands below each row has its name there.
     fn head(&self, ui: &Ui, table: &Table, nth: usize) -> Arc<Galley> {
-        let is_below = self.below == Some(nth);
+        let is_below = self.below.contains(&nth);
         let text = if is_below { String::new() } else { without_lone_signs(&table.columns[nth]) };
         ui.painter().layout(text, axis_font(), palette(ui).weak_text, self.columns[nth].width)
     }
@@ -260,20 +278,19 @@ impl Form {
         mut cell_ui: impl FnMut(&mut Ui, Place),
     ) {
         let height = |nth: usize| galleys.get(nth).map_or(0.0, |it| it.size().y);
-        let beside = (0..self.columns.len()).filter(|nth| Some(*nth) != self.below);
-        let line = beside.clone().map(height).fold(0.0, f32::max) + 2.0 * self.row_space;
+        let line = self.beside().map(height).fold(0.0, f32::max) + 2.0 * self.row_space;
         let line = line.max(self.least_height);
         let has_below = |nth: &usize| galleys.get(*nth).is_some_and(|it| !it.is_empty());
-        let below = self.below.filter(has_below);
-        let below = below.map_or(0.0, |nth| height(nth) + self.row_space);
-        let below_width = self.below.map_or(0.0, |nth| self.columns[nth].width);
+        let place = self.below.first().copied();
+        let below = place.filter(has_below).map_or(0.0, |nth| height(nth) + self.row_space);
+        let below_width = place.map_or(0.0, |nth| self.columns[nth].width);
         let size = vec2(self.width.max(below_width), line + below);
-        let (place, Response { id, .. }) = ui.allocate_exact_size(size, Sense::hover());
-        ui.painter().rect_filled(place, CornerRadius::same(2), fill);
-        let mut left = place.left();
-        for nth in beside {
+        let (rect, Response { id, .. }) = ui.allocate_exact_size(size, Sense::hover());
+        ui.painter().rect_filled(rect, CornerRadius::same(2), fill);
+        let mut left = rect.left();
+        for nth in self.beside() {
             let Column { width, kind, .. } = self.columns[nth];
-            let cell = Rect::from_min_size(pos2(left, place.top()), vec2(width, line));
+            let cell = Rect::from_min_size(pos2(left, rect.top()), vec2(width, line));
             let align = match kind {
                 Kind::Numbers => Align2::RIGHT_CENTER,
                 Kind::Shares | Kind::Texts => Align2::LEFT_CENTER,
@@ -281,8 +298,8 @@ impl Form {
             cell_ui(ui, Place { nth, rect: cell, id: id.with(nth), align });
             left += width + self.gap;
         }
-        if let Some(nth) = self.below {
-            let at = pos2(place.left(), place.top() + line - self.row_space);
+        if let Some(nth) = place {
+            let at = pos2(rect.left(), rect.top() + line - self.row_space);
             let cell = Rect::from_min_size(at, vec2(below_width, below));
             cell_ui(ui, Place { nth, rect: cell, id: id.with(nth), align: Align2::LEFT_TOP });
         }
@@ -392,6 +409,16 @@ impl Column {
 /// A head in which no sign can begin a line.
 fn without_lone_signs(head: &str) -> String {
     head.replace(" +", "\u{a0}+").replace(" −", "\u{a0}−")
+}
+
+/// The cells that stand below a row, one after the other.
+fn together(table: &Table, row: &Row, below: &[usize]) -> Cell {
+    let cells = below.iter().filter_map(|&nth| Some(named(table, nth, row.cells.get(nth)?)));
+    let mut cells: Vec<Cell> = cells.filter(|it| !cell_text(it).is_empty()).collect();
+    if cells.len() == 1 {
+        return cells.remove(0);
+    }
+    Cell::Text(cells.iter().map(cell_text).collect::<Vec<_>>().join(" · "))
 }
 
 /// A cell that stands below its row, after the name of its column.
