@@ -15,6 +15,7 @@ use super::accessible::described;
 use super::pictures::fixture;
 use super::support::Window;
 
+mod doubts;
 mod first;
 mod long;
 mod seen;

@@ -95,11 +95,13 @@ pub(super) fn heading_ui(
             let is_own = own.is_none_or(|own| own == key.answer);
             flags_ui(ui, flags, is_own, asked.unwrap_or(flags.n_answer));
         }
-        let doubts = state.findings_at(row).and_then(|it| it.doubts.as_deref()).unwrap_or_default();
-        for doubt in doubts {
-            aside_ui(ui, RichText::new(capitalized(doubt)).color(theme::palette(ui).warning));
-        }
     });
+    // They are sentences, which take as many lines as they need.
+    let doubts = state.findings_at(row).and_then(|it| it.doubts.as_deref()).unwrap_or_default();
+    for doubt in doubts {
+        let text = RichText::new(capitalized(doubt)).color(theme::palette(ui).warning).small();
+        ui.add(Label::new(text).wrap());
+    }
 }
 
 /// The answer that is asked for, of several right ones, and the others to be asked for instead.
