@@ -128,7 +128,9 @@ macro_rules! views {
         }
     ) => {
         /// A tab, which answers one question in one or several modes. Each is there once at most.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
         pub enum View {
             $(#[doc = $view_about] $view,)*
         }

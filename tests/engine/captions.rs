@@ -11,7 +11,7 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisResult, AnalysisSpec, Contrast, Metric, Positions, atp_star, comparison,
     edge_attribution, generation, rank_one_edit, steering,
 };
-use factscope::figure::{Figure, Look};
+use factscope::figure::{AttributionForm, Effect, Figure, LensForm, Look};
 use factscope::intervention::NoiseRng;
 use factscope::tokens::TokenizedPrompt;
 use factscope::worker::Engine;
@@ -37,6 +37,49 @@ fn every_caption_names_every_setting_that_its_numbers_depend_on() {
         }
     }
     assert!(unnamed.is_empty(), "{} are not named:\n{}", unnamed.len(), unnamed.join("\n"));
+}
+
+/// How a result is looked at changes its numbers as its settings do: which metric, and in which form.
+#[test]
+fn every_figure_names_how_its_result_is_read() {
+    let engine = engine("tiny");
+    let asked = prompt("In Paris it is", "Paris", Some("it"));
+    let usual = || Look::new(&engine.info.tokenizer);
+    let mut looks: Vec<Look<'_>> = Vec::new();
+    looks.extend(Metric::ALL.map(|metric| Look { metric, ..usual() }));
+    let effects = [Effect::Indirect, Effect::Direct, Effect::Recovery];
+    looks.extend(effects.map(|effect| Look { effect, ..usual() }));
+    let forms = [AttributionForm::RunningSum, AttributionForm::Waterfall];
+    looks.extend(forms.map(|attribution| Look { attribution, ..usual() }));
+    looks.push(Look { lens: LensForm::Likeliest, ..usual() });
+    let (mut unnamed, mut n_others) = (Vec::new(), 0);
+    for spec in specs(&asked) {
+        let result = run(&engine, &asked, &spec).unwrap_or_else(|| panic!("refused: {spec:?}"));
+        let before = Figure::of(&result, &usual());
+        for look in &looks {
+            let after = Figure::of(&result, look);
+            if all_numbers(&before) == all_numbers(&after) {
+                continue;
+            }
+            n_others += 1;
+            if without_numbers(&before) == without_numbers(&after)
+                && quantities(&before) == quantities(&after)
+            {
+                let Look { metric, effect, attribution, lens, .. } = look;
+                let read = format!("{metric:?} {effect:?} {attribution:?} {lens:?}");
+                unnamed.push(format!("{} as {read}: {:#?}", spec.name(), caption(&after)));
+            }
+        }
+    }
+    assert!(n_others > 40, "{n_others}");
+    assert!(unnamed.is_empty(), "{} are not named:\n{}", unnamed.len(), unnamed.join("\n"));
+}
+
+/// The names of charts, and of what their scales measure.
+fn quantities(figure: &Figure) -> Vec<Value> {
+    let charts = figure.charts.iter().map(|chart| serde_json::to_value(chart).unwrap());
+    let chart = charts.flat_map(|it| it.as_object().unwrap().values().cloned().collect::<Vec<_>>());
+    chart.flat_map(|it| ["name", "quantity"].map(|field| it[field].clone())).collect()
 }
 
 /// Values of settings that have settings of their own, which [`specs`] leaves out.

@@ -370,7 +370,7 @@ impl Soak {
             53 => C::Stop(pane),
             54 => C::ApplyEdit(pane),
             55 => C::DropEdits,
-            56 => C::Set(Box::new(Setting::Metric(*Metric::ALL.choose(rng)?))),
+            56 => C::Set(Box::new(Setting::Metric(pane, *Metric::ALL.choose(rng)?))),
             57 => C::Match(*Convention::ALL.choose(rng).unwrap()),
             58 => C::CancelJob(job?),
             59 => C::AskAgain(job?),

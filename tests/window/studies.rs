@@ -15,7 +15,7 @@ use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::{Pane, View};
 use factscope::ui::row::Row;
-use factscope::ui::state::{Drawing, Paint, RunState};
+use factscope::ui::state::{Convention, Drawing, LensChoice, Paint, RunState, Setting};
 use factscope::worker::{DeviceChoice, Engine};
 
 use super::support::{Window, tiny};
@@ -156,11 +156,35 @@ fn what_one_view_shows_changes_no_number_of_another() {
         assert_eq!(asked(&window), before, "{component:?}");
     }
     let settings = &mut window.harness.state_mut().state.settings;
-    settings.metric = Metric::Logit;
-    settings.trace_metric = Metric::Logit;
+    settings.set_all_metrics(Metric::Logit);
     settings.attention.drawing = Drawing::Lines;
     settings.trace.own_window = Some(2);
     assert_eq!(asked(&window), before);
+}
+
+#[test]
+fn a_metric_that_is_chosen_in_one_view_is_shown_in_no_other() {
+    let mut window = open();
+    let metrics = |window: &Window, but: View| -> Vec<(Pane, Metric)> {
+        let panes = Pane::ALL.into_iter().filter(|pane| pane.view() != but);
+        panes.map(|pane| (pane, window.app().state.reading(pane).metric)).collect()
+    };
+    for pane in Pane::ALL.into_iter().filter(|pane| pane.has_results()) {
+        let before = metrics(&window, pane.view());
+        for metric in [Metric::Logit, Metric::LogProb] {
+            let setting = match pane {
+                Pane::LogitLens => Setting::Lens(LensChoice { metric, ..LensChoice::default() }),
+                _ => Setting::Metric(pane, metric),
+            };
+            window.does(Command::Set(Box::new(setting)));
+            assert_eq!(window.app().state.reading(pane).metric, metric, "{pane:?}");
+            assert_eq!(metrics(&window, pane.view()), before, "{pane:?}");
+        }
+    }
+    // All as another program has it, in one step.
+    window.does(Command::Match(Convention::TransformerLens));
+    let shown = metrics(&window, View::Lens);
+    assert!(shown.iter().all(|it| it.1 == Metric::LogitDiff), "{shown:?}");
 }
 
 /// The views that have a window of layers, each with one that is set in it alone.

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use factscope::analysis::AnalysisSpec;
+use factscope::analysis::{AnalysisSpec, Metric};
 use factscope::builtin;
 use factscope::facts::{Dataset, Direction};
+use factscope::figure::AttributionForm;
 use factscope::population::{AnswerOf, Behind, RECALL, SweepSettings, Task};
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::{Asking, SweepView, Swept};
+use factscope::ui::state::{Asking, LensChoice, Setting, SweepView, Swept};
 use tempfile::TempDir;
 
 use super::support::Window;
@@ -373,4 +374,43 @@ fn a_sweep_that_is_killed_is_offered_by_itself() {
     assert!(again.app().workspace().is_in_front(Pane::Sweep));
     let go_on = again.harness.get_by_role_and_label(Role::Button, "Go on");
     assert!(!go_on.accesskit_node().is_disabled());
+}
+
+/// The view's own are another, before and afterwards.
+#[test]
+fn a_fact_of_a_sweep_is_read_as_its_figures_are() {
+    let check = |pane: Pane, as_swept: Setting, own: Setting| {
+        let (mut window, home) = Window::with_sweeps();
+        assert!(window.list_few("capital land") > 3);
+        window.show(pane);
+        let set = |window: &mut Window, setting: &Setting| {
+            window.does(Command::Set(Box::new(setting.clone())));
+            window.app().state.reading(pane)
+        };
+        let expected = set(&mut window, &as_swept);
+        window.asks_over(pane);
+        window.does(Command::StartSweep);
+        window.sweep_ends();
+        let before = set(&mut window, &own);
+        assert_ne!(before, expected);
+        let settings = window.app().state.settings.clone();
+        window.clicks_a_fact();
+        assert!(window.app().workspace().is_in_front(pane), "{pane:?}");
+        assert_eq!(window.app().state.reading(pane), expected, "{pane:?}");
+        assert_eq!(window.app().state.settings, settings, "{pane:?}");
+        // A choice there is one of this fact alone.
+        assert_eq!(set(&mut window, &own), before, "{pane:?}");
+        set(&mut window, &as_swept);
+        assert_eq!(window.app().state.settings, settings, "{pane:?}");
+        window.click("Own settings");
+        assert_eq!(window.app().state.reading(pane), before, "{pane:?}");
+        drop(home);
+    };
+    let lens = |metric| Setting::Lens(LensChoice { metric, ..LensChoice::default() });
+    check(Pane::LogitLens, lens(Metric::Rank), lens(Metric::Prob));
+    let (one, other) = (AttributionForm::RunningSum, AttributionForm::Waterfall);
+    check(Pane::Attribution, Setting::Attribution(one), Setting::Attribution(other));
+    for pane in [Pane::Trace, Pane::Ablation] {
+        check(pane, Setting::Metric(pane, Metric::LogProb), Setting::Metric(pane, Metric::Logit));
+    }
 }

@@ -184,7 +184,9 @@ impl App {
                 self.state.preferences.trace_pair.shows_difference = is_on;
             }
             Command::WeighAttention(weighting) => {
-                if weighting != self.state.settings.attention.weighting && !self.refuses() {
+                let is_other = weighting != self.state.settings.attention.weighting;
+                let is_swept = self.state.shows_swept(Pane::Attention);
+                if (is_other || is_swept) && !self.refuses() {
                     self.state.settings.attention.weighting = weighting;
                     self.state.leave_swept(Pane::Attention);
                     self.look();
@@ -197,7 +199,7 @@ impl App {
                 if let Some(pane) = setting.pane() {
                     self.state.leave_swept(pane);
                 }
-                self.state.settings.set(*setting);
+                self.state.set(*setting);
                 self.look();
             }
             Command::ShowMoreOfTrace(is_on) => {

@@ -7,14 +7,14 @@ use super::App;
 use crate::analysis::{AnalysisCtx, AnalysisSpec};
 use crate::experiment::{Datasets, Experiment, FactSource, Library};
 use crate::facts::Direction;
-use crate::population::{FigureSettings, Plan, PlanError, SweepSettings, Task, at_layer};
+use crate::population::{Plan, PlanError, SweepSettings, Task, at_layer};
 use crate::session::Origin;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::panels::file_name;
 use crate::ui::reply::{AskedOfFact, FactOfSweep, Reply};
 use crate::ui::row::Row;
-use crate::ui::state::{FactId, FactKey, ManyJob, Swept, capitalized};
+use crate::ui::state::{FactId, FactKey, ManyJob, Reading, Swept, capitalized};
 use crate::worker::{Class, Engine, Which};
 
 impl App {
@@ -103,11 +103,11 @@ impl App {
         let pane = asked.first().and_then(|it| self.state.pane_showing(&it.experiment.spec));
         let row = pane.and_then(|it| self.state.shown_row(it));
         let shown = pane.filter(|_| known.first().is_some_and(|it| Some(it.0) == row));
-        let effect = settings.figure.effect;
         let asked = known.iter().map(|(_, key, spec)| (*key, spec.clone()));
         let asked = shown.map(|_| asked.collect()).unwrap_or_default();
         let pane = shown.unwrap_or(Pane::Spec);
-        let swept = Swept { pane, sweep, asked, effect };
+        let reading = Reading::of_sweep(settings.figure);
+        let swept = Swept { pane, sweep, asked, reading };
         if pane == Pane::Spec {
             self.handle(Command::SetSpecText(text), ctx);
             self.state.swept = Some(swept);
@@ -115,7 +115,9 @@ impl App {
             return;
         }
         self.state.swept = Some(swept);
-        self.draw_as_swept(pane, &known[0].2, settings.figure);
+        if let (Pane::Trace, AnalysisSpec::CausalTrace(it)) = (pane, &known[0].2) {
+            self.state.settings.trace.component = it.component;
+        }
         self.views.workspace.show(pane);
         for (row, key, spec) in known {
             match spec {
@@ -170,22 +172,6 @@ impl App {
             Some((row, state.key_of(row)?, it.experiment.spec.clone()))
         });
         asked.collect()
-    }
-
-    /// Draws the view of a method as the figures of the sweep are.
-    fn draw_as_swept(&mut self, pane: Pane, spec: &AnalysisSpec, figure: FigureSettings) {
-        let settings = &mut self.state.settings;
-        match spec {
-            AnalysisSpec::CausalTrace(it) if pane == Pane::Trace => {
-                settings.trace.component = it.component;
-                settings.trace_metric = figure.metric;
-            }
-            AnalysisSpec::LogitAttribution(it) => {
-                self.state.parts = it.by;
-                settings.attribution = figure.attribution;
-            }
-            _ => settings.metric = figure.metric,
-        }
     }
 }
 

@@ -43,14 +43,14 @@ use super::asked::Asked;
 use super::command::Command;
 use super::pane::Pane;
 use super::row::Row;
-use super::state::State;
+use super::state::{Reading, State};
 use super::theme;
 use super::view::Selection;
-use super::views::{Figures, LensChoice};
+use super::views::Figures;
 use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
 use crate::analysis::AnalysisResult;
-use crate::figure::{Effect, Figure, Look, Looked};
+use crate::figure::{Figure, Look, Looked};
 use crate::population::FigureSettings;
 use crate::worker::ModelInfo;
 
@@ -59,7 +59,6 @@ use crate::worker::ModelInfo;
 pub struct Views {
     pub workspace: Workspace,
     pub facts: FactsView,
-    lens: LensChoice,
     figures: Figures,
 
     /// The last map of each row's trace, shown until the next is there.
@@ -146,18 +145,12 @@ impl Views {
 
     /// How the results of a row are drawn in a view, on screen and in what is exported.
     fn look<'a>(&self, pane: Pane, row: Row, state: &'a State) -> Option<Look<'a>> {
-        let settings = &state.settings;
+        let Reading { metric, effect, attribution, lens } = state.reading(pane);
         Some(Look {
-            metric: match pane {
-                Pane::Trace => settings.trace_metric,
-                Pane::LogitLens => self.lens.metric,
-                _ => settings.metric,
-            },
-            effect: state.swept_effect(pane, row).unwrap_or_else(|| {
-                settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect())
-            }),
-            attribution: settings.attribution,
-            lens: self.lens.form,
+            metric,
+            effect,
+            attribution,
+            lens,
             pick: state.selection_at(row),
             planted: state.planted(row),
             model: state.asked_model(state.which(row)),

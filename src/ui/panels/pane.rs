@@ -55,23 +55,27 @@ pub fn pane_ui(
         Pane::Prediction => figure_panel_ui(ui, pane, state, views, commands, |_| ()),
         Pane::Attention => attention_panel_ui(ui, state, views, commands),
         Pane::Attribution => {
-            let (mut split, mut form) = (state.parts, state.settings.attribution);
+            let (was_split, was_drawn) = (state.parts_shown(), state.reading(pane).attribution);
+            let (mut split, mut form) = (was_split, was_drawn);
             figure_panel_ui(ui, pane, state, views, commands, |ui| {
                 attribution_choices_ui(ui, &mut split, &mut form);
             });
-            if split != state.parts {
+            if split != was_split {
                 commands.push(Command::View(ViewAction::SplitBy(split)));
             }
-            if form != state.settings.attribution {
+            if form != was_drawn {
                 commands.push(Command::Set(Box::new(Setting::Attribution(form))));
             }
         }
         Pane::LogitLens => {
-            let mut choice = views.lens;
+            let before = state.reading(pane).lens_choice();
+            let mut choice = before;
             figure_panel_ui(ui, pane, state, views, commands, |ui| {
                 lens_choices_ui(ui, &mut choice);
             });
-            views.lens = choice;
+            if choice != before {
+                commands.push(Command::Set(Box::new(Setting::Lens(choice))));
+            }
         }
         Pane::Cell => cell_panel_ui(ui, state, views, commands),
         _ => study_panel_ui(ui, pane, state, views, commands),

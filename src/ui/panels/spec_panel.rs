@@ -15,7 +15,7 @@ use crate::experiment::{Experiment, Written};
 use crate::figure::Look;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::state::{Fault, Run, Setting, State};
+use crate::ui::state::{Fault, Reading, Run, Setting, State};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
@@ -285,18 +285,28 @@ fn result_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<C
     if let Some(name) = state.place_of_model(which).filter(|_| state.has_model_beside()) {
         ui.label(RichText::new(name).strong());
     }
-    let mut metric = state.settings.metric;
+    let reading = state.reading(Pane::Spec);
+    let mut metric = reading.metric;
     ui.horizontal(|ui| {
         ui.label("Show");
         metric_picker_ui(ui, &mut metric, metrics_of(prompt));
     });
-    if metric != state.settings.metric {
-        commands.push(Command::Set(Box::new(Setting::Metric(metric))));
+    if metric != reading.metric {
+        commands.push(Command::Set(Box::new(Setting::Metric(Pane::Spec, metric))));
     }
     let is_of_fact = state.is_experiment_of_fact();
     let selection = if is_of_fact { state.selection } else { state.spec.selection };
     let model = state.asked_model(which);
-    let look = Look { metric, pick: selection, model, ..Look::new(&info.tokenizer) };
+    let Reading { effect, attribution, lens, .. } = reading;
+    let look = Look {
+        metric,
+        effect,
+        attribution,
+        lens,
+        pick: selection,
+        model,
+        ..Look::new(&info.tokenizer)
+    };
     let place = Id::unique((Pane::Spec, state.row));
     let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
     let shown = if is_of_fact { state.seen(Pane::Spec, state.row) } else { selection };

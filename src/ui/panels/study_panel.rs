@@ -180,7 +180,7 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, has_metric: bool, commands: &m
             command_button_ui(ui, Command::Over(pane), commands);
         }
         if has_metric && is_wide {
-            metric_ui(ui, state, commands);
+            metric_ui(ui, state, pane, commands);
         }
         // What changes in length comes last.
         if let Some(job) = running {
@@ -193,7 +193,7 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, has_metric: bool, commands: &m
         }
     });
     if has_metric && !is_wide {
-        metric_ui(ui, state, commands);
+        metric_ui(ui, state, pane, commands);
     }
 }
 
@@ -208,11 +208,12 @@ fn start_button_ui(ui: &mut Ui, pane: Pane, is_complete: bool, commands: &mut Ve
     }
 }
 
-fn metric_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+fn metric_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
     let Some(prompt) = state.prompt() else { return };
-    let mut metric = state.settings.metric;
+    let before = state.reading(pane).metric;
+    let mut metric = before;
     metric_picker_ui(ui, &mut metric, metrics_of(prompt));
-    if metric != state.settings.metric {
-        commands.push(Command::Set(Box::new(Setting::Metric(metric))));
+    if metric != before {
+        commands.push(Command::Set(Box::new(Setting::Metric(pane, metric))));
     }
 }

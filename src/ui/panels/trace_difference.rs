@@ -44,7 +44,7 @@ fn figure(state: &State, figures: &mut Figures) -> Option<Result<Arc<Figure>, St
         return None;
     };
     let planted = state.planted(Row::First).filter(|it| state.planted(Row::Second) == Some(*it));
-    let (names, metric) = (state.names(), state.settings.trace_metric);
+    let (names, metric) = (state.names(), state.reading(Pane::Trace).metric);
     let look = Look { metric, planted, ..Look::new(&state.info()?.tokenizer) };
     let place = Id::unique(("trace difference", names));
     Some(figures.kept(place, one, Some(other), &look, &state.settings.ranges, || {

@@ -445,7 +445,7 @@ fn result_ui(
     let (of, map) = (told(state, row, &trace.prompt), Arc::clone(&figure));
     views.last_maps[row as usize] = Some(LastMap { of, figure: map });
     // Where a prompt lacks what others are shown by, its map shows the probability.
-    let before = metric_or_prob(state.settings.trace_metric, &trace.clean);
+    let before = metric_or_prob(state.reading(Pane::Trace).metric, &trace.clean);
     let mut metric = before;
     let RowForm { is_brief, range, .. } = form;
     let view = FigureView { is_brief, range, figure: &figure };
@@ -453,7 +453,7 @@ fn result_ui(
         metric_picker_ui(ui, &mut metric, metrics_of(&trace.prompt));
     });
     if metric != before {
-        commands.push(Command::Set(Box::new(Setting::TraceMetric(metric))));
+        commands.push(Command::Set(Box::new(Setting::Metric(Pane::Trace, metric))));
     }
     action
 }

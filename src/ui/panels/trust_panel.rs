@@ -9,7 +9,7 @@ use crate::analysis::logit_attribution::adds_up;
 use crate::figure::words::counted;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::state::{Convention, NoiseSetting, State};
+use crate::ui::state::{Convention, NoiseSetting, Settings, State};
 use crate::ui::theme;
 use crate::ui::view::ViewCtx;
 use crate::ui::widgets::number::significant;
@@ -129,7 +129,7 @@ fn conventions_ui(ui: &mut Ui, state: &State) {
         ),
         (
             "Metric of other maps",
-            state.settings.metric.key().to_owned(),
+            other_metrics(&state.settings),
             "What figures of patched and ablated runs show",
         ),
         (
@@ -262,6 +262,13 @@ fn model_ui(ui: &mut Ui, state: &State, which: Which) {
         ));
     }
     rows_ui(ui, rows);
+}
+
+/// What maps other than those of traces show.
+fn other_metrics(settings: &Settings) -> String {
+    let own = settings.own_metrics.iter().filter(|(_, metric)| **metric != settings.metric);
+    let own = own.map(|(view, metric)| format!("; {} in {}", metric.key(), view.text()));
+    format!("{}{}", settings.metric.key(), own.collect::<String>())
 }
 
 fn verdict_text(verdict: &Verdict) -> String {

@@ -66,8 +66,7 @@ impl Convention {
             ..TraceSettings::rome(settings.trace.component)
         };
         settings.studies.set_windows(self.window());
-        settings.metric = self.metric();
-        settings.trace_metric = self.metric();
+        settings.set_all_metrics(self.metric());
     }
 
     /// The settings that differ from the convention's, of those that have a meaning for the trace that is
@@ -125,12 +124,12 @@ impl Convention {
             .filter(|(_, is, wanted)| is != wanted)
             .map(|(what, is, wanted)| Difference { what, is, wanted })
             .collect();
-        let metrics = [settings.trace_metric, settings.metric];
+        let metrics = settings.metrics();
         let is_measured_so = metrics.iter().all(|it| *it == self.metric())
             || self == Self::TransformerLens && !has_foil;
         if !is_measured_so {
-            let keys = metrics.map(Metric::key);
-            let is = if keys[0] == keys[1] { keys[0].to_owned() } else { keys.join(" and ") };
+            let keys: Vec<&str> = metrics.into_iter().map(Metric::key).collect();
+            let is = keys.join(" and ");
             let wanted = self.metric().key().to_owned();
             differences.push(Difference { what: "Metric", is, wanted });
         }

@@ -1,10 +1,11 @@
 //! What is asked, and how: all settings that can be taken back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::AttentionSettings;
+use super::{AttentionSettings, LensChoice};
 use crate::analysis::causal_trace::{
     Component, Corruption, Direction, Map, NoiseLevel, Severed, Spec, usual_window,
 };
@@ -13,7 +14,7 @@ use crate::figure::words::{counted, severed};
 use crate::figure::{AttributionForm, Ranges};
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
-use crate::ui::pane::Pane;
+use crate::ui::pane::{Pane, View};
 use crate::ui::studies::{Studies, StudySettings};
 
 /// ROME's noise: this many standard deviations of the subjects' embeddings.
@@ -32,9 +33,13 @@ pub struct Settings {
     /// How a logit that is split up is drawn.
     pub attribution: AttributionForm,
 
-    /// What maps of studies show, and what those of traces show.
-    pub metric: Metric,
+    /// What a logit lens shows.
+    pub lens: LensChoice,
+
+    /// What maps show: those of traces, of views that have a metric of their own, and of all others.
     pub trace_metric: Metric,
+    pub own_metrics: BTreeMap<View, Metric>,
+    pub metric: Metric,
 
     /// The ends of colours that are held.
     pub ranges: Ranges,
@@ -47,8 +52,10 @@ pub enum Setting {
     Study(StudySettings),
     Attention(AttentionSettings),
     Attribution(AttributionForm),
-    Metric(Metric),
-    TraceMetric(Metric),
+    Lens(LensChoice),
+
+    /// That of the view that the mode is of.
+    Metric(Pane, Metric),
 }
 
 impl Setting {
@@ -58,9 +65,17 @@ impl Setting {
             Self::Trace(_) => Some(Pane::Trace),
             Self::Study(study) => Some(study.pane()),
             // Its weighting has a command of its own.
-            Self::Attention(_) | Self::Attribution(_) | Self::Metric(_) | Self::TraceMetric(_) => {
-                None
-            }
+            Self::Attention(_) | Self::Attribution(_) | Self::Lens(_) | Self::Metric(..) => None,
+        }
+    }
+
+    /// The mode whose results are read otherwise with it. `None` for what is asked otherwise.
+    pub fn reads(&self) -> Option<Pane> {
+        match self {
+            Self::Attribution(_) => Some(Pane::Attribution),
+            Self::Lens(_) => Some(Pane::LogitLens),
+            Self::Metric(pane, _) => Some(*pane),
+            Self::Trace(_) | Self::Study(_) | Self::Attention(_) => None,
         }
     }
 }
@@ -194,8 +209,8 @@ impl Settings {
             Setting::Study(study) => self.studies.set(study),
             Setting::Attention(attention) => self.attention = attention,
             Setting::Attribution(form) => self.attribution = form,
-            Setting::Metric(metric) => self.metric = metric,
-            Setting::TraceMetric(metric) => self.trace_metric = metric,
+            Setting::Lens(lens) => self.lens = lens,
+            Setting::Metric(pane, metric) => self.set_metric_of(pane.view(), metric),
         }
     }
 }

@@ -71,7 +71,7 @@ fn setting(before: &Settings, after: &Settings) -> String {
         Some("trace") => "Causal trace",
         Some("attention") => "Attention",
         Some("attribution") => "Attribution",
-        Some("metric" | "trace_metric") => "the metric",
+        Some("metric" | "trace_metric" | "own_metrics") => "the metric",
         Some("ranges") => return "the ranges of colours".to_owned(),
         Some("bos") => "BOS",
         _ => "a setting",

@@ -1,10 +1,10 @@
 //! A fact of a sweep by itself: the view of the sweep's method asks it as the sweep did, and not as its own
 //! settings say, until a person sets something or chooses another fact.
 
-use super::{FactKey, State};
+use super::{FactKey, Reading, State};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{self, Corruption, Map};
-use crate::figure::Effect;
+use crate::analysis::logit_attribution::Parts;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 
@@ -19,7 +19,9 @@ pub struct Swept {
     /// What was asked of the fact, and of its inverse where the sweep asks both ways. Empty where the
     /// experiment is shown as text.
     pub asked: Vec<(FactKey, AnalysisSpec)>,
-    pub effect: Effect,
+
+    /// How the figures of the sweep are read, or as a person has changed it here.
+    pub reading: Reading,
 }
 
 impl State {
@@ -59,10 +61,12 @@ impl State {
         self.swept.take_if(|it| it.pane == pane && !it.asked.is_empty());
     }
 
-    /// Whether an effect or the number itself is drawn in a view, where a sweep says it.
-    pub fn swept_effect(&self, pane: Pane, row: Row) -> Option<Effect> {
-        self.swept_spec(pane, row)?;
-        self.swept.as_ref().map(|it| it.effect)
+    /// Into what the attribution view splits the logit.
+    pub fn parts_shown(&self) -> Parts {
+        match self.swept_spec(Pane::Attribution, self.row) {
+            Some(AnalysisSpec::LogitAttribution(it)) => it.by,
+            _ => self.parts,
+        }
     }
 
     /// The view that shows what is asked of a fact by itself. `None` where no view does.

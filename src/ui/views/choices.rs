@@ -7,14 +7,8 @@ use crate::analysis::logit_attribution::Parts;
 use crate::figure::words::is_long;
 use crate::figure::{AttributionForm, LensForm};
 use crate::tokens::TokenizedPrompt;
+use crate::ui::state::LensChoice;
 use crate::ui::widgets::Choice;
-
-/// The number that a logit lens shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LensChoice {
-    pub form: LensForm,
-    pub metric: Metric,
-}
 
 pub fn lens_choices_ui(ui: &mut Ui, lens: &mut LensChoice) {
     let answer = |metric| LensChoice { form: LensForm::Answer, metric };

@@ -15,9 +15,7 @@ mod small_maps;
 mod table_view;
 
 pub use attention_view::{AttentionView, attention_ui};
-pub use choices::{
-    LensChoice, attribution_choices_ui, lens_choices_ui, metric_picker_ui, metrics_of,
-};
+pub use choices::{attribution_choices_ui, lens_choices_ui, metric_picker_ui, metrics_of};
 pub use cut_view::CutView;
 pub use figure_view::{FigureView, export_button_ui, figure_ui};
 pub use figures::Figures;
