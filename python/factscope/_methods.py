@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ._result import Result
 
 Path = Union[str, "os.PathLike[str]"]
+# A spec is a file, or what `Result.spec` holds.
+Spec = Union[Path, Mapping[str, Any]]
 
 
 class _Asked:
@@ -30,7 +32,7 @@ class Commands(_Asked):
 
     def run(
         self,
-        spec: Path,
+        spec: Spec,
         *,
         figure_metric: Literal["prob", "answer-prob", "log-prob", "logit", "logit-diff", "rank", "kl"] | None = None,
         figure_effect: Literal["score", "indirect", "direct", "recovery"] | None = None,
@@ -79,7 +81,7 @@ class Commands(_Asked):
 
     def sweep(
         self,
-        spec: Path,
+        spec: Spec,
         *,
         facts: Path | None = None,
         facts_seed: int | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any, Mapping, Sequence, Union
 
@@ -50,16 +51,20 @@ class Program(Commands):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self, command: str, kind: str, given: Mapping[str, Any], places: Sequence[Any] = (), input: str | None = None) -> Any:
+    def _ask(self, command: str, kind: str, given: Mapping[str, Any], places: Sequence[Any] = ()) -> Any:
         argv = [*command.split(" "), *self._flags, *_words(given)]
-        if places:
-            argv += ["--", *(os.fspath(it) for it in places)]
-        more = {} if input is None else {"input": input}
+        more: dict[str, Any] = {}
+        last = ["--"] * bool(places)
+        for place in places:
+            if isinstance(place, Mapping):
+                # A spec at hand is what the command reads for standard input.
+                more["input"], place = json.dumps(place), "-"
+            last.append(os.fspath(place))
         if kind == "result":
-            return Result(self, argv, more)
+            return Result(self, argv, last, more)
         if kind == "json":
-            return self._process.ask([*argv, "--json"], **more).get("result")
-        return self._process.ask(argv, **more).get("text", "")
+            return self._process.ask([*argv, "--json", *last], **more).get("result")
+        return self._process.ask([*argv, *last], **more).get("text", "")
 
 
 class Model(Program, Methods):
@@ -71,7 +76,7 @@ class Model(Program, Methods):
         self._flags, self._process = held._flags, held._process
         self._usual = {"--model": model, "--edit": edit, "--process": process}
 
-    def _ask(self, command: str, kind: str, given: Mapping[str, Any], places: Sequence[Any] = (), input: str | None = None) -> Any:
+    def _ask(self, command: str, kind: str, given: Mapping[str, Any], places: Sequence[Any] = ()) -> Any:
         # What a command says itself goes before what was said of the model.
         asks_this_model = "--process" in given
         usual = {
@@ -79,7 +84,7 @@ class Model(Program, Methods):
             for flag, value in self._usual.items()
             if asks_this_model and given.get(flag, ()) in (None, ())
         }
-        return super()._ask(command, kind, {**given, **usual}, places, input)
+        return super()._ask(command, kind, {**given, **usual}, places)
 
     def __repr__(self) -> str:
         return f"factscope.open({os.fspath(self._usual['--model'])!r})"

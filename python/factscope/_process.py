@@ -10,7 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
-import warnings
+import weakref
 from collections import deque
 from pathlib import Path
 from typing import IO, Any, Sequence
@@ -61,6 +61,20 @@ def _listen(stderr: IO[bytes], said: deque[str]) -> None:
         return
 
 
+def _end(process: subprocess.Popen[bytes], listener: threading.Thread) -> None:
+    """Ends a process at once, whatever it does."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    listener.join(timeout=5)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        try:
+            stream.close()
+        except OSError:
+            # What was still to be written has no reader any more.
+            pass
+
+
 class Process:
     """A running program. It answers one request after the other."""
 
@@ -89,6 +103,8 @@ class Process:
         listens_to = (self._process.stderr, self._said)
         self._listener = threading.Thread(target=_listen, args=listens_to, daemon=True)
         self._listener.start()
+        # Called when nothing refers to this object any more, or before Python ends.
+        weakref.finalize(self, _end, self._process, self._listener)
 
     @property
     def is_running(self) -> bool:
@@ -164,28 +180,15 @@ class Process:
 
     def close(self) -> None:
         """Ends the process, whatever it does. May be called twice."""
-        for stream in (self._process.stdin, None):
-            try:
-                if stream:
-                    stream.close()
-            except OSError:
-                pass
+        try:
+            self._process.stdin.close()
+        except OSError:
+            # The process has ended, and reads no more.
+            pass
         if self._turn.locked():
             self._process.kill()
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._listener.join(timeout=5)
-        for stream in (self._process.stdout, self._process.stderr):
-            stream.close()
-
-    def __del__(self) -> None:
-        # Nothing is waited for here: the process ends at the end of its input.
-        process = getattr(self, "_process", None)
-        if process and process.poll() is None:
-            process.kill()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                process.wait()
+            pass
+        _end(self._process, self._listener)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import tempfile
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence, Union
@@ -107,9 +108,12 @@ class Result:
         The charts of the figure by name, in their order.
     """
 
-    def __init__(self, program: Program, argv: Sequence[str], more: Mapping[str, Any]) -> None:
-        self._program, self._argv, self._more = program, list(argv), dict(more)
-        reply = program._process.ask(argv, _WANT, **more)
+    def __init__(
+        self, program: Program, argv: Sequence[str], last: Sequence[str], more: Mapping[str, Any]
+    ) -> None:
+        # What is asked of it later are flags, which stand before the files at the end.
+        self._program, self._argv, self._last, self._more = program, list(argv), list(last), dict(more)
+        reply = program._process.ask([*argv, *last], _WANT, **more)
         self._id = reply["id"]
         self.json: dict[str, Any] = reply["result"]
         self.spec: dict[str, Any] | None = reply.get("spec")
@@ -211,11 +215,15 @@ class Result:
 
     def save_spec(self, path: Path) -> None:
         """Writes what was asked, for `run`, `sweep` and the argument `edit`."""
-        self._program._process.ask([*self._argv, f"--save-spec={os.fspath(path)}"], (), **self._more)
+        if self.spec is None:
+            raise Error("many facts were asked: the folder of a sweep says what was asked of each")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(self.spec, file, indent=2, ensure_ascii=False)
 
     def _again(self, flags: Sequence[str]) -> None:
         """Has the program write what it found, or find it again if it keeps it no more."""
-        again = self._program._process.ask([*self._argv, *flags], of=self._id, **self._more)
+        argv = [*self._argv, *flags, *self._last]
+        again = self._program._process.ask(argv, of=self._id, **self._more)
         if again["result"] != self.json:
             raise Error("the same question has another answer now: its model or dataset has changed")
 

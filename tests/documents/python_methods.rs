@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from ._result import Result
 
 Path = Union[str, "os.PathLike[str]"]
+# A spec is a file, or what `Result.spec` holds.
+Spec = Union[Path, Mapping[str, Any]]
 
 
 class _Asked:
@@ -122,6 +124,9 @@ impl<'a> Argument<'a> {
             let names: Vec<String> =
                 values.iter().map(|it| format!("\"{}\"", said(it, "name"))).collect();
             return format!("Literal[{}]", names.join(", "));
+        }
+        if self.is_place() && self.name == "spec" {
+            return "Spec".to_owned();
         }
         match said(self.flag, "kind") {
             "integer" => "int",

@@ -86,7 +86,17 @@ def test_what_was_asked_is_asked_again(m, tmp_path):
     t = m.attribute(**EGYPT, by="heads")
     t.save_spec(tmp_path / "heads.json")
     assert t.spec == json.loads((tmp_path / "heads.json").read_text())
-    assert m.run(tmp_path / "heads.json").json == t.json
+    again = m.run(tmp_path / "heads.json")
+    assert again.json == t.json
+    again.save(tmp_path / "heads.npz")
+    again.save(tmp_path / "heads.factscope")
+    assert "Results     1" in m.session(tmp_path / "heads.factscope")
+    # What is at hand needs no file, and may be changed before it is asked.
+    assert m.run(t.spec).json == m.run(again.spec).json == t.json
+    layers = {**t.spec, "spec": m.attribute(**EGYPT, by="layers").spec["spec"]}
+    assert m.run(layers).json == m.attribute(**EGYPT, by="layers").json
+    with pytest.raises(factscope.Error, match="unknown field `facts`"):
+        m.run({**t.spec, "facts": "builtin"})
     edit = m.edit(**EGYPT, target="Paris", layer=3, steps=2)
     edit.save_spec(tmp_path / "edit.json")
     plain, edited = m.predict(**EGYPT), m.predict(**EGYPT, edit=[tmp_path / "edit.json"])
@@ -139,11 +149,17 @@ def test_relative_paths_are_those_of_python(m, tmp_path, monkeypatch):
 
 
 def test_a_sweep_runs_from_python(m, tmp_path):
-    m.attribute(**EGYPT, by="heads").save_spec(tmp_path / "heads.json")
+    heads = m.attribute(**EGYPT, by="heads")
+    heads.save_spec(tmp_path / "heads.json")
     told = m.sweep(tmp_path / "heads.json", n=3, out=tmp_path / "heads")
     assert "3 of 3 facts" in told
-    population = m.population(tmp_path / "heads", draws=50, permutations=19)
-    assert population.spec is None and population.charts
+    assert "3 of 3 facts" in m.sweep(heads.spec, n=3, out=tmp_path / "the_same")
+    populations = [m.population(tmp_path / it, draws=50, permutations=19) for it in ("heads", "the_same")]
+    assert populations[0].spec is None and populations[0].charts
+    assert np.array_equal(*(it.scores for it in populations))
+    assert populations[0].svg(charts=["Facts"]) != populations[0].svg()
+    with pytest.raises(factscope.Error, match="many facts were asked"):
+        populations[0].save_spec(tmp_path / "nothing.json")
 
 
 LONG = dict(EGYPT, kind="hidden", samples=100_000)
@@ -199,7 +215,14 @@ def test_a_model_that_nobody_refers_to_ends_its_process():
 
 
 def test_an_interpreter_ends_while_a_model_is_open():
-    code = "import factscope; m = factscope.open(device='cpu'); print(m.predict('a').json['method'])"
+    # What a function and its module refer to both is given up last of all.
+    code = """if True:
+        import factscope
+        m = factscope.open(device="cpu")
+        def method():
+            return m.predict("a").json["method"]
+        print(method())
+    """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, timeout=120, text=True, check=True
     )
