@@ -21,4 +21,4 @@ if ! { [[ -x $venv/bin/python ]] || python3 -m venv "$venv"; } ||
   echo "Python or what its tests need from PyPI is not there: the Python package is not tested" >&2
   exit 75
 fi
-FACTSCOPE_PROGRAM=$program PYTHONPATH=$PWD/python "$venv/bin/python" -m pytest --quiet tests/python "$@"
+FACTSCOPE_PROGRAM=$program PYTHONPATH=$PWD/python "$venv/bin/python" -m pytest --quiet -rs tests/python "$@"
