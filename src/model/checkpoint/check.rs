@@ -9,7 +9,7 @@ use super::super::family;
 use super::super::size_of_shape::Size;
 use super::super::tensor_names::{HEADS, bias_beside, expected_tensors};
 use super::other_folder::MERGE;
-use super::{Checkpoint, LoadError, Location, NumberType};
+use super::{Checkpoint, LoadError, Location, NumberType, WeightFile};
 
 impl Checkpoint {
     /// Checks that there is every tensor of the configuration, with its shape, and no other, and that
@@ -19,6 +19,7 @@ impl Checkpoint {
     /// out.
     pub(super) fn check(&mut self) -> Result<(), LoadError> {
         self.leave_out_heads();
+        self.check_ends()?;
         let names = self.config.family.names();
         if self.config.unembedding == Unembedding::Tied
             && !self.tensors.contains_key(names.embedding)
@@ -58,12 +59,32 @@ impl Checkpoint {
                 let fault = if is_of_adapter(name) {
                     format!("belongs to an adapter (LoRA); {MERGE}")
                 } else {
-                    "is not part of a model of this configuration".to_owned()
+                    "is not part of a model of this configuration; weights and configuration are of two \
+                     models, or its numbers of layers and sizes are wrong: get both again"
+                        .to_owned()
                 };
                 return Err(LoadError::Tensor { tensor, fault, path });
             }
             if let other @ NumberType::Other(_) = found.tensor.dtype {
                 return Err(LoadError::Dtype { tensor, found: other, path });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that no matrix lies in zeros which go on to the end of its file. A download that makes room
+    /// for the whole file and is then broken off leaves one of the right size.
+    fn check_ends(&self) -> Result<(), LoadError> {
+        for (nth, WeightFile { path, bytes }) in self.files.iter().enumerate() {
+            let n_zeros = bytes.iter().rev().take_while(|it| **it == 0).count();
+            let from = bytes.len() - n_zeros;
+            let is_empty = |it: &&Location| {
+                it.file == nth && it.tensor.shape.len() > 1 && it.tensor.bytes.start >= from
+            };
+            let empty = self.tensors.values().filter(is_empty);
+            if let Some(first) = empty.min_by_key(|it| it.tensor.bytes.start) {
+                let tensor = first.tensor.in_file().to_owned();
+                return Err(LoadError::Unfilled { tensor, from, path: path.clone() });
             }
         }
         Ok(())
@@ -118,6 +139,12 @@ impl Checkpoint {
             let fault = format!("belongs to an adapter (LoRA); {MERGE}");
             return LoadError::Tensor { tensor: it.tensor.in_file().to_owned(), fault, path };
         }
+        if let Some(it) = self.tensors.values().find(|it| is_quantised(&it.tensor.name)) {
+            let fault = "is of weights that another program has quantised (as GPTQ, AWQ, bitsandbytes do), \
+                         which cannot be read; open the model before it was quantised, or a GGUF file of it";
+            let tensor = it.tensor.in_file().to_owned();
+            return LoadError::Tensor { tensor, fault: fault.to_owned(), path };
+        }
         let others = self.tensors.values().map(|it| it.tensor.name.as_str());
         if let Some(prefix) = prefix_before(name, names.prefixes, others) {
             return LoadError::Prefix { prefix, path };
@@ -166,6 +193,13 @@ impl Checkpoint {
 /// Whether a tensor is a part of an adapter (`LoRA`), by its name.
 fn is_of_adapter(name: &str) -> bool {
     name.contains(".lora_")
+}
+
+/// Whether a tensor holds integers in place of a weight, or says how to read them, by its name.
+fn is_quantised(name: &str) -> bool {
+    const ENDINGS: [&str; 7] =
+        [".qweight", ".qzeros", ".weight_packed", ".absmax", ".quant_map", ".SCB", ".weight_scale"];
+    ENDINGS.iter().any(|it| name.ends_with(it))
 }
 
 /// What stands before each tensor's name, if the tensor that is looked for is there but for it.

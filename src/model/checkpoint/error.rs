@@ -59,6 +59,12 @@ pub enum LoadError {
     CutShort { what: String, end: usize, len: usize, path: PathBuf },
 
     #[error(
+        "from byte {from} to its end the file holds zeros only, tensor `{tensor}` among them, as a download \
+         leaves it that was broken off; download it again: {path}"
+    )]
+    Unfilled { tensor: String, from: usize, path: PathBuf },
+
+    #[error(
         "`model_type` is missing in the configuration, and tensor `{tensor}`, which every GPT-2 has, is \
          missing too; write down the `model_type`, such as `llama`: {path}"
     )]
@@ -82,7 +88,10 @@ pub enum LoadError {
     #[error("this is {what}, not the weights; {remedy}: {path}")]
     NotWeights { what: &'static str, remedy: &'static str, path: PathBuf },
 
-    #[error("tensor `{tensor}` has shape {found:?}, but must have {expected:?} by {said}: {path}")]
+    #[error(
+        "tensor `{tensor}` has shape {found:?}, but must have {expected:?} by {said}; \
+         they are of two models, or what is said is wrong: get both again: {path}"
+    )]
     Shape {
         tensor: String,
         found: Vec<usize>,

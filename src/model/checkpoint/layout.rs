@@ -2,6 +2,7 @@
 //! file, or files that are part of the program.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -150,6 +151,13 @@ impl Layout {
         let mut file_of = BTreeMap::new();
         for (tensor, Name(name)) in map {
             let name = name.ok_or_else(|| invalid(format!("it names no file for `{tensor}`")))?;
+            // A shard lies beside its index. Another name would open any file of the machine.
+            if Path::new(&name).file_name() != Some(OsStr::new(&name)) {
+                let reason = format!(
+                    "it names `{name}`, which is no file beside it; download the index again"
+                );
+                return Err(invalid(reason));
+            }
             let path = dir.join(&name);
             file_of.insert(tensor, path.clone());
             files.insert(path, name);

@@ -146,7 +146,7 @@ fn a_shape_that_does_not_fit_names_the_fields_that_are_to_blame() {
         (
             "vocab_size",
             json!(9),
-            "shape [657, 32], but must have [9, 32] by `vocab_size` (9) in `config.json`",
+            "shape [657, 32], but must have [9, 32] by `vocab_size` (9) in `config.json`; they are of two models",
         ),
         ("n_inner", json!(100), "but must have [32, 100] by `n_inner` (100) in `config.json`"),
         ("n_positions", json!(65), "but must have [65, 32] by `n_positions` (65) in `config.json`"),

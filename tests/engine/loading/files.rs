@@ -114,6 +114,51 @@ fn shards_are_found_through_their_index_or_missed() {
     check_refused(broken(|index| index["weight_map"] = json!({})).path(), &[INDEX, "no tensors"]);
     let no_name = broken(|index| index["weight_map"]["h.0.ln_1.bias"] = json!(2));
     check_refused(no_name.path(), &[INDEX, "`h.0.ln_1.bias`", "no file"]);
+    for elsewhere in ["/etc/passwd", "../model.safetensors", "a/model.safetensors", "..", ""] {
+        let outside = broken(|index| index["weight_map"]["h.0.ln_1.bias"] = json!(elsewhere));
+        let named = format!("`{elsewhere}`");
+        check_refused(outside.path(), &[INDEX, &named, "no file beside it"]);
+    }
+}
+
+/// A download that makes room for the whole file first leaves one of the right size.
+#[test]
+fn a_file_that_was_filled_only_in_part_is_refused() {
+    let dir = copy_of("tiny");
+    let path = dir.path().join(WEIGHTS);
+    let whole = fs::read(&path).unwrap();
+    for filled in [whole.len() / 2, whole.len() * 3 / 4] {
+        let mut bytes = whole.clone();
+        bytes[filled..].fill(0);
+        fs::write(&path, bytes).unwrap();
+        check_refused(dir.path(), &["zeros only", "download it again", WEIGHTS]);
+    }
+    // The last rows of a vocabulary may be padding, and a bias may be zero.
+    let padded = with_tensors(|tensors| {
+        for tensor in tensors {
+            if tensor.name.ends_with(".bias") {
+                tensor.bytes.fill(0);
+            } else if tensor.name == "wte.weight" {
+                let n = tensor.bytes.len();
+                tensor.bytes[n / 2..].fill(0);
+            }
+        }
+    });
+    assert!(Checkpoint::open(padded.path()).is_ok());
+}
+
+#[test]
+fn weights_that_another_program_quantised_are_named() {
+    for ending in ["qweight", "weight_packed", "absmax"] {
+        let dir = with_tensors(|tensors| {
+            for tensor in tensors {
+                if tensor.name == "h.0.mlp.c_fc.weight" {
+                    tensor.name = format!("h.0.mlp.c_fc.{ending}");
+                }
+            }
+        });
+        check_refused(dir.path(), &[&format!("h.0.mlp.c_fc.{ending}"), "quantised", "before"]);
+    }
 }
 
 /// Shards of one save under the index of another hold other tensors than it says.
