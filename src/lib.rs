@@ -28,6 +28,7 @@
 
 pub mod packed;
 pub mod quiet;
+pub mod whole_file;
 pub mod text_file;
 pub mod facts;
 pub mod tokens;
@@ -35,7 +36,6 @@ pub mod intervention;
 pub mod task;
 pub mod hub;
 pub mod gguf;
-pub mod whole_file;
 pub mod builtin;
 pub mod model;
 pub mod analysis;

@@ -1,4 +1,4 @@
-//! Writes files whole or not at all.
+//! Reads and writes files whole or not at all.
 //!
 //! What is being written lies beside its place under another name. A process that is killed leaves it there; a
 //! later one that writes to the same folder takes it away. It knows what nobody writes any more by its lock,
@@ -29,6 +29,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(place).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// The bytes of a file. A pipe or a device is refused: such as `/dev/zero` has no end, a pipe that nobody
+/// writes to is waited for without one, and neither can be read again.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if is_device(path) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "this is a pipe or a device, and not a file; write what it gives to a file, and name that",
+        ));
+    }
+    fs::read(path)
 }
 
 /// Whether a path is a device or a pipe, which no file can be put in place of.

@@ -6,13 +6,13 @@
 //! the `.npz` files of ROME's `layer_stats.py`. The sum serves as well, since its scale does not
 //! matter.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::task::{Cancelled, Progress, TaskCtx};
+use crate::whole_file;
 
 /// The second moment `C` of a layer.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub enum SecondMomentError {
 impl SecondMoment {
     /// Reads a second moment. `size` is the model's `d_mlp`.
     pub fn load(path: &Path, size: usize) -> Result<Self, SecondMomentError> {
-        let bytes = fs::read(path)
+        let bytes = whole_file::read(path)
             .map_err(|source| SecondMomentError::Read { path: path.to_owned(), source })?;
         let layout =
             |reason: String| SecondMomentError::Layout { path: path.to_owned(), reason, size };

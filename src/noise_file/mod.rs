@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::analysis::corruption::{GivenNoise, NoiseFile};
+use crate::whole_file;
 
 mod npy;
 mod npz;
@@ -46,7 +47,7 @@ pub fn read(path: &Path) -> Result<(NoiseFile, GivenNoise), NoiseFileError> {
     if fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
         return Err(wrong("this has more than a gigabyte, so it is no noise of one prompt".into()));
     }
-    let bytes = fs::read(path).map_err(failed)?;
+    let bytes = whole_file::read(path).map_err(failed)?;
     let noise = parse(&bytes).map_err(wrong)?;
     Ok((NoiseFile { path: path.to_owned(), sha256: sha256(&bytes) }, noise))
 }
@@ -55,7 +56,7 @@ pub fn read(path: &Path) -> Result<(NoiseFile, GivenNoise), NoiseFileError> {
 pub fn read_again(file: &NoiseFile) -> Result<GivenNoise, NoiseFileError> {
     let path = file.path.clone();
     // A file that has changed may be malformed as well, but the change says more.
-    let bytes = fs::read(&path);
+    let bytes = whole_file::read(&path);
     let bytes = bytes.map_err(|source| NoiseFileError::Read { path: path.clone(), source })?;
     let is = sha256(&bytes);
     if is != file.sha256 {

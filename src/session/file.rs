@@ -3,7 +3,6 @@
 //! The data are CBOR, which keeps every bit of an `f32` and has room for NaN, as JSON has not,
 //! compressed with zlib.
 
-use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -65,7 +64,7 @@ pub enum SessionError {
 impl Session {
     /// Reads a file, and checks that all of it can be shown.
     pub fn load(path: &Path) -> Result<Self, SessionError> {
-        let bytes = fs::read(path)
+        let bytes = whole_file::read(path)
             .map_err(|source| SessionError::Read { path: path.to_owned(), source })?;
         let data = data_of(&bytes, path)?;
         let invalid = |reason: String| SessionError::Invalid { path: path.to_owned(), reason };

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::whole_file;
+
 mod misread;
 
 pub use misread::Misread;
@@ -33,7 +35,7 @@ pub fn read_up_to(path: &Path, most: u64) -> Result<String, String> {
             most >> 20
         ));
     }
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = whole_file::read(path).map_err(|error| error.to_string())?;
     if let Some((what, remedy)) = something_else(&bytes) {
         return Err(format!("this is {what}; {remedy}"));
     }

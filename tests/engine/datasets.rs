@@ -614,3 +614,23 @@ fn damage_is_an_error_and_no_fault() {
         }
     }
 }
+
+/// A pipe that nobody writes to, and a device without an end, would be read for ever.
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_device_in_the_place_of_a_file_is_refused() {
+    use std::path::Path;
+    use std::process::Command;
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("facts.json");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe.as_path(), Path::new("/dev/zero")] {
+        for error in [
+            Dataset::load(path).unwrap_err().to_string(),
+            factscope::session::Session::load(path).err().unwrap().to_string(),
+            factscope::text_file::read(path).unwrap_err(),
+        ] {
+            assert!(error.contains("a pipe or a device"), "{error}");
+        }
+    }
+}

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -21,6 +20,7 @@ use crate::figure::words::counted;
 use crate::figure::{Compared, Figure, Record, carried, program};
 use crate::packed;
 use crate::task::Progress;
+use crate::whole_file;
 
 /// How many numbers that differ are told of each chart.
 const N_TOLD: usize = 10;
@@ -207,7 +207,7 @@ impl Verify {
     /// Each of the results that a picture shows: mostly one.
     fn picture(&self, path: &Path, machine: &Machine) -> anyhow::Result<Vec<Verified>> {
         let named = || path.display().to_string();
-        let file = fs::read(path).with_context(|| format!("cannot read {}", named()))?;
+        let file = whole_file::read(path).with_context(|| format!("cannot read {}", named()))?;
         let (record, drawing) = carried(&file).with_context(named)?;
         let is_drawing_as_written = Some(record.is_of(&drawing));
         let is_left_out_as_written = record.is_held_by(&drawing);

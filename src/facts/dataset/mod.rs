@@ -30,6 +30,7 @@ use self::columns::{IdCount, Ids, Row};
 use self::error::N_LISTED;
 use super::{Catalogue, Fact, Inverse, InverseOrigin, Record, Related};
 use crate::packed;
+use crate::whole_file;
 
 pub(super) use cell::is_unseen;
 pub use error::{DatasetError, RecordError, RecordPlace};
@@ -94,7 +95,7 @@ impl Dataset {
         let digest = if path == Path::new(Self::BUNDLED) {
             Sha256::digest(packed::FACTS.as_bytes())
         } else {
-            Sha256::digest(fs::read(path)?)
+            Sha256::digest(whole_file::read(path)?)
         };
         let mut hash = String::new();
         for byte in digest {
@@ -107,7 +108,7 @@ impl Dataset {
         if path == Path::new(Self::BUNDLED) {
             return Ok(Self::bundled());
         }
-        let bytes = fs::read(path).map_err(DatasetError::reading(path))?;
+        let bytes = whole_file::read(path).map_err(DatasetError::reading(path))?;
         let path = path.to_owned();
         #[cfg(feature = "parquet")]
         if bytes.starts_with(PARQUET) {
