@@ -1,8 +1,8 @@
 //! Asking for a path with the system's own dialog, and what a path is wanted for.
 //!
-//! Without a portal and without zenity, `rfd` answers within some 50 ms that nothing was picked,
-//! just as if the user had cancelled. Nobody cancels that fast, so a fast answer means that there
-//! is no dialog, and the path is typed.
+//! Without a portal and without zenity, `rfd` answers that nothing was picked, just as if the user had
+//! cancelled, so it is looked up whether there is a dialog. One that is there may fail at once: nobody
+//! cancels within some 50 ms, so a fast answer means the same. Then the path is typed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,6 +65,11 @@ pub trait Picker: Send + Sync {
     /// `endings`: what such files are called, and how their names end.
     fn pick_file(&self, title: &str, dir: Option<&Path>, endings: Endings) -> Answer;
     fn save_file(&self, title: &str, dir: Option<&Path>, name: &str) -> Answer;
+
+    /// Whether the system has dialogs at all, as far as that can be known.
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 /// The picker that shows the system's own dialogs.
@@ -94,6 +99,26 @@ impl Picker for RfdPicker {
         };
         let dialog = dialog.save_file();
         Box::new(move || Some(pollster::block_on(dialog)?.path().to_owned()))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn is_there(&self) -> bool {
+        let is_file_in = |dirs: &str, name: &str| {
+            let dirs = std::env::var_os(dirs);
+            let mut dirs = dirs.iter().flat_map(std::env::split_paths);
+            dirs.any(|dir| dir.join(name).is_file())
+        };
+        let service = "dbus-1/services/org.freedesktop.portal.Desktop.service";
+        let usual = ["/usr/local/share", "/usr/share"].map(Path::new);
+        let has_portal = is_file_in("XDG_DATA_DIRS", service)
+            || usual.iter().any(|dir| dir.join(service).is_file())
+            // In a sandbox the portal is outside.
+            || Path::new("/.flatpak-info").exists()
+            || std::env::var_os("SNAP").is_some();
+        let bus = std::env::var_os("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("bus"));
+        let has_bus = std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some()
+            || bus.is_some_and(|it| it.exists());
+        is_file_in("PATH", "zenity") || has_portal && has_bus
     }
 }
 
@@ -412,10 +437,10 @@ pub fn ask(
         // No dialog shows files and folders alike.
         Wants::Anything => return Err(std::io::ErrorKind::Unsupported.into()),
     };
-    let ctx = ctx.clone();
+    let (ctx, picker) = (ctx.clone(), Arc::clone(picker));
     thread::Builder::new().name("file dialog".to_owned()).spawn(move || {
         let path = answer();
-        let is_missing = path.is_none() && start.elapsed() < TOO_FAST;
+        let is_missing = path.is_none() && (start.elapsed() < TOO_FAST || !picker.is_there());
         tell(path, is_missing);
         ctx.request_repaint();
     })?;

@@ -1,6 +1,7 @@
 //! What would be lost is not closed without a word.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use tempfile::TempDir;
 
+use super::paths::SlowPicker;
 use super::support::{FACTS, PATIENCE, Window, tiny};
 
 const QUESTION: &str = "Close Factscope?";
@@ -157,6 +159,25 @@ fn a_running_trace_is_asked_about_and_there_is_nothing_to_save() {
     window.sees("would be stopped");
     window.answer("Discard");
     assert!(window.closes());
+}
+
+#[test]
+fn whoever_picks_no_file_is_told_that_nothing_is_saved() {
+    let picker = Arc::new(SlowPicker { is_there: true });
+    let options = Options { model: Some(tiny()), ..Options::default() };
+    let mut window = Window::with_picker(options, picker);
+    let facts = window.file("facts.json", FACTS);
+    window.drop(facts);
+    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
+    window.wait_for_predictions();
+    window.click("Trace");
+    window.trace_ends();
+    window.quit();
+    window.harness.run_steps(2);
+    window.answer("Save");
+    window.wait_for_label("Not saved, since no file was picked: the window stays as it is");
+    assert!(!window.closes());
+    assert!(!window.asks());
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
+use std::thread::sleep;
+use std::time::Duration;
 
 use eframe::egui::Key;
 use eframe::egui::accesskit::Role;
@@ -159,4 +161,49 @@ fn a_dialog_that_never_answers_is_named_and_the_path_can_be_typed() {
     window.retype("Model folder or file", text_of(&tiny()));
     window.presses(Key::Enter);
     window.wait("the model", |app| app.state.info().is_some());
+}
+
+/// Picks nothing, after longer than a person needs to cancel.
+pub struct SlowPicker {
+    pub is_there: bool,
+}
+
+impl SlowPicker {
+    fn answer() -> Answer {
+        Box::new(|| {
+            sleep(Duration::from_millis(400));
+            None
+        })
+    }
+}
+
+impl Picker for SlowPicker {
+    fn pick_folder(&self, _title: &str, _dir: Option<&Path>) -> Answer {
+        Self::answer()
+    }
+
+    fn pick_file(&self, _title: &str, _dir: Option<&Path>, _endings: Endings) -> Answer {
+        Self::answer()
+    }
+
+    fn save_file(&self, _title: &str, _dir: Option<&Path>, _name: &str) -> Answer {
+        Self::answer()
+    }
+
+    fn is_there(&self) -> bool {
+        self.is_there
+    }
+}
+
+/// On a machine that is busy, what answers for a missing dialog is slow, too.
+#[test]
+fn a_path_is_typed_where_there_is_no_dialog_however_late_that_is_known() {
+    for is_there in [false, true] {
+        let picker = Arc::new(SlowPicker { is_there });
+        let mut window = Window::with_picker(Options::default(), picker);
+        window.does(Command::OpenModel);
+        window.wait("the answer", |app| app.state.dialog.is_none());
+        let field = window.harness.query_by_label("Model folder or file");
+        assert_eq!(field.is_some(), !is_there);
+    }
 }

@@ -95,11 +95,13 @@ impl App {
         }
     }
 
-    /// Whoever was asked for a name has given none.
-    pub(super) fn stay_unless_named(&mut self) {
-        if self.closing == Closing::Naming {
+    /// Whoever was asked for a name has given none. Returns whether something was left for it.
+    pub(super) fn stay_unless_named(&mut self) -> bool {
+        let is_named = self.closing == Closing::Naming;
+        if is_named {
             self.stay();
         }
+        is_named
     }
 
     fn stay(&mut self) {

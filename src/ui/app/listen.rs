@@ -252,7 +252,12 @@ impl App {
                 Some(dialog) if purpose == Purpose::Figure => dialog.has_no_picker(),
                 _ => self.prompt_for(purpose, Why::NoDialog),
             },
-            Reply::Picked { .. } => self.stay_unless_named(),
+            Reply::Picked { .. } => {
+                if self.stay_unless_named() {
+                    let text = "Not saved, since no file was picked: the window stays as it is";
+                    self.state.notice = Some(text.to_owned());
+                }
+            }
             Reply::Checked { which, dir, checked } => self.model_checked(which, dir, checked),
             #[cfg(feature = "hub")]
             Reply::Hub(id, told) => self.hear_hub(id, told),

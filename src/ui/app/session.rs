@@ -47,7 +47,7 @@ impl App {
                 None => self.session_command(Command::SaveSessionAs, ctx),
             },
             Command::SaveSessionAs if self.can_save() => self.ask(Purpose::SavedSession, ctx),
-            Command::SaveSessionAs => self.stay_unless_named(),
+            Command::SaveSessionAs => _ = self.stay_unless_named(),
             Command::SaveSessionTo(path) => self.save_session(path, ctx),
             _ => {}
         }
