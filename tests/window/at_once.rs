@@ -45,6 +45,7 @@ fn every_fact_and_every_setting_is_traced_at_once_where_that_is_quick() {
     window.does(Command::Set(Box::new(Setting::Trace(trace))));
     assert!(window.app().state.trace(Row::First).is_none());
     assert!(window.app().state.jobs.iter().all(|(_, job)| !job.kind.is_asked()));
+    window.sees("Not traced yet: it takes about");
 }
 
 #[test]

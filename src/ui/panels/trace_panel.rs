@@ -16,6 +16,7 @@ use super::{LastMap, Views, file_name};
 use crate::analysis::causal_trace::{CausalTrace, Component};
 use crate::figure::words::metric_or_prob;
 use crate::figure::{Chart, Figure};
+use crate::population::duration;
 use crate::tokens::TokenizedPrompt;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
@@ -424,7 +425,7 @@ fn result_ui(
         match views.last_maps[row as usize].clone() {
             // So that the window is not emptied by each choice and each setting.
             Some(last) => {
-                let now = if is_coming { "Tracing" } else { "Not traced yet" };
+                let now = if is_coming { "Tracing".to_owned() } else { untraced(state, row) };
                 ui.weak(format!("{now}. Below is the last map, of {}", last.of));
                 ui.add_enabled_ui(false, |ui| {
                     ui.multiply_opacity(0.5);
@@ -436,7 +437,7 @@ fn result_ui(
             None => {
                 let about = "Trace shows which states, put back into a corrupted run, bring the \
                              answer back";
-                empty_ui(ui, "Not traced yet", about);
+                empty_ui(ui, &untraced(state, row), about);
             }
         }
         return None;
@@ -456,6 +457,12 @@ fn result_ui(
         commands.push(Command::Set(Box::new(Setting::Metric(Pane::Trace, metric))));
     }
     action
+}
+
+/// Says that there is no trace, and why it was not made unasked.
+fn untraced(state: &State, row: Row) -> String {
+    let slow = state.slow_trace(row).map(|secs| format!(": it takes about {}", duration(secs)));
+    format!("Not traced yet{}", slow.unwrap_or_default())
 }
 
 /// The figure of a row's trace of some kind, as the metric is chosen.

@@ -202,16 +202,27 @@ impl State {
         if !self.preferences.traces_at_once || self.stored.is_some() {
             return Vec::new();
         }
-        let rows = self.rows().filter_map(|row| Some((self.key_of(row)?, self.traceable(row)?)));
-        let (traces, secs): (Vec<_>, Vec<f64>) = rows
-            .filter_map(|(key, (spec, n_pos))| {
-                let secs_per_token = self.pace.of[key.which as usize]?.secs_per_token;
-                let n_layers = self.info_of(key.which)?.config.n_layers;
-                let secs = secs_per_token * n_tokens(&spec, n_layers * n_pos, n_pos);
-                Some(((key, AnalysisSpec::CausalTrace(spec)), secs))
-            })
-            .unzip();
-        if secs.iter().sum::<f64>() < self.pace.quick_secs { traces } else { Vec::new() }
+        let traces = self.rows().filter_map(|row| {
+            let is_quick = self.trace_secs(row)? < self.pace.quick_secs;
+            let (spec, _) = self.traceable(row).filter(|_| is_quick)?;
+            Some((self.key_of(row)?, AnalysisSpec::CausalTrace(spec)))
+        });
+        traces.collect()
+    }
+
+    /// How long the trace of a row takes, in seconds. `None` before the model has answered something.
+    fn trace_secs(&self, row: Row) -> Option<f64> {
+        let (spec, n_pos) = self.traceable(row)?;
+        let which = self.which(row);
+        let secs_per_token = self.pace.of[which as usize]?.secs_per_token;
+        let n_layers = self.info_of(which)?.config.n_layers;
+        Some(secs_per_token * n_tokens(&spec, n_layers * n_pos, n_pos))
+    }
+
+    /// How long the trace of a row takes, in seconds, where it is not made unasked for that.
+    pub fn slow_trace(&self, row: Row) -> Option<f64> {
+        let secs = self.trace_secs(row).filter(|it| *it >= self.pace.quick_secs)?;
+        (self.preferences.traces_at_once && self.stored.is_none()).then_some(secs)
     }
 
     /// Whether one of the quick traces was not asked for yet: the models may have been thought slower.
