@@ -422,7 +422,9 @@ fn result_ui(
     let run = state.trace(row);
     let Some(trace) = run.and_then(Run::trace) else {
         let is_coming = run.is_some_and(Run::is_running) || !state.trace_waits.is_empty();
-        match views.last_maps[row as usize].clone() {
+        let last = views.last_maps[row as usize].clone();
+        // It would stand twice where it is that of before the change.
+        match last.filter(|_| !shows_before(state, row)) {
             // So that the window is not emptied by each choice and each setting.
             Some(last) => {
                 let now = if is_coming { "Tracing".to_owned() } else { untraced(state, row) };
