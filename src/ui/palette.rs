@@ -114,17 +114,11 @@ fn title(command: &Command, state: &State) -> String {
     match command {
         Command::Undo => told(command, state.undoes()),
         Command::Redo => told(command, state.redoes()),
-        Command::ShowPane(pane) => match pane.view() {
-            // A view whose name is none of its modes' is found by its own.
-            view if view.first_mode() == *pane && view.text() != pane.text() => {
-                format!("Show {}: {}", view.text(), command.text())
-            }
-            _ => format!("Show {}", command.text()),
-        },
+        Command::ShowPane(pane) => format!("Show {}", name(*pane)),
         Command::RestoreUnsaved => "Restore what a window that was not closed had found".to_owned(),
         Command::DiscardUnsaved => "Discard what a window that was not closed had found".to_owned(),
         Command::ApplyEdit(pane) | Command::Study(pane) => {
-            format!("{}: {}", pane.text(), command.text())
+            format!("{}: {}", name(*pane), command.text())
         }
         Command::CloseView(_) => format!("Close {}", command.text()),
         Command::SetBos(_) => format!("Convention: {}", command.text()),
@@ -139,7 +133,7 @@ fn title(command: &Command, state: &State) -> String {
         | Command::SaveSpec(pane)
         | Command::FillSpec(pane)
         | Command::CopyCommandLineOf(pane)
-        | Command::Over(pane) => format!("{}: {}", command.text(), pane.text()),
+        | Command::Over(pane) => format!("{}: {}", command.text(), name(*pane)),
         Command::WeighAttention(weighting) => format!("Show {}", attention_title(*weighting)),
         Command::TraceKinds => "Trace all three kinds".to_owned(),
         Command::ShowKind(_) => format!("Trace of: {}", command.text()),
@@ -148,6 +142,34 @@ fn title(command: &Command, state: &State) -> String {
         Command::SetSameScale(true) => "Same scale for both traces".to_owned(),
         Command::SetSameScale(false) => "Own scale for each trace".to_owned(),
         _ => command.text(),
+    }
+}
+
+/// A mode as the window names it: with its view, where its button says something else than its name.
+fn name(pane: Pane) -> String {
+    let (view, mode, text) = (pane.view(), pane.mode(), pane.text());
+    // A view whose name is none of its modes' is found by its own.
+    let is_alone = text == mode && view.first_mode() != pane;
+    if is_alone || text == view.text() {
+        return text.to_owned();
+    }
+    format!("{}: {mode}", view.text())
+}
+
+/// What a command is found by besides its title: a mode by its name elsewhere in the window.
+fn also_called(command: &Command) -> &'static str {
+    match command {
+        Command::ShowPane(pane)
+        | Command::ApplyEdit(pane)
+        | Command::Study(pane)
+        | Command::ExportOf(pane)
+        | Command::CopyImageOf(pane)
+        | Command::CopyTableOf(pane)
+        | Command::SaveSpec(pane)
+        | Command::FillSpec(pane)
+        | Command::CopyCommandLineOf(pane)
+        | Command::Over(pane) => pane.text(),
+        _ => "",
     }
 }
 
@@ -164,8 +186,8 @@ fn found(text: &str, state: &State, workspace: &Workspace) -> Vec<Command> {
     let mut found: Vec<(Vec<Match>, Command)> = Vec::new();
     for command in all(state, workspace) {
         let title = title(&command, state);
-        let matches: Option<Vec<Match>> =
-            words.iter().map(|word| Match::of(word, &title.to_lowercase())).collect();
+        let told = format!("{title} {}", also_called(&command)).to_lowercase();
+        let matches: Option<Vec<Match>> = words.iter().map(|word| Match::of(word, &told)).collect();
         // Two commands with one title do the same.
         if let Some(matches) = matches.filter(|_| seen.insert(title)) {
             found.push((matches, command));

@@ -107,12 +107,15 @@ fn layer_head_and_token_are_stepped_through() {
 fn what_the_pointer_is_on_is_shown_elsewhere_while_it_is_there() {
     let mut window = Window::open();
     window.show(Pane::LogitLens);
+    let is_background = |kind: &JobKind| matches!(kind, JobKind::Recall(..));
+    window.wait("what is shown unasked", |app| {
+        app.state.jobs.iter().all(|(_, job)| is_background(&job.kind))
+    });
     let map = window.harness.get_by_role_and_label(Role::Canvas, "Logit lens").rect();
     window.harness.hover_at(map.center());
     window.harness.run_steps(3);
     let hovered = window.app().state.hovered.expect("the map is below the pointer");
     assert!(hovered.selection.layer.is_some() && hovered.selection.position.is_some());
-    let is_background = |kind: &JobKind| matches!(kind, JobKind::Recall(..));
     let is_idle = window.app().state.jobs.iter().all(|(_, job)| is_background(&job.kind));
     assert!(is_idle, "to hover starts no work");
     let row = window.app().state.row;
@@ -151,6 +154,19 @@ fn the_palette_finds_every_view_by_its_name() {
         window.type_into("What do you want to do?", &format!("show {}", view.text()));
         window.press(Modifiers::NONE, Key::Enter);
         assert!(window.app().workspace().is_in_front(view.first_mode()), "{view:?}");
+    }
+    // And every mode, by what stands on its button or by its name elsewhere.
+    for (typed, pane) in [
+        ("neuron", Pane::Parts),
+        ("show estimated", Pane::Estimates),
+        ("show any method", Pane::Sweep),
+        ("show why this cell", Pane::Cell),
+        ("show trace variants", Pane::Variants),
+    ] {
+        window.press(Modifiers::COMMAND, Key::K);
+        window.type_into("What do you want to do?", typed);
+        window.press(Modifiers::NONE, Key::Enter);
+        assert!(window.app().workspace().is_in_front(pane), "{typed}");
     }
 }
 
