@@ -1,6 +1,7 @@
 //! All that a view shows lies inside the window, or inside something that scrolls to it; texts do not
 //! touch, maps are high enough to be read, and tables are as narrow as their place.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use eframe::egui::accesskit::Role;
@@ -8,7 +9,7 @@ use eframe::egui::{Rect, Vec2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::ui::Options;
 use factscope::ui::command::Command;
-use factscope::ui::pane::Pane;
+use factscope::ui::pane::{Pane, View};
 use factscope::ui::state::Paint;
 
 use super::accessible::described;
@@ -21,6 +22,7 @@ mod long;
 mod seen;
 
 pub use seen::id_of;
+use seen::matters;
 
 /// The window's size in points, and its zoom.
 const SIZES: [(Vec2, f32); 4] = [
@@ -151,6 +153,34 @@ fn why_this_cell_is_in_sight_with_its_map() {
     }
 }
 
+/// The bars of the window and what stands above the list of facts. The list scrolls, and so do rows of tabs.
+#[test]
+fn what_stands_beside_the_views_is_in_sight() {
+    let mut window = with_all_results();
+    let mut wrong = Vec::new();
+    for (size, zoom) in SIZES {
+        window.set_window(size, zoom);
+        let whole = window.harness.ctx.content_rect().expand(TOLERANCE);
+        let views = window.harness.query_all_by_role(Role::TabPanel);
+        let of_views: BTreeSet<_> = views
+            .flat_map(|it| it.children_recursive().map(|it| id_of(&it)).collect::<Vec<_>>())
+            .collect();
+        let nodes = window.harness.root().children_recursive().filter(matters);
+        let nodes: Vec<_> = nodes
+            .filter(|it| !of_views.contains(&id_of(it)))
+            .filter(|it| it.accesskit_node().role() != Role::ListBoxOption)
+            .filter(|it| {
+                let name = it.accesskit_node().label().unwrap_or_default();
+                View::ALL.into_iter().all(|view| view.text() != name)
+            })
+            .collect();
+        assert!(nodes.len() > 20, "{}", nodes.len());
+        let outside = nodes.iter().filter(|it| !whole.contains_rect(it.rect()));
+        wrong.extend(outside.map(|it| format!("{} at {size} × {zoom}", described(it))));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn everything_of_every_view_is_in_sight_or_can_be_scrolled_to() {
     with_all_results().everything_fits(&SIZES, &Pane::ALL, Window::alone);
@@ -199,6 +229,48 @@ fn one_head_stands_beside_all_heads_where_the_pane_is_wide() {
     window.show(Pane::Attention);
     let (place, heights) = (window.place_of(Pane::Attention), window.map_heights(Pane::Attention));
     assert!(heights.iter().all(|it| *it > 0.25 * place.width()), "{heights:?} in {place:?}");
+}
+
+/// Its tables have more numbers than stand beside each other, and the facts behind one of them are listed.
+#[test]
+fn a_sweep_fits_its_place() {
+    let (mut window, _home) = Window::swept(Pane::Trace, |_| ());
+    window.does(Command::ResetLayout);
+    window.show(Pane::Sweep);
+    let read = window.app().state.many.open.as_ref().unwrap().read.clone().unwrap();
+    let places = read.figure.charts.iter().zip(&read.behind);
+    let mut places = places.map(|(chart, it)| (chart.name(), it.iter().position(Option::is_some)));
+    let (chart, place) = places.find_map(|(name, nth)| Some((name, nth?))).unwrap();
+    window.does(Command::ShowBehind(chart.into(), place));
+    window.sees("Click a fact to see it by itself");
+    for (size, zoom) in SIZES.into_iter().chain(USUAL) {
+        window.set_window(size, zoom);
+        window.show(Pane::Sweep);
+        window.harness.run_steps(4);
+        let [across, _] = window.scroll_bars(Pane::Sweep);
+        assert!(!across, "at {size} × {zoom}");
+    }
+}
+
+/// Its buttons, its folder and how far it is do not lie over each other.
+#[test]
+fn a_sweep_that_runs_fits_its_place() {
+    let (mut window, _home) = Window::with_sweeps();
+    window.does(Command::ResetLayout);
+    window.asks_over(Pane::Trace);
+    window.does(Command::StartSweep);
+    if window.app().state.many.asking.is_some() {
+        // It takes long, which is asked about.
+        window.does(Command::StartSweep);
+    }
+    for (size, zoom) in SIZES.into_iter().chain(USUAL) {
+        window.set_window(size, zoom);
+        window.show(Pane::Sweep);
+        window.harness.run_steps(4);
+        assert!(window.app().state.jobs.iter().any(|(_, job)| job.kind.is_sweep()));
+        assert_eq!(window.touching(Pane::Sweep), Vec::<String>::new(), "at {size} × {zoom}");
+        assert!(!window.scroll_bars(Pane::Sweep)[0], "at {size} × {zoom}");
+    }
 }
 
 /// In the usual arrangement, where the trace has the pane of a small window.

@@ -16,7 +16,7 @@ use crate::population::{GroupBy, KnownWay, OneBehind, Task};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{OpenSweep, ReadSweep, State, SweepView};
+use crate::ui::state::{OpenJob, OpenSweep, ReadSweep, State, SweepView};
 use crate::ui::theme;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::views::figure_ui;
@@ -111,10 +111,11 @@ fn open_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Comm
     }
 }
 
-/// The button that stops a sweep or goes on with it, its folder, and how far it is: one line, as high
-/// whether or not it runs, so that nothing moves when it ends.
+/// The button that stops a sweep or goes on with it, its folder, and how far it is: one line, or two in a
+/// narrow view, as high whether or not it runs, so that nothing moves when it ends.
 fn head_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Command>) {
     let running = open.job.and_then(|id| Some((id, state.jobs.get(id)?)));
+    let is_wide = ui.available_width() >= WIDE_HEAD;
     ui.horizontal(|ui| {
         if let Some((id, job)) = running {
             stop_button_ui(ui, job, Command::CancelJob(id), commands);
@@ -126,22 +127,34 @@ fn head_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Comm
             gives(button, command, commands);
         }
         command_button_ui(ui, Command::OpenSweep, commands);
-        let width = ui.available_width();
-        let name = Label::new(RichText::new(file_name(&open.dir)).strong()).truncate();
-        let place = open.dir.display().to_string();
-        match running {
-            Some((_, job)) => {
-                let size = vec2(NAME_SHARE * width, ui.spacing().interact_size.y);
-                ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
-                    ui.set_width(size.x);
-                    ui.add(name).on_hover_text(place);
-                });
-                progress_ui(ui, job);
-            }
-            None => _ = ui.add(name).on_hover_text(place),
+        if is_wide {
+            folder_ui(ui, open, running.map(|it| it.1));
         }
     });
+    if !is_wide {
+        ui.horizontal(|ui| folder_ui(ui, open, running.map(|it| it.1)));
+    }
 }
+
+/// The name of a sweep's folder, and how far the sweep is while it runs, in the rest of a row.
+fn folder_ui(ui: &mut Ui, open: &OpenSweep, running: Option<&OpenJob>) {
+    let width = ui.available_width();
+    let name = Label::new(RichText::new(file_name(&open.dir)).strong()).truncate();
+    let place = open.dir.display().to_string();
+    let Some(job) = running else {
+        ui.add(name).on_hover_text(place);
+        return;
+    };
+    let size = vec2(NAME_SHARE * width, ui.spacing().interact_size.y);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        ui.set_width(size.x);
+        ui.add(name).on_hover_text(place);
+    });
+    progress_ui(ui, job);
+}
+
+/// The width in points from which the folder and how far its sweep is stand behind the buttons.
+const WIDE_HEAD: f32 = 480.0;
 
 /// The part of the room that the name of a folder has beside how far its sweep is.
 const NAME_SHARE: f32 = 0.45;
@@ -330,7 +343,9 @@ fn one_ui(ui: &mut Ui, read: &ReadSweep, one: &OneBehind, commands: &mut Vec<Com
             fact.relation.as_deref().map_or_else(|| "no relation".to_owned(), relation_name),
             fact.known
         );
-        let link = ui.selectable_label(false, text).on_hover_text(about);
+        // What has no room in the row is told on hover.
+        let about = format!("{text}\n{about}");
+        let link = ui.add(Button::selectable(false, text).truncate()).on_hover_text(about);
         if link.clicked() {
             let direction =
                 if fact.direction == "fact" { Direction::Forward } else { Direction::Inverse };

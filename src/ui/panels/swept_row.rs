@@ -1,6 +1,6 @@
 //! Above a view that shows a fact as a sweep has asked it: which sweep that is, and the way back to it.
 
-use eframe::egui::{Label, RichText, Ui};
+use eframe::egui::Ui;
 
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
@@ -12,7 +12,7 @@ use crate::ui::widgets::command_button_ui;
 pub(super) fn swept_ui(ui: &mut Ui, pane: Pane, state: &State, commands: &mut Vec<Command>) {
     let Some(swept) = state.swept.as_ref().filter(|_| state.shows_swept(pane)) else { return };
     let is_text = swept.asked.is_empty();
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         command_button_ui(ui, Command::BackToSweep, commands);
         if !is_text {
             command_button_ui(ui, Command::LeaveSwept, commands);
@@ -23,8 +23,7 @@ pub(super) fn swept_ui(ui: &mut Ui, pane: Pane, state: &State, commands: &mut Ve
              this fact; they stand below the figure",
             swept.sweep
         );
-        let label = Label::new(RichText::new(text).weak()).truncate();
-        ui.add(label).on_hover_text(about);
+        ui.weak(text).on_hover_text(about);
     });
 }
 

@@ -23,7 +23,7 @@ pub fn id_of(node: &Node<'_>) -> NodeId {
 }
 
 /// Whether it is something that a person must be able to see: a control, a map with its axes, a text.
-fn matters(node: &Node<'_>) -> bool {
+pub fn matters(node: &Node<'_>) -> bool {
     let data = node.accesskit_node();
     let is_seen = matches!(
         data.role(),
