@@ -9,6 +9,7 @@ use super::plan::Ready;
 use super::selection::evenly_spaced;
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::figure::number::with_thousands;
+use crate::task::Progress;
 use crate::worker::SystemMemory;
 
 /// How many facts with a result are timed, after one that is not counted.
@@ -43,8 +44,12 @@ impl Estimate {
         let tasks = &ready.tasks;
         let mut start = Instant::now();
         let (mut found, mut secs, mut n_with_result) = (Vec::new(), 0.0, 0);
+        // How far one of them is would be told as how far all are.
+        let quiet = ctx.reporting(&|_| ());
+        let total = tasks.len().min(N_TIMED + 1) as u64;
         for nth in evenly_spaced(tasks.len()).take(N_TRIED) {
-            let asked = ready.sweep.try_out(tasks[nth], ctx)?;
+            ctx.task.checkpoint(Progress { done: n_with_result as u64, total })?;
+            let asked = ready.sweep.try_out(tasks[nth], &quiet)?;
             n_with_result += usize::from(asked.note.left_out.is_none());
             found.push(asked);
             secs = start.elapsed().as_secs_f64();
