@@ -96,12 +96,21 @@ fn take<T: DeserializeOwned>(
     path: &mut Vec<String>,
     refused: &mut Vec<String>,
 ) {
+    let is_there = path.split_last().is_none_or(|(name, path)| at(whole, path).get(name).is_some());
     let before = std::mem::replace(at(whole, path), kept.clone());
     if serde_json::from_value::<T>(whole.clone()).is_ok() {
         return;
     }
     let has_parts = before.is_object();
-    *at(whole, path) = before;
+    match path.split_last() {
+        // An entry that the default lacks leaves none behind.
+        Some((name, path)) if !is_there => {
+            if let Some(parts) = at(whole, path).as_object_mut() {
+                parts.remove(name);
+            }
+        }
+        _ => *at(whole, path) = before,
+    }
     match kept {
         Value::Object(parts) if has_parts => {
             for (name, part) in parts {
@@ -121,6 +130,8 @@ fn at<'a>(whole: &'a mut Value, path: &[String]) -> &'a mut Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::Metric;
+    use crate::ui::pane::View;
     use crate::ui::state::{Preferences, Settings};
 
     #[derive(Default)]
@@ -168,6 +179,14 @@ mod tests {
         let mut remembered = Remembered::new(Some(&storage));
         assert_eq!(remembered.fields::<Settings>(SETTINGS_KEY), settings);
         assert_eq!(remembered.refused, ["trace component"]);
+        settings.own_metrics.insert(View::Ablation, Metric::Logit);
+        keep(&mut storage, SETTINGS_KEY, &settings);
+        let (was, other) = (r#""Ablation":"#, r#""Sonar":"Prob","Ablation":"#);
+        let text = storage.0[SETTINGS_KEY].replace(was, other);
+        storage.0.insert(SETTINGS_KEY.to_owned(), text);
+        let mut remembered = Remembered::new(Some(&storage));
+        assert_eq!(remembered.fields::<Settings>(SETTINGS_KEY), settings);
+        assert_eq!(remembered.refused, ["own_metrics Sonar"]);
         storage.0.insert(SETTINGS_KEY.to_owned(), "(trace: Some(".to_owned());
         let mut remembered = Remembered::new(Some(&storage));
         assert_eq!(remembered.fields::<Settings>(SETTINGS_KEY), Settings::default());
