@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use eframe::egui::{Id, Ui, Vec2};
+use eframe::egui::{Context, Id, Ui, Vec2};
 use egui_tiles::{Container, Tabs, Tile, TileId, Tree};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,11 @@ impl Workspace {
         let mode_of = |view: View| open.iter().copied().find(|pane| pane.view() == view);
         let all = View::ALL.map(|view| mode_of(view).unwrap_or_else(|| view.first_mode()));
         *self = Self { tree: Some(form::all_beside(&all)), ..Self::default() };
+    }
+
+    /// Brings the tabs in front into sight: the arrangement has taken the place of another.
+    pub fn reveal(ctx: &Context) {
+        showing::forget_rows(ctx);
     }
 
     pub fn is_open(&self, view: View) -> bool {

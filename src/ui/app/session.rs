@@ -16,6 +16,7 @@ use crate::ui::row::Row;
 use crate::ui::state::{
     Answers, Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized,
 };
+use crate::ui::workspace::Workspace;
 use crate::worker::{Job, Which, Work};
 
 impl App {
@@ -262,6 +263,7 @@ impl App {
         if let Some(look) = &look {
             self.state.adopt_choices(look);
             self.views.workspace = look.workspace.clone();
+            Workspace::reveal(ctx);
             self.state.many.open = look.sweep.clone().map(|(dir, view)| self.sweep_at(dir, view));
             self.state.selected = look.chosen.and_then(|nth| places.get(nth).copied());
             self.state.beside = look

@@ -2,8 +2,8 @@
 
 use eframe::egui::style::ScrollAnimation;
 use eframe::egui::{
-    Align, Align2, Color32, CornerRadius, Frame, Id, Layout, Margin, Response, Role, Sense, Stroke,
-    Style, TextStyle, Ui, UiBuilder, Visuals, WidgetInfo, WidgetText, vec2,
+    Align, Align2, Color32, Context, CornerRadius, Frame, Id, Layout, Margin, Response, Role,
+    Sense, Stroke, Style, TextStyle, Ui, UiBuilder, Visuals, WidgetInfo, WidgetText, vec2,
 };
 use egui_tiles::{
     Behavior, EditAction, ResizeState, SimplificationOptions, TabState, Tabs, TileId, Tiles,
@@ -120,6 +120,11 @@ fn is_new(ui: &Ui, tile: TileId, row: Row) -> bool {
         ui.request_repaint();
     }
     n_frames > 0
+}
+
+/// All rows of tabs are new in the next frame.
+pub(super) fn forget_rows(ctx: &Context) {
+    ctx.data_mut(|data| data.remove_by_type::<(Row, u8)>());
 }
 
 /// The least width in points of the part of a tab that is seen, for something of its title.
