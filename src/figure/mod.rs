@@ -199,6 +199,10 @@ pub struct Scatter {
 
     /// Whether both numbers are the same quantity, so that a line shows where they are equal.
     pub has_diagonal: bool,
+
+    /// Whether the points are a set: labels count them, and nearly equal ones may change places.
+    #[serde(skip)]
+    pub is_set: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -70,6 +70,7 @@ fn eigenvalues(copying: &Copying, pick: Pick) -> Scatter {
             .map(|(nth, &[x, y])| Point { label: format!("λ{}", nth + 1), x, y, pick })
             .collect(),
         has_diagonal: false,
+        is_set: true,
     }
 }
 

@@ -159,6 +159,7 @@ fn scatter(it: &Comparison, quantity: &str) -> Scatter {
         y_title: format!("{}: {quantity}", it.spec.second.titles()[1]),
         points: points.collect(),
         has_diagonal: true,
+        is_set: false,
     }
 }
 

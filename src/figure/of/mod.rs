@@ -317,6 +317,7 @@ fn estimates_against(
         y_title: format!("{measured} {change_of}"),
         points: points.into_iter().collect(),
         has_diagonal: true,
+        is_set: false,
     })
 }
 

@@ -50,14 +50,17 @@ impl Record {
     pub fn compare(&self, figure: &Figure) -> Vec<Compared> {
         let computed = numbers_of(figure);
         let compare = |recorded: &Numbers| {
-            recorded.compare(computed.iter().find(|it| it.chart == recorded.chart))
+            let named = |is_same: fn(&str, &str) -> bool| {
+                computed.iter().find(|it| is_same(&it.chart, &recorded.chart))
+            };
+            recorded.compare(named(|a, b| a == b).or_else(|| named(is_same_name)))
         };
         self.charts.iter().map(compare).collect()
     }
 
     /// The charts of a figure that this record lacks: a picture may be of some charts of a result.
     pub fn charts_left_out(&self, figure: &Figure) -> Vec<String> {
-        let is_here = |it: &&str| self.charts.iter().any(|own| own.chart == **it);
+        let is_here = |it: &&str| self.charts.iter().any(|own| is_same_name(&own.chart, it));
         let names = figure.charts.iter().map(|it| it.name()).filter(|it| !is_here(it));
         names.map(str::to_owned).collect()
     }
@@ -65,26 +68,20 @@ impl Record {
 
 impl Numbers {
     fn compare(&self, computed: Option<&Self>) -> Compared {
-        let theirs = computed.map(Self::lines).unwrap_or_default();
+        let partners = computed.map(|it| self.partners(it)).unwrap_or_default();
         let (mut differences, mut largest, mut n_numbers) = (Vec::new(), 0.0_f32, 0);
         for (name, recorded) in &self.values {
-            let of_name = computed.and_then(|it| it.values.iter().find(|it| it.0 == *name));
-            let finite = recorded.iter().flatten();
-            let tolerance = finite.fold(0.0_f32, |most, it| most.max(it.abs())) * TOLERANCE;
-            let tolerance = tolerance.max(LEAST);
-            for (line, nth) in self.lines() {
+            let of_name = computed.and_then(|it| it.column(name));
+            let tolerance = tolerance(recorded);
+            for nth in 0..self.n_lines() {
                 let recorded = recorded.get(nth).copied().flatten();
-                let computed = of_name.zip(theirs.get(&line));
-                let computed = computed.and_then(|((_, all), nth)| all.get(*nth).copied()?);
+                let computed = of_name.zip(partners.get(&nth));
+                let computed = computed.and_then(|(all, nth)| all.get(*nth).copied()?);
                 n_numbers += usize::from(recorded.is_some());
-                let is_close = match (recorded, computed) {
-                    (Some(a), Some(b)) => {
-                        largest = largest.max((a - b).abs());
-                        (a - b).abs() <= tolerance
-                    }
-                    (a, b) => a == b,
-                };
-                if !is_close {
+                if let (Some(a), Some(b)) = (recorded, computed) {
+                    largest = largest.max((a - b).abs());
+                }
+                if distance(recorded, computed) > tolerance {
                     let place = self.place(nth, name);
                     differences.push((nth, Difference { place, recorded, computed }));
                 }
@@ -105,6 +102,46 @@ impl Numbers {
             largest,
             differences,
         }
+    }
+
+    /// The line that was computed of what each line here is of.
+    fn partners(&self, computed: &Self) -> BTreeMap<usize, usize> {
+        if computed.is_set {
+            return self.nearest(computed);
+        }
+        let theirs = computed.lines();
+        self.lines().iter().filter_map(|(line, nth)| Some((*nth, *theirs.get(line)?))).collect()
+    }
+
+    /// For each line here the nearest one that was computed, each once; those that nothing is near to are in
+    /// their order.
+    fn nearest(&self, computed: &Self) -> BTreeMap<usize, usize> {
+        // Over all columns, in tolerances.
+        let apart = |ours: usize, theirs: usize| {
+            let of_column = |(name, all): &(String, Vec<Option<f32>>)| {
+                let other = computed.column(name).and_then(|it| it.get(theirs).copied()?);
+                distance(all.get(ours).copied().flatten(), other) / tolerance(all)
+            };
+            self.values.iter().map(of_column).fold(0.0, f32::max)
+        };
+        let mut free: Vec<usize> = (0..computed.n_lines()).collect();
+        let (mut partners, mut far) = (BTreeMap::new(), Vec::new());
+        for ours in 0..self.n_lines() {
+            let distances = free.iter().map(|theirs| apart(ours, *theirs)).enumerate();
+            match distances.min_by(|a, b| a.1.total_cmp(&b.1)) {
+                Some((nth, distance)) if distance <= 1.0 => {
+                    _ = partners.insert(ours, free.remove(nth))
+                }
+                _ => far.push(ours),
+            }
+        }
+        partners.extend(far.into_iter().zip(free));
+        partners
+    }
+
+    /// The numbers of the column of this name.
+    fn column(&self, name: &str) -> Option<&[Option<f32>]> {
+        self.values.iter().find(|it| it.0 == name).map(|it| &*it.1)
     }
 
     fn n_numbers(&self) -> usize {
@@ -134,8 +171,6 @@ impl Numbers {
     /// The lines by what they are of; where two are of the same, by which of them it is. Lines of a list
     /// that is sorted may change places where two numbers are nearly equal.
     fn lines(&self) -> BTreeMap<(Vec<&str>, usize), usize> {
-        let of_places = self.places.iter().map(|it| it.1.len());
-        let n_lines = of_places.chain(self.values.iter().map(|it| it.1.len())).max().unwrap_or(0);
         let mut seen = HashMap::<Vec<&str>, usize>::new();
         let line = |nth: usize| {
             let texts = self.places.iter().map(|it| it.1.get(nth).map_or("", String::as_str));
@@ -144,7 +179,12 @@ impl Numbers {
             *times += 1;
             ((texts, *times), nth)
         };
-        (0..n_lines).map(line).collect()
+        (0..self.n_lines()).map(line).collect()
+    }
+
+    fn n_lines(&self) -> usize {
+        let of_places = self.places.iter().map(|it| it.1.len());
+        of_places.chain(self.values.iter().map(|it| it.1.len())).max().unwrap_or(0)
     }
 
     fn place(&self, nth: usize, column: &str) -> String {
@@ -156,6 +196,88 @@ impl Numbers {
             format!("{column}, line {}", nth + 1)
         } else {
             format!("{column} of {}", of.join(", "))
+        }
+    }
+}
+
+/// Whether two charts are called alike, but for the last digit of a number: `Singular vector 1 (σ 0.2996), +`
+/// has another where the value lies between two roundings.
+fn is_same_name(a: &str, b: &str) -> bool {
+    let is_digit = |c: char| c.is_ascii_digit() || c == '.';
+    let words = |name: &str| {
+        name.split(is_digit).filter(|it| !it.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let numbers = |name: &str| -> Vec<f64> {
+        name.split(|c| !is_digit(c)).filter_map(|it| it.parse().ok()).collect()
+    };
+    let (ours, theirs) = (numbers(a), numbers(b));
+    let is_close = |(x, y): (&f64, &f64)| (x - y).abs() <= 1.01e-3 * x.abs().max(y.abs());
+    words(a) == words(b) && ours.len() == theirs.len() && ours.iter().zip(&theirs).all(is_close)
+}
+
+/// How far a number of a column of a record may be off.
+fn tolerance(column: &[Option<f32>]) -> f32 {
+    let largest = column.iter().flatten().fold(0.0_f32, |most, it| most.max(it.abs()));
+    (largest * TOLERANCE).max(LEAST)
+}
+
+/// Between two numbers; without end between a number and none.
+fn distance(a: Option<f32>, b: Option<f32>) -> f32 {
+    match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs(),
+        (None, None) => 0.0,
+        _ => f32::INFINITY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eigenvalues(parts: &[[f32; 2]]) -> Numbers {
+        let column = |nth: usize| parts.iter().map(|it| Some(it[nth])).collect();
+        let labels = (1..=parts.len()).map(|nth| format!("λ{nth}")).collect();
+        Numbers {
+            chart: "Eigenvalues".to_owned(),
+            is_set: true,
+            places: vec![("label".to_owned(), labels)],
+            values: vec![("real".to_owned(), column(0)), ("imaginary".to_owned(), column(1))],
+        }
+    }
+
+    /// The last three of the eigenvalues of head 3.2 of the built-in model, on two devices.
+    #[test]
+    fn numbers_of_a_set_may_come_in_another_order() {
+        let first = [22.265, -4.86e-17];
+        let recorded = [first, [0.02158, 0.0], [-0.02004, 0.0080], [-0.02004, -0.0080]];
+        let recorded = eigenvalues(&recorded);
+        let computed = [first, [-0.02004, 0.0080], [-0.02004, -0.0080], [0.02158, 0.0]];
+        let compared = recorded.compare(Some(&eigenvalues(&computed)));
+        assert_eq!((compared.differences, compared.largest), (Vec::new(), 0.0));
+
+        // Their labels count them where they are no set, and another number is another in any order.
+        let ordered = Numbers { is_set: false, ..eigenvalues(&computed) };
+        assert_eq!(recorded.compare(Some(&ordered)).differences.len(), 5);
+        let other = [first, [-0.02004, 0.0080], [-0.02004, -0.0060], [0.02158, 0.0]];
+        let differences = recorded.compare(Some(&eigenvalues(&other))).differences;
+        let [it] = &*differences else { panic!("{differences:?}") };
+        assert_eq!(
+            (&*it.place, it.recorded, it.computed),
+            ("imaginary of label λ4", Some(-0.0080), Some(-0.0060))
+        );
+
+        // One that is lacking is missed.
+        let fewer = recorded.compare(Some(&eigenvalues(&computed[..3])));
+        let missed = fewer.differences.iter().map(|it| (it.recorded, it.computed));
+        assert_eq!(missed.collect::<Vec<_>>(), [(Some(0.02158), None), (Some(0.0), None)]);
+    }
+
+    #[test]
+    fn a_chart_is_found_whose_name_has_a_number_that_is_rounded_otherwise() {
+        let name = "Singular vector 1 (σ 0.2996), +";
+        assert!(is_same_name(name, name) && is_same_name(name, "Singular vector 1 (σ 0.2997), +"));
+        for other in ["2 (σ 0.2996), +", "1 (σ 0.2996), −", "1 (σ 0.3006), +", "1, +"] {
+            assert!(!is_same_name(name, &format!("Singular vector {other}")), "{other}");
         }
     }
 }

@@ -64,6 +64,10 @@ pub struct Numbers {
     /// The chart's name.
     pub chart: String,
 
+    /// Whether the lines are a set, whose order says nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_set: bool,
+
     /// What the numbers of a line are of, by the name of the column.
     places: Vec<(String, Vec<String>)>,
 
@@ -174,7 +178,8 @@ fn numbers_of(figure: &Figure) -> Vec<Numbers> {
                 Values::Texts(it) => places.push((name, it)),
             }
         }
-        Numbers { chart: chart.name().to_owned(), places, values }
+        let is_set = matches!(chart, super::Chart::Scatter(it) if it.is_set);
+        Numbers { chart: chart.name().to_owned(), is_set, places, values }
     };
     figure.charts.iter().map(numbers).collect()
 }

@@ -75,6 +75,7 @@ fn figures() -> Vec<Figure> {
             })
             .collect(),
         has_diagonal: n > 1,
+        is_set: false,
     };
     let row = |nth: usize| Row {
         cells: vec![
