@@ -65,7 +65,7 @@ pub fn begin(path: &Path) -> io::Result<NamedTempFile> {
     if let Ok(file) = &begun {
         // Where the system locks no files, none is taken away either.
         _ = file.as_file().try_lock();
-        sweep_up(dir, file.as_file());
+        sweep_up(dir, file.as_file().metadata());
     }
     begun.map_err(|error| {
         // Not the name that the file has for a moment is wrong, but the folder.
@@ -83,27 +83,44 @@ pub fn begin(path: &Path) -> io::Result<NamedTempFile> {
     })
 }
 
-/// Takes away what killed processes have left of files that they were writing in a folder. `new`: a file that
-/// was made there just now, by whose clock the others are old.
+/// Makes a link under another name and renames it, so that no reader finds the place empty.
+pub fn link(target: &Path, path: &Path) -> io::Result<()> {
+    let dir = folder_of(path);
+    let make = |at: &Path| {
+        #[cfg(unix)]
+        return std::os::unix::fs::symlink(target, at);
+        #[cfg(windows)]
+        return std::os::windows::fs::symlink_file(target, at);
+    };
+    let made = tempfile::Builder::new().prefix(PREFIX).make_in(dir, make)?.into_temp_path();
+    #[cfg(unix)]
+    sweep_up(dir, fs::symlink_metadata(&made));
+    made.persist(path).map_err(|error| error.error)
+}
+
+/// Takes away what killed processes have left of what they were writing in a folder. `new`: what was made there
+/// just now, by whose clock the others are old.
 #[cfg(unix)]
-fn sweep_up(dir: &Path, new: &fs::File) {
-    /// A living process has its lock by then.
+fn sweep_up(dir: &Path, new: io::Result<fs::Metadata>) {
+    /// A living process has its lock by then, and has renamed its link.
     const OLD: std::time::Duration = std::time::Duration::from_mins(1);
     let written = |it: &fs::Metadata| it.modified().ok();
-    let Some(now) = new.metadata().ok().as_ref().and_then(written) else { return };
+    let Some(now) = new.ok().as_ref().and_then(written) else { return };
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().to_str().is_some_and(|it| it.starts_with(PREFIX));
-        let Some(metadata) = entry.metadata().ok().filter(|it| is_ours && it.is_file()) else {
+        // Of a link its own, not those of what it leads to.
+        let Some(metadata) = entry.metadata().ok().filter(|it| is_ours && !it.is_dir()) else {
             continue;
         };
         let age = written(&metadata).and_then(|then| now.duration_since(then).ok());
         let path = entry.path();
         // Another may be at it too: then it is gone, or locked.
-        if age.is_some_and(|it| it >= OLD)
-            && let Ok(file) = fs::File::open(&path)
-            && file.try_lock().is_ok()
-        {
-            fs::remove_file(path).ok();
+        let is_free = || {
+            metadata.is_symlink()
+                || metadata.is_file() && fs::File::open(&path).is_ok_and(|it| it.try_lock().is_ok())
+        };
+        if age.is_some_and(|it| it >= OLD) && is_free() {
+            fs::remove_file(&path).ok();
         }
     }
 }

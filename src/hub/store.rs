@@ -5,16 +5,15 @@
 //! `file_download.py`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-
-use tempfile::Builder;
 
 use super::get::{Stage, Wait};
 use super::listing::RemoteFile;
 use super::settings::Settings;
 use super::tries::Watch;
 use super::{HubError, HubName};
+use crate::whole_file;
 
 /// Where a model's files are.
 pub(super) struct Store {
@@ -127,16 +126,16 @@ impl Store {
         let dir = path.parent().unwrap_or(&path);
         let place = || {
             fs::create_dir_all(dir)?;
-            if self.has_links && link(&target(file), &path).is_ok() {
+            if self.has_links && whole_file::link(&target(file), &path).is_ok() {
                 return Ok(());
             }
             // As Python does where links cannot be made: the snapshot holds the file itself.
             if is_new {
                 return fs::rename(self.blob(file), &path);
             }
-            let copy = Builder::new().prefix(".factscope-").tempfile_in(dir)?.into_temp_path();
+            let copy = whole_file::begin(&path)?;
             fs::copy(self.blob(file), &copy)?;
-            copy.persist(&path).map_err(|error| error.error)
+            copy.persist(&path).map(drop).map_err(|error| error.error)
         };
         place().map_err(|source: io::Error| HubError::Write { path: path.clone(), source })
     }
@@ -151,20 +150,9 @@ impl Store {
         let dir = path.parent().unwrap_or(&path);
         let note = || {
             fs::create_dir_all(dir)?;
-            let mut builder = Builder::new();
-            builder.prefix(".factscope-");
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt as _;
-                // Others who share the cache read it, as they read what Python writes there.
-                builder.permissions(fs::Permissions::from_mode(0o666));
-            }
-            let mut file = builder.tempfile_in(dir)?;
-            file.write_all(commit.as_bytes())?;
-            file.persist(&path).map_err(|error| error.error)
+            whole_file::write(&path, commit.as_bytes())
         };
-        note().map_err(|source| HubError::Write { path: path.clone(), source })?;
-        Ok(())
+        note().map_err(|source| HubError::Write { path: path.clone(), source })
     }
 }
 
@@ -192,17 +180,4 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 pub(super) fn is_at(_file: &File, _path: &Path) -> bool {
     true
-}
-
-/// Makes a link under another name and renames it, so that no reader finds the place empty.
-fn link(target: &Path, path: &Path) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(path);
-    let make = |at: &Path| {
-        #[cfg(unix)]
-        return std::os::unix::fs::symlink(target, at);
-        #[cfg(windows)]
-        return std::os::windows::fs::symlink_file(target, at);
-    };
-    let made = Builder::new().prefix(".factscope-").make_in(dir, make)?;
-    made.into_temp_path().persist(path).map_err(|error| error.error)
 }

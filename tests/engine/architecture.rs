@@ -21,7 +21,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
     ("tokens", &["packed", "quiet", "builtin", "gguf", "text_file", "facts"]),
     ("intervention", &[]),
     ("task", &[]),
-    ("hub", &["task"]),
+    ("hub", &["task", "whole_file"]),
     (
         "model",
         &["quiet", "builtin", "gguf", "text_file", "hub", "intervention", "task", "whole_file"],

@@ -9,7 +9,7 @@ use std::{env, fs, thread};
 use factscope::model::{Checkpoint, FloatType, ModelConfig, write_random_checkpoint};
 use factscope::session::Session;
 use factscope::task::TaskCtx;
-use factscope::whole_file::{begin, write};
+use factscope::whole_file::{begin, link, write};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -141,6 +141,29 @@ fn a_full_disk_leaves_what_was_there() {
             assert!(!name.to_string_lossy().starts_with('.'), "{name:?} is left");
         }
     }
+}
+
+/// A link cannot be locked, and is renamed at once.
+#[cfg(unix)]
+#[test]
+fn a_link_that_a_killed_program_was_making_is_taken_away_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("weights"), "whole").unwrap();
+    let names = [".factscope-killed", ".factscope-new", ".other-program", "model"];
+    for name in names {
+        std::os::unix::fs::symlink("weights", path(name)).unwrap();
+    }
+    for name in [".factscope-killed", ".other-program", "model"].map(path) {
+        let touched = Command::new("touch").args(["-h", "-d", "1 hour ago"]).arg(name).status();
+        assert!(touched.unwrap().success());
+    }
+
+    link(Path::new("weights"), &path("again")).unwrap();
+    let there = names.map(|name| fs::symlink_metadata(path(name)).is_ok());
+    assert_eq!(there, [false, true, true, true]);
+    assert_eq!(fs::read(path("again")).unwrap(), b"whole");
+    assert_eq!(fs::read(path("weights")).unwrap(), b"whole");
 }
 
 #[test]
