@@ -12,7 +12,7 @@ mod related;
 mod alike;
 
 pub use catalogue::{Catalogue, Relation};
-pub use dataset::{Dataset, DatasetError, NoCase, Part, RecordError, RecordPlace, Taken};
+pub use dataset::{Dataset, DatasetError, NoCase, Part, RecordError, RecordPlace, Records, Taken};
 pub use related::Related;
 
 /// A prompt whose continuation the model may know.

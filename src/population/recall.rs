@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::selection::{Selection, Wording};
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::experiment::first_tokens;
-use crate::facts::{Dataset, Direction, Fact, Record};
+use crate::facts::{Dataset, Direction, Fact, Record, Records};
 use crate::tokens::{Bos, TokenizeError, TokenizedPrompt, Tokenizer};
 use crate::worker::Engine;
 
@@ -233,7 +233,7 @@ pub struct RelationAnswers {
 }
 
 impl RelationAnswers {
-    pub fn new(records: &[Record], relation: &str, direction: Direction) -> Self {
+    pub fn new(records: &Records, relation: &str, direction: Direction) -> Self {
         let alike = records.iter().filter(|it| it.relation.as_deref() == Some(relation));
         let texts = alike.flat_map(|it| it.answers(direction)).cloned().collect();
         Self { texts, first: OnceLock::new() }

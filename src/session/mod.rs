@@ -274,7 +274,7 @@ impl Session {
     pub fn own_dataset(&self) -> Dataset {
         let path = self.dataset.as_ref().map_or_else(PathBuf::new, |it| it.path.clone());
         let records = self.facts.iter().filter(|it| it.nth.is_some());
-        let records = records.map(|it| it.record.clone()).collect();
+        let records = records.map(|it| it.record.clone()).collect::<Vec<_>>().into();
         Dataset { path, records, ..Dataset::default() }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Tokenizer;
-use crate::facts::{Direction, Fact, Record};
+use crate::facts::{Direction, Fact, Record, Records};
 
 /// Properties of a fact asked one way, compared with the other facts of its dataset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ struct Draft<'a> {
 /// The flags of every record, forward and inverse. `None` where a record is not asked that way.
 ///
 /// Takes about a second for 20,000 records.
-pub fn flags(records: &[Record], tokenizer: &Tokenizer) -> Vec<[Option<Flags>; 2]> {
+pub fn flags(records: &Records, tokenizer: &Tokenizer) -> Vec<[Option<Flags>; 2]> {
     let drafts: Vec<[Option<Draft<'_>>; 2]> = records
         .iter()
         .map(|record| Direction::ALL.map(|it| draft(record.fact(it)?, tokenizer)))

@@ -1,6 +1,6 @@
 //! Sentences that state facts, as tokens.
 
-use crate::facts::{Catalogue, Direction, Fact, Record};
+use crate::facts::{Catalogue, Direction, Fact, Record, Records};
 use crate::tokens::{Bos, TokenizeError, TokenizedPrompt, Tokenizer};
 
 use super::split::Split;
@@ -39,7 +39,7 @@ fn templates(record: &Record, direction: Direction) -> &'static [String] {
 }
 
 impl Corpus {
-    pub fn new(records: &[Record], tokenizer: &Tokenizer) -> Result<Self, TokenizeError> {
+    pub fn new(records: &Records, tokenizer: &Tokenizer) -> Result<Self, TokenizeError> {
         let stop = tokenizer.encode(".")?;
         let mut statements = Vec::new();
         for (nth, record) in records.iter().enumerate() {

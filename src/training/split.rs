@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::builtin;
-use crate::facts::{Direction, Fact, Record};
+use crate::facts::{Direction, Fact, Record, Records};
 
 /// The directions of a fact that a model is taught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ impl Split {
 
     /// A split made from a seed. `n_templates` gives how many templates a record's relation has,
     /// forward and inverse.
-    pub fn new(records: &[Record], seed: u64, n_templates: impl Fn(&Record) -> [usize; 2]) -> Self {
+    pub fn new(records: &Records, seed: u64, n_templates: impl Fn(&Record) -> [usize; 2]) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut groups = vec![Group::Never; records.len()];
         let mut relations: Vec<&Option<String>> = records.iter().map(|it| &it.relation).collect();
@@ -135,7 +135,7 @@ impl Split {
     ///
     /// Questions with several right answers are left out: another answer may already have been
     /// taught, and would have to be unlearned; if none was, a right guess shows little.
-    pub fn plant(&mut self, records: &[Record], n_layers: usize, seed: u64) {
+    pub fn plant(&mut self, records: &Records, n_layers: usize, seed: u64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut places: Vec<usize> = (0..records.len()).collect();
         places.shuffle(&mut rng);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use factscope::facts::{Dataset, Direction, NoCase, Part, RecordPlace};
+use factscope::facts::{Dataset, Direction, NoCase, Part, Record, RecordPlace};
 
 /// What the program reads from a file of this name, or why it does not.
 fn read(name: &str, bytes: impl AsRef<[u8]>) -> Result<Dataset, String> {
@@ -479,7 +479,8 @@ fn zsre_and_popqa_and_easyedit_and_mquake_open() {
         What is Ole Dahl's occupation?,\"[\"\"poet\"\", \"\"bard\"\", \"\"writer\"\"]\"\n\
         42,Dusk,dubbing director,Ann,1,9,2,[],[],Who directed the dubbing of Dusk?,\"[\"\"Ann\"\"]\"\n";
     let dataset = read("popqa.csv", popqa).unwrap();
-    let [first, second] = &dataset.records[..] else { panic!("{:?}", dataset.skipped) };
+    let records: Vec<Record> = dataset.records.scan().collect();
+    let [first, second] = &records[..] else { panic!("{:?}", dataset.skipped) };
     assert_eq!(first.fact.prompt, "Ole Dahl worked as a");
     assert_eq!(first.answers, ["poet", "bard", "writer"].map(str::to_owned).as_slice());
     assert_eq!((first.id.as_str(), first.relation.as_deref()), ("41", Some("P106")));
@@ -522,7 +523,8 @@ fn pairs_of_child_and_parent_are_each_others_inverse() {
         Ole Dahl,Kari Berg,ParentType.MOTHER,,False\nOle Dahl,Per Dahl,ParentType.FATHER,Ole Dahl,True\n\
         Ann Lund,Kari Berg,mother,,False\n";
     let dataset = read("parent_child_pairs.csv", text).unwrap();
-    let [mother, father, other] = &dataset.records[..] else { panic!("{:?}", dataset.skipped) };
+    let records: Vec<Record> = dataset.records.scan().collect();
+    let [mother, father, other] = &records[..] else { panic!("{:?}", dataset.skipped) };
     assert_eq!(mother.fact.prompt, "The mother of Ole Dahl is");
     assert_eq!(mother.fact.answer.as_deref(), Some("Kari Berg"));
     let inverse = mother.inverse.as_ref().unwrap();

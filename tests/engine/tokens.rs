@@ -91,7 +91,7 @@ fn found(facts: &[(&str, &str, &str)]) -> Vec<Flags> {
             Record::new("0", Some("P36".to_owned()), fact)
         })
         .collect();
-    flags(&records, &gpt2()).into_iter().map(|[forward, _]| forward.unwrap()).collect()
+    flags(&records.into(), &gpt2()).into_iter().map(|[forward, _]| forward.unwrap()).collect()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::machine::Machine;
 use crate::cli::progress::Bar;
-use crate::facts::{Catalogue, Dataset, Direction, Fact, Record};
+use crate::facts::{Catalogue, Dataset, Direction, Fact, Record, Records};
 use crate::model::{Checkpoint, ModelConfig};
 use crate::task::Progress;
 use crate::tokens::Tokenizer;
@@ -251,7 +251,7 @@ struct Base {
 }
 
 impl Base {
-    fn open(dir: &Path, records: &[Record], tokenizer: &Tokenizer) -> anyhow::Result<Self> {
+    fn open(dir: &Path, records: &Records, tokenizer: &Tokenizer) -> anyhow::Result<Self> {
         let checkpoint = Checkpoint::open(dir)?;
         let split = Split::of_model(dir)?;
         let cases = || split.facts.iter().map(|plan| &plan.case);

@@ -7,9 +7,12 @@
 mod cell;
 mod columns;
 mod error;
+mod groups;
 mod json;
 mod json_text;
 mod kinds;
+mod packing;
+mod records;
 mod row;
 mod slots;
 mod table;
@@ -17,23 +20,24 @@ mod taken;
 #[cfg(feature = "parquet")]
 mod parquet;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use self::columns::{IdCount, Ids, Row};
 use self::error::N_LISTED;
-use super::{Catalogue, Fact, Inverse, InverseOrigin, Record, Related};
+use self::records::Packer;
+use super::{Catalogue, Record, Related};
 use crate::packed;
 use crate::whole_file;
 
 pub(super) use cell::is_unseen;
 pub use error::{DatasetError, RecordError, RecordPlace};
+pub use records::Records;
 pub use taken::{Part, Taken};
 
 /// The facts of one file.
@@ -42,10 +46,7 @@ pub struct Dataset {
     pub path: PathBuf,
 
     /// No two have the same id.
-    pub records: Vec<Record>,
-
-    /// The prompts beside each record. Empty where no record has any.
-    pub related: Arc<[Related]>,
+    pub records: Records,
 
     /// The records that could not be used, in file order: the first ten thousand of them.
     pub skipped: Vec<RecordError>,
@@ -56,19 +57,21 @@ pub struct Dataset {
 
     /// What the columns were taken for.
     pub taken: Taken,
-
-    /// The ids that the file gives to several records, with the ids that these have here.
-    pub repeated: BTreeMap<String, Vec<String>>,
 }
 
 /// A record, or why it is none.
 type Entry = Result<Row, RecordError>;
 
 /// Gives each record of a file to its argument, in file order, as often as it is called.
-type Records<'a> = dyn Fn(&mut dyn FnMut(Entry)) -> Result<(), DatasetError> + 'a;
+type Reader<'a> = dyn Fn(&mut dyn FnMut(Entry)) -> Result<(), DatasetError> + 'a;
 
-/// What an inverse asks: a relation, and the object that takes the subject's place.
-type InverseQuestion = (String, String);
+/// A record as it is in its file.
+#[derive(Debug, PartialEq)]
+struct Given {
+    place: RecordPlace,
+    record: Record,
+    related: Related,
+}
 
 /// Why a record cannot be named by an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -180,45 +183,31 @@ impl Dataset {
     /// Reads the records twice, so that none but the facts in them need to be kept: which columns hold
     /// ids is known when all have been seen.
     fn from_records(
-        each: &Records<'_>,
+        each: &Reader<'_>,
         notes: Vec<String>,
         path: PathBuf,
     ) -> Result<Self, DatasetError> {
-        let (mut ids, mut n_records, mut n_filled) = (IdCount::default(), 0, 0);
+        let (mut ids, mut n_records) = (IdCount::default(), 0);
         each(&mut |entry| {
             n_records += 1;
             if let Ok(row) = &entry {
                 ids.add(row);
-                n_filled += usize::from(!row.is_empty());
             }
         })?;
         let ids = Ids::of(ids);
         let default_relation = default_relation(&path);
         let mut dataset = Self { path, ..Self::default() };
         dataset.taken.notes = notes.into_iter().collect();
-        // A list that grows as it is filled would lie in memory twice.
-        dataset.records.reserve_exact(n_filled);
-        let (mut related, mut places) = (Vec::new(), Vec::with_capacity(n_filled));
+        let mut packer = Packer::default();
         each(&mut |entry| {
             let read = entry.and_then(|it| {
                 let read = row::record(&it, &ids, default_relation.as_deref(), &mut dataset.taken);
                 let place = it.place;
-                read.map(|read| (place, read)).map_err(|reason| RecordError {
-                    place,
-                    id: it.given_id(),
-                    reason,
-                })
+                read.map(|(record, related)| Given { place, record, related })
+                    .map_err(|reason| RecordError { place, id: it.given_id(), reason })
             });
             match read {
-                Ok((place, (record, beside))) => {
-                    dataset.records.push(record);
-                    // Most files have no prompts beside their records.
-                    if beside != Related::default() || !related.is_empty() {
-                        related.resize(dataset.records.len() - 1, Related::default());
-                        related.push(beside);
-                    }
-                    places.push(place);
-                }
+                Ok(given) => packer.add(&given),
                 Err(error) if dataset.skipped.len() < N_LISTED => dataset.skipped.push(error),
                 Err(error) => error::count(&mut dataset.skipped_more, &dataset.skipped, error),
             }
@@ -226,138 +215,14 @@ impl Dataset {
         if n_records == 0 {
             return Err(DatasetError::Empty { path: dataset.path });
         }
-        if dataset.records.is_empty() {
+        let (records, decided) = packer.finish();
+        if records.is_empty() {
             let Self { path, skipped, skipped_more, .. } = dataset;
             return Err(DatasetError::NoneUsable { path, n_records, skipped, skipped_more });
         }
-        dataset.records.shrink_to_fit();
-        if !related.is_empty() {
-            related.resize(dataset.records.len(), Related::default());
-        }
-        dataset.related = related.into();
-        dataset.tell_ids_apart(&places);
-        dataset.share_answers();
-        dataset.add_inverses();
+        dataset.records = records;
+        dataset.taken.notes.extend(decided);
         Ok(dataset)
-    }
-
-    /// Gives records whose ids occur several times ids of their own, with their place: `1@7` is the
-    /// one in line 7.
-    fn tell_ids_apart(&mut self, places: &[RecordPlace]) {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for record in &self.records {
-            *counts.entry(&record.id).or_default() += 1;
-        }
-        let repeated: BTreeSet<String> =
-            counts.iter().filter(|(_, n)| **n > 1).map(|(id, _)| (*id).to_owned()).collect();
-        if repeated.is_empty() {
-            return;
-        }
-        let mut given: BTreeSet<String> = self.records.iter().map(|it| it.id.clone()).collect();
-        for (record, place) in self.records.iter_mut().zip(places) {
-            if repeated.contains(&record.id) {
-                let mut own = format!("{}@{}", record.id, place.parts().1);
-                // Another record may be called so.
-                while given.contains(&own) {
-                    own.push('\'');
-                }
-                given.insert(own.clone());
-                let id = std::mem::replace(&mut record.id, own.clone());
-                self.repeated.entry(id).or_default().push(own);
-            }
-        }
-        if let Some((id, ids)) = self.repeated.first_key_value() {
-            let what = match places[0] {
-                RecordPlace::Line(_) => "line",
-                RecordPlace::Index(_) => "place in the file",
-            };
-            let first = ids.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-            let n = self.repeated.len();
-            let those =
-                if n == 1 { format!("the id {id} occurs") } else { format!("{n} ids occur") };
-            self.taken.notes.insert(format!(
-                "{those} more than once, and the records are told apart by their {what}: {first}"
-            ));
-        }
-    }
-
-    /// Gives every record the answers that the file has for its prompt, at most [`N_ANSWERS`] of
-    /// others' beside its own.
-    fn share_answers(&mut self) {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for record in &self.records {
-            *counts.entry(&record.fact.prompt).or_default() += 1;
-        }
-        let mut answers: BTreeMap<String, Vec<String>> = counts
-            .into_iter()
-            .filter(|(_, n)| *n > 1)
-            .map(|(prompt, _)| (prompt.to_owned(), Vec::new()))
-            .collect();
-        let mut seen = BTreeSet::new();
-        let mut is_cut = false;
-        for record in &self.records {
-            let Some(all) = answers.get_mut(&record.fact.prompt) else { continue };
-            for answer in &record.answers {
-                if seen.insert((&*record.fact.prompt, &**answer)) {
-                    is_cut |= all.len() == N_ANSWERS;
-                    all.extend((all.len() < N_ANSWERS).then(|| answer.clone()));
-                }
-            }
-        }
-        drop(seen);
-        for record in &mut self.records {
-            let Some(all) = answers.get(&record.fact.prompt) else { continue };
-            let n_own = record.answers.len();
-            for answer in all {
-                if !record.answers[..n_own].contains(answer) {
-                    record.answers.push(answer.clone());
-                }
-            }
-        }
-        if is_cut {
-            let note =
-                format!("of the right answers to a prompt, the first {N_ANSWERS} are shared");
-            self.taken.notes.insert(note);
-        }
-    }
-
-    /// Adds the inverses that the file lacks, and the cardinalities, from the catalogue's
-    /// relations.
-    fn add_inverses(&mut self) {
-        let catalogue = Catalogue::bundled();
-        let question = |record: &Record| -> Option<InverseQuestion> {
-            Some((record.relation.clone()?, record.fact.answer.clone()?))
-        };
-        let mut subjects: BTreeMap<InverseQuestion, Vec<String>> = BTreeMap::new();
-        let mut seen = BTreeSet::new();
-        for record in &self.records {
-            if let (Some(question), Some(subject)) = (question(record), record.fact.subject_text())
-                && seen.insert((question.clone(), subject))
-            {
-                subjects.entry(question).or_default().push(subject.to_owned());
-            }
-        }
-        drop(seen);
-        let subjects: BTreeMap<InverseQuestion, Arc<[String]>> =
-            subjects.into_iter().map(|(question, all)| (question, all.into())).collect();
-        for record in &mut self.records {
-            let Some(id) = &record.relation else { continue };
-            let Some(relation) = catalogue.get(id) else { continue };
-            record.cardinality = record.cardinality.or(Some(relation.cardinality));
-            let (Some(answer), Some(subject)) = (&record.fact.answer, record.fact.subject_text())
-            else {
-                continue;
-            };
-            let (None, Some(template)) = (&record.inverse, relation.inverse.first()) else {
-                continue;
-            };
-            let all = question(record).and_then(|it| subjects.get(&it).cloned());
-            let answers = all.unwrap_or_else(|| [subject.to_owned()].into());
-            record.inverse = Fact::from_template(template, answer).map(|fact| {
-                let fact = Fact { answer: Some(subject.to_owned()), ..fact };
-                Inverse { fact, answers, origin: InverseOrigin::Generated }.into()
-            });
-        }
     }
 
     /// The facts that are part of the program.
@@ -370,15 +235,16 @@ impl Dataset {
     }
 
     pub fn find(&self, id: &str) -> Option<&Record> {
-        self.records.iter().find(|record| record.id == id)
+        self.records.get(self.records.position(id)?)
     }
 
     /// The record with this id, or why there is none.
     pub fn case(&self, id: &str) -> Result<&Record, NoCase> {
         self.find(id).ok_or_else(|| {
             let id = id.to_owned();
-            if let Some(ids) = self.repeated.get(&id) {
-                return NoCase::Repeated { ids: ids.clone(), id };
+            let ids = self.records.repeated(&id);
+            if !ids.is_empty() {
+                return NoCase::Repeated { id, ids };
             }
             if let Some(error) = self.skipped.iter().find(|it| it.id == id) {
                 return NoCase::LeftOut { id, error: error.clone() };
@@ -390,8 +256,7 @@ impl Dataset {
 
     /// The prompts that the file gives beside a record.
     pub fn related_to(&self, id: &str) -> Related {
-        let nth = self.records.iter().position(|record| record.id == id);
-        nth.and_then(|nth| self.related.get(nth)).cloned().unwrap_or_default()
+        self.records.position(id).map(|nth| self.records.related(nth)).unwrap_or_default()
     }
 
     /// How many records the file has, whether or not they can be used.
@@ -422,10 +287,6 @@ impl Dataset {
         self.records.iter().filter_map(|record| record.fact.subject_text())
     }
 }
-
-/// How many of the right answers that other records have for its prompt a record is given. Without an
-/// end, ten thousand records of one prompt would hold a hundred million answers.
-const N_ANSWERS: usize = 100;
 
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";

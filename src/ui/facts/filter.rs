@@ -57,7 +57,8 @@ pub enum Order {
 
 /// A fact of the dataset, and what is known of it so far.
 pub(super) struct Told<'a> {
-    pub record: &'a Record,
+    /// Looked at only where it must be.
+    pub record: &'a dyn Fn() -> &'a Record,
 
     /// Asked forward and inversely.
     pub recalled: [Option<Recalled>; 2],
@@ -71,9 +72,9 @@ impl Filter {
             it.flags.is_none_or(|[forward, _]| forward.as_ref().is_some_and(test))
         };
         let knows = it.recalled.map(|it| it?.is_known(self.known_by));
-        (self.relation.is_none() || self.relation == it.record.relation)
-            && (self.cardinality.is_none() || self.cardinality == it.record.cardinality)
-            && (!self.has_inverse || it.record.inverse.is_some())
+        (self.relation.is_none() || self.relation == (it.record)().relation)
+            && (self.cardinality.is_none() || self.cardinality == (it.record)().cardinality)
+            && (!self.has_inverse || (it.record)().inverse.is_some())
             && (!self.is_one_token || it.recalled[0].is_some_and(|it| it.n_answer_tokens == 1))
             && self.lesson.is_none_or(|lesson| it.plan.is_some_and(|plan| lesson.is_of(&plan)))
             && (!self.no_leak || !flagged(|it| it.leaks))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::filter::Told;
 use super::typed::TYPED;
 use super::{FactId, Filter, Lesson, Order, Plan, Recall, Taught, TypedFact};
-use crate::facts::{Dataset, Direction, Record};
+use crate::facts::{Dataset, Direction, Record, Records};
 use crate::population::RelationAnswers;
 use crate::tokens::Flags;
 
@@ -51,14 +51,15 @@ pub struct FactList {
 
 impl FactList {
     pub fn open(&mut self, dataset: Dataset) {
-        self.dataset_texts = dataset.records.iter().map(searched_text).collect();
+        self.dataset_texts.clear();
         self.places.clear();
-        for (nth, record) in dataset.records.iter().enumerate() {
-            self.places.entry(record.id.clone()).or_insert(nth);
-        }
         self.relations.clear();
-        for relation in dataset.records.iter().filter_map(|record| record.relation.clone()) {
-            *self.relations.entry(relation).or_default() += 1;
+        for (nth, record) in dataset.records.scan().enumerate() {
+            self.dataset_texts.push(searched_text(&record));
+            self.places.entry(record.id).or_insert(nth);
+            if let Some(relation) = record.relation {
+                *self.relations.entry(relation).or_default() += 1;
+            }
         }
         self.filter = Filter::default();
         self.flags.clear();
@@ -173,10 +174,10 @@ impl FactList {
     /// Facts that hold every word of a query, whatever the list shows.
     pub fn matching(&self, query: &str) -> impl Iterator<Item = &Record> {
         let query = query.to_lowercase();
-        let records = self.dataset.as_ref().map_or(&[][..], |it| &it.records);
-        let typed = self.listed.iter().map(|&nth| (&self.typed_texts[nth], &self.typed[nth]));
-        typed.chain(self.dataset_texts.iter().zip(records)).filter_map(move |(text, record)| {
-            query.split_whitespace().all(|word| text.contains(word)).then_some(record)
+        let typed = self.listed.iter().map(|&nth| (&self.typed_texts[nth], FactId::Typed(nth)));
+        let of_file = (0..).map(FactId::Record);
+        typed.chain(self.dataset_texts.iter().zip(of_file)).filter_map(move |(text, id)| {
+            query.split_whitespace().all(|word| text.contains(word)).then(|| self.get(id))?
         })
     }
 
@@ -258,10 +259,10 @@ impl FactList {
 
     /// Forgets which facts are known. What cannot be asked is not asked for.
     pub fn reset_recall(&mut self) {
-        let records = self.dataset.as_ref().map_or(&[][..], |it| &it.records);
+        let records = self.dataset.as_ref().map_or(Records::none(), |it| &it.records);
         self.answers.clear();
         self.recall.reset(records.len());
-        for (nth, record) in records.iter().enumerate() {
+        for (nth, record) in records.scan().enumerate() {
             for direction in Direction::ALL {
                 if record.fact(direction).is_none_or(|fact| fact.answer.is_none()) {
                     self.recall.set(nth, direction, None);
@@ -277,7 +278,7 @@ impl FactList {
 
     /// Takes over which facts were known before.
     pub fn adopt_recall(&mut self, before: &Recall) {
-        let records = self.dataset.as_ref().map_or(&[][..], |it| &it.records);
+        let records = self.dataset.as_ref().map_or(Records::none(), |it| &it.records);
         self.recall.adopt(before, |nth, direction, it| {
             let (record, has_several) = (&records[nth], records[nth].answers(direction).len() > 1);
             record.relation.is_some() && it.choice.is_none() || has_several && it.answer.is_none()
@@ -287,7 +288,7 @@ impl FactList {
 
     /// The answers of all facts of a relation, asked one way.
     pub fn answers(&mut self, relation: &str, direction: Direction) -> Arc<RelationAnswers> {
-        let records = self.dataset.as_ref().map_or(&[][..], |it| &it.records);
+        let records = self.dataset.as_ref().map_or(Records::none(), |it| &it.records);
         let answers = self.answers.entry((relation.to_owned(), direction));
         let found = || Arc::new(RelationAnswers::new(records, relation, direction));
         Arc::clone(answers.or_insert_with(found))
@@ -316,17 +317,17 @@ impl FactList {
         let matches = |text: &str| words.iter().all(|word| text.contains(word));
         let typed = self.listed.iter().copied();
         let typed = typed.filter(|&nth| matches(&self.typed_texts[nth])).map(FactId::Typed);
-        let all = self.dataset.iter().flat_map(|it| &it.records).enumerate();
-        let passes = |(nth, record): (usize, &Record)| {
+        let all = self.dataset.as_ref().map_or(Records::none(), |it| &it.records);
+        let passes = |nth: usize| {
             let told = Told {
-                record,
+                record: &|| &all[nth],
                 recalled: Direction::ALL.map(|it| self.recall.get(nth, it)),
                 flags: self.flags.get(nth),
                 plan: self.plans.get(nth).copied().flatten(),
             };
             (matches(&self.dataset_texts[nth]) && self.filter.passes(&told)).then_some(nth)
         };
-        let mut records: Vec<usize> = all.filter_map(passes).collect();
+        let mut records: Vec<usize> = (0..all.len()).filter_map(passes).collect();
         let order = self.filter.order;
         if order != Order::File {
             let forward = |nth: usize| self.recall.get(nth, Direction::Forward);
@@ -360,7 +361,7 @@ mod tests {
             record("1", "The capital of Ägypten is", "Ägypten", "Kairo"),
         ];
         let mut list = FactList::default();
-        list.open(Dataset { records, ..Dataset::default() });
+        list.open(Dataset { records: records.into(), ..Dataset::default() });
         list
     }
 

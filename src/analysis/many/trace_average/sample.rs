@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{AskedFact, Cause, LeftOut};
 use crate::analysis::statistics::draw;
-use crate::facts::{Direction, Fact, Record};
+use crate::facts::{Direction, Fact, Record, Records};
 use crate::tokens::{Bos, TokenizeError, TokenizedPrompt, Tokenizer};
 
 /// How facts are drawn at random.
@@ -24,7 +24,7 @@ pub struct Sample {
 
 impl Sample {
     /// The facts in the order of drawing. A larger sample begins with the same facts.
-    pub fn draw<'a>(&self, records: &'a [Record]) -> Vec<&'a Record> {
+    pub fn draw<'a>(&self, records: &'a Records) -> Vec<&'a Record> {
         let is_meant = |record: &&Record| {
             let is_asked = record.fact(self.direction).is_some();
             is_asked && self.relation.as_ref().is_none_or(|it| record.relation.as_ref() == Some(it))

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{AskedFact, LeftOut};
 use crate::analysis::corruption::{Corruption, SubjectsOf};
 use crate::analysis::statistics::draw;
-use crate::facts::{Direction, Fact, Record};
+use crate::facts::{Direction, Fact, Record, Records};
 use crate::tokens::{Bos, Substitute, Tokenizer, first_substitutes};
 
 /// How other subjects are drawn from the facts of a dataset.
@@ -73,7 +73,7 @@ impl StandIns {
         (record, fact): (&Record, &Fact),
         nth: usize,
         bos: Bos,
-        records: &[Record],
+        records: &Records,
     ) -> Result<AskedFact, LeftOut> {
         let (tokenizer, answers) = (lengths.tokenizer, record.answers(self.direction));
         let (Some(own), Some(place)) = (fact.subject_text(), &fact.subject) else {
@@ -117,7 +117,7 @@ impl StandIns {
         &self,
         (record, fact): (&Record, &Fact),
         nth: usize,
-        records: &'a [Record],
+        records: &'a Records,
     ) -> Vec<&'a Fact> {
         let is_related = |other: &&Record| {
             self.of == StandIn::Any(SubjectsOf::All)
