@@ -4,14 +4,15 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::io::Write as _;
 use std::path::Path;
 
-use factscope::worker::is_probing_memory;
+use factscope::worker::{is_probing_memory, wait_until_kept};
 
 /// Passes of a model take and give back large blocks all the time. The system's allocator returns
 /// each to the kernel, which then clears it page by page when it is asked for again.
 #[global_allocator]
 static ALLOCATOR: Telling = Telling(mimalloc::MiMalloc);
 
-/// Tells of memory that the system refuses. Rust ends a program then, and says only how many bytes it wanted.
+/// Tells of memory that the system refuses, and lets a window keep what it has found. Rust ends a program then,
+/// and says only how many bytes it wanted.
 struct Telling(mimalloc::MiMalloc);
 
 impl Telling {
@@ -24,6 +25,7 @@ impl Telling {
                  programs, or raise the limit if there is one (`ulimit -v`; memory.max of a container). Files \
                  that are written are whole."
             );
+            wait_until_kept();
         }
         at
     }

@@ -24,10 +24,12 @@ use crate::tokens::TokenizedPrompt;
 mod devices;
 mod engine;
 mod memory;
+mod refusal;
 
 pub use devices::{Verified, open_verified};
 pub use engine::{Engine, EngineError, ModelInfo, NumberWatch, Stage, WeightHash, weights_sha256};
 pub use memory::{Lack, MemoryNeed, SystemMemory, bytes_text, is_probing_memory};
+pub use refusal::{all_is_kept, is_memory_refused, keep_before_the_end, wait_until_kept};
 
 // What a view may know of the model: its plain data.
 pub use crate::model::{

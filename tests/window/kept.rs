@@ -304,6 +304,35 @@ fn what_was_not_saved_is_offered_after_a_crash() {
     assert_eq!(kept_in(dir.path()).len(), 0);
 }
 
+/// Where a window is that is refused memory.
+const REFUSED_IN: &str = "FACTSCOPE_TEST_REFUSED_IN";
+
+/// Carried out by a process that the next test starts: what the program's allocator does before the system ends it.
+#[test]
+fn is_refused_memory_for_a_parent() {
+    let Some(dir) = std::env::var_os(REFUSED_IN) else { return };
+    let mut window = keeping(Path::new(&dir));
+    window.traces();
+    let refused = std::thread::spawn(factscope::worker::wait_until_kept);
+    while !refused.is_finished() {
+        window.harness.step();
+    }
+    std::process::abort();
+}
+
+#[test]
+fn what_a_window_has_found_is_kept_where_memory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "kept::is_refused_memory_for_a_parent"])
+        .env(REFUSED_IN, dir.path())
+        .output()
+        .unwrap();
+    assert!(!ended.status.success(), "{ended:?}");
+    assert_eq!(n_traces_kept(dir.path()), 2);
+    keeping(dir.path()).sees("What it had found is kept");
+}
+
 /// Which file it belongs to, and what was in front, also if that was chosen after the last result.
 #[test]
 fn what_is_restored_has_its_title_and_its_views_again() {

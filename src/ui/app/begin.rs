@@ -16,7 +16,7 @@ use crate::ui::panels::Views;
 use crate::ui::state::{Preferences, Settings, State};
 use crate::ui::workspace::Workspace;
 use crate::ui::{Options, settings_file, theme};
-use crate::worker::{Told, Which, Worker};
+use crate::worker::{Told, Which, Worker, keep_before_the_end};
 
 impl App {
     /// Fails if the worker's thread cannot be started.
@@ -105,6 +105,7 @@ impl App {
         };
         if let Some(dir) = options.unsaved.as_deref().filter(|_| is_remembered) {
             app.find_left_over(dir);
+            keep_before_the_end();
         }
         let complaint = remembered.complaint();
         // The first frame is drawn while these are read.

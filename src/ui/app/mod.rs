@@ -305,6 +305,7 @@ impl eframe::App for App {
         self.settle_answers();
         self.measure_recall();
         self.read_sweep(ctx);
+        self.keep_on_refusal(ctx);
         self.keep_unsaved(ctx);
         for command in std::mem::take(&mut self.commands) {
             self.handle(command, ctx);

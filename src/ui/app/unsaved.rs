@@ -14,12 +14,16 @@ use crate::ui::closing::Closing;
 use crate::ui::pane::Pane;
 use crate::ui::reply::{Reply, aside};
 use crate::ui::state::{Filter, State};
+use crate::worker::{all_is_kept, is_memory_refused};
 
 /// From a result to its being kept. Several that come together are written once.
 const SOON: Duration = Duration::from_secs(3);
 
 /// How often what a long job has found so far is kept.
 const WHILE_RUNNING: Duration = Duration::from_mins(1);
+
+/// How long it may take until a refusal of memory is seen.
+const AFTER_A_REFUSAL: Duration = Duration::from_secs(1);
 
 /// Writing takes at most this part of the time.
 const SHARE: u32 = 10;
@@ -70,6 +74,18 @@ impl App {
     pub(super) fn find_left_over(&mut self, dir: &Path) {
         self.state.left_over = Unsaved::left_over(dir);
         self.keeping = Keeping::begin(dir);
+    }
+
+    /// Writes what is not saved where the system refuses memory to a job, which ends the program.
+    pub(super) fn keep_on_refusal(&mut self, ctx: &egui::Context) {
+        if is_memory_refused() {
+            self.keep_now();
+            all_is_kept();
+        }
+        // A job that was refused memory tells of nothing any more.
+        if self.state.jobs.asked().next().is_some() {
+            ctx.request_repaint_after(AFTER_A_REFUSAL);
+        }
     }
 
     /// Writes what is not saved, if something has come since and it is time to.
@@ -133,7 +149,7 @@ impl App {
         if is_worth_keeping(&self.state)
             && let Some(snapshot) = self.state.snapshot(&self.views.workspace)
         {
-            // The window closes: nobody to tell.
+            // The window ends: nobody to tell.
             snapshot.save(keeping.file.path()).ok();
         }
     }
