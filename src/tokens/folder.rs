@@ -18,7 +18,8 @@ use tokenizers::{
 
 use super::Bos;
 use super::gpt2::{END_OF_TEXT, byte_level};
-use super::tokenizer::{Ends, Tokenizer, TokenizerError, check_added, from_json};
+use super::ids::{check_added, from_json};
+use super::tokenizer::{Ends, Tokenizer, TokenizerError};
 use super::vocabulary::Vocabulary;
 use crate::text_file;
 

@@ -5,6 +5,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 mod pieces;
+mod ids;
+mod first_space;
 mod tokenizer;
 mod gpt2;
 mod vocabulary;

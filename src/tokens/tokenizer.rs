@@ -9,15 +9,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokenizers::{
-    AddedToken, Model as _, ModelWrapper, NormalizedString, Normalizer as _, PostProcessorWrapper,
+    AddedToken, ModelWrapper, NormalizedString, Normalizer as _, PostProcessorWrapper,
     Tokenizer as HfTokenizer,
 };
 
+use super::first_space::without_first_space;
 use super::gpt2::{END_OF_TEXT, byte_level};
-use super::pieces::{Spelling, any_step, text_of_bytes, visible};
-use super::vocabulary::VocabularyOrList;
+use super::ids::{check_ids, from_json};
+use super::pieces::{Spelling, text_of_bytes, visible};
 use super::{Bos, folder, gguf};
 use crate::builtin;
 use crate::gguf::is_gguf;
@@ -384,79 +384,6 @@ impl Tokenizer {
     }
 }
 
-/// The tokenizer in the text of a `tokenizer.json`, whose added tokens have the ids that the text says.
-pub(super) fn from_json(text: &str) -> Result<HfTokenizer, String> {
-    #[derive(Deserialize)]
-    struct Listed {
-        #[serde(default)]
-        added_tokens: Vec<Added>,
-
-        /// It is read for its faults.
-        #[serde(default, rename = "model")]
-        _model: Option<Model>,
-    }
-
-    #[derive(Deserialize)]
-    struct Model {
-        #[serde(default, rename = "vocab")]
-        _vocab: Option<VocabularyOrList>,
-    }
-
-    #[derive(Deserialize)]
-    struct Added {
-        id: u32,
-        content: String,
-    }
-
-    let inner = HfTokenizer::from_bytes(text).map_err(|error| error.to_string())?;
-    let listed: Listed = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    check_added(&inner, listed.added_tokens.into_iter().map(|it| (it.id, it.content)))?;
-    Ok(inner)
-}
-
-/// Refuses added tokens whose ids would go to nobody. The library numbers them anew, by how many tokens
-/// there are, so that they would be taken for others where the vocabulary has a gap. Python, which stands
-/// on the same library, does not tell.
-///
-/// A token whose id another has by now is one that its file forgot to take away.
-pub(super) fn check_added(
-    inner: &HfTokenizer,
-    listed: impl IntoIterator<Item = (u32, String)>,
-) -> Result<(), String> {
-    for (id, content) in listed.into_iter().filter(|it| !it.1.is_empty()) {
-        let given = inner.token_to_id(&content);
-        if let Some(given) = given.filter(|given| *given != id && inner.id_to_token(id).is_none()) {
-            return Err(format!(
-                "the added token “{content}” is listed with the id {id}, but is read with the id {given}, \
-                 in Python too, since there are ids below {id} without a token; give each a token"
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Refuses two tokens with one id: which of them a merge or a prompt means could not be told, nor kept.
-fn check_ids(inner: &HfTokenizer) -> Result<(), String> {
-    let same = |first: &str, token: &str, id: u32| {
-        Err(format!(
-            "the tokens “{first}” and “{token}” have the same id, {id}; get the vocabulary again"
-        ))
-    };
-    for (id, added) in inner.get_added_tokens_decoder() {
-        if let Some(first) = inner.get_model().id_to_token(id).filter(|it| *it != added.content) {
-            return same(&first, &added.content, id);
-        }
-    }
-    let ModelWrapper::BPE(bpe) = inner.get_model() else { return Ok(()) };
-    let mut tokens = BTreeMap::new();
-    for (token, id) in bpe.get_vocab().into_iter().collect::<BTreeMap<_, _>>() {
-        if let Some(first) = tokens.insert(id, token.clone()) {
-            return same(&first, &token, id);
-        }
-    }
-    Ok(())
-}
-
 /// What is said where the library that reads tokenizers panics.
 fn broken_library(panic: &Panic) -> String {
     format!(
@@ -471,58 +398,5 @@ impl Ends {
     fn gpt2(inner: &HfTokenizer) -> Self {
         let end = inner.token_to_id(END_OF_TEXT);
         Self { bos: end, eos: end, default_bos: Bos::Off }
-    }
-}
-
-/// A copy of the tokenizer that puts no space before a text. `None` if the tokenizer puts none.
-fn without_first_space(inner: &HfTokenizer) -> Result<Option<HfTokenizer>, String> {
-    let says = |error: &dyn ToString| error.to_string();
-    let json = |it: serde_json::Result<Value>| it.map_err(|error| says(&error));
-    let normalizer = inner.get_normalizer().map(serde_json::to_value).map(json).transpose()?;
-    let pre_tokenizer =
-        inner.get_pre_tokenizer().map(serde_json::to_value).map(json).transpose()?;
-    let prepends = |it: &Value| it["type"] == "Prepend";
-    let spaces = |it: &Value| {
-        it["add_prefix_space"] == true || is_metaspace(it) && it["prepend_scheme"] != "never"
-    };
-    let normalizer = normalizer.filter(|it| any_step(it, &prepends));
-    let pre_tokenizer = pre_tokenizer.filter(|it| any_step(it, &spaces));
-    if normalizer.is_none() && pre_tokenizer.is_none() {
-        return Ok(None);
-    }
-    let mut inside = inner.clone();
-    if let Some(mut steps) = normalizer {
-        let steps = if prepends(&steps) {
-            None
-        } else {
-            if let Some(list) = steps["normalizers"].as_array_mut() {
-                list.retain(|it| !prepends(it));
-            }
-            Some(serde_json::from_value::<tokenizers::NormalizerWrapper>(steps))
-        };
-        let steps = steps.transpose().map_err(|error| says(&error))?;
-        inside.with_normalizer(steps).map_err(|error| says(&error))?;
-    }
-    if let Some(mut steps) = pre_tokenizer {
-        take_spaces_away(&mut steps);
-        let steps = serde_json::from_value::<tokenizers::PreTokenizerWrapper>(steps);
-        inside.with_pre_tokenizer(Some(steps.map_err(|error| says(&error))?));
-    }
-    Ok(Some(inside))
-}
-
-fn is_metaspace(step: &Value) -> bool {
-    step["type"] == "Metaspace"
-}
-
-fn take_spaces_away(steps: &mut Value) {
-    if steps["add_prefix_space"] == true {
-        steps["add_prefix_space"] = false.into();
-    }
-    if is_metaspace(steps) {
-        steps["prepend_scheme"] = "never".into();
-    }
-    if let Some(list) = steps["pretokenizers"].as_array_mut() {
-        list.iter_mut().for_each(take_spaces_away);
     }
 }
