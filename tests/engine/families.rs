@@ -28,7 +28,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::estimates::{check_edges, check_held_windows, check_new_softmax};
+use super::edge_estimates::check_edges;
+use super::estimates::{check_held_windows, check_new_softmax};
 use super::every_analysis::specs;
 use super::golden_traces::{HowTraced, Traced};
 use super::gradients::{check_slopes, whole_run};

@@ -17,6 +17,7 @@ mod bounded;
 mod facts;
 mod datasets;
 mod dataset_siblings;
+mod packed_facts;
 mod tokenizers;
 mod tokens;
 mod hub;
@@ -63,6 +64,8 @@ mod paths;
 // Effects that are estimated from gradients.
 mod gradients;
 mod estimates;
+mod edge_estimates;
+mod estimates_alike;
 
 // Sums that are taken apart.
 mod decompositions;
