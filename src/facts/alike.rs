@@ -17,12 +17,28 @@ const FORMS: [Form; 6] = [
     (bare, "with other accents"),
 ];
 
+/// The first forms have the same letters. By the others, many a name is a part of some word.
+const N_EXACT: usize = 3;
+
 /// How a text occurs within another though not letter by letter. `None` if it does not.
 pub(super) fn occurs(text: &str, within: &str) -> Option<&'static str> {
     let (mut text, mut within) = (text.to_owned(), within.to_owned());
-    FORMS.into_iter().find_map(|(form, how)| {
+    FORMS.into_iter().enumerate().find_map(|(nth, (form, how))| {
         (text, within) = (form(&text), form(&within));
-        (!text.is_empty() && within.contains(&text)).then_some(how)
+        let is_there = !text.is_empty() && within.contains(&text);
+        (is_there && (nth < N_EXACT || stands_in(&text, &within))).then_some(how)
+    })
+}
+
+/// Whether a text occurs where it is no part of a longer word.
+pub(super) fn stands_in(text: &str, within: &str) -> bool {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let mut places = within.match_indices(text).filter(|_| !text.is_empty());
+    places.any(|(start, _)| {
+        let before = within[..start].chars().next_back();
+        let after = within[start + text.len()..].chars().next();
+        !(is_word(before) && is_word(text.chars().next()))
+            && !(is_word(after) && is_word(text.chars().next_back()))
     })
 }
 

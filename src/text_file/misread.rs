@@ -27,6 +27,8 @@ impl Misread {
         while !line.is_char_boundary(at) {
             at -= 1;
         }
+        let start: usize = text.split('\n').take(nth).map(|it| it.len() + 1).sum();
+        let before = text.get(..start + at).unwrap_or_default();
         let column = line[..at].chars().count() + 1;
         let rest = &line[at..];
         let near: String = rest.chars().take(N_SHOWN).collect();
@@ -38,8 +40,15 @@ impl Misread {
             }
             Some('\'') => "; this is how Python prints, write it with `json.dump`",
             Some('/' | '#') => "; JSON has no comments, take them out",
-            Some(']' | '}') if line[..at].trim_end().ends_with(',') => {
+            Some(']' | '}') if before.trim_end().ends_with(',') => {
                 "; take the comma before it away"
+            }
+            Some('\u{feff}') => {
+                "; this is a mark that nobody sees (BOM), as files begin with that were put behind each other; \
+                 take it out"
+            }
+            _ if error.to_string().starts_with("number out of range") => {
+                "; this number is larger than any that can be computed with; write it as a text"
             }
             Some(c) if c.is_control() => {
                 "; write a tab within quotation marks as `\\t`, a line end as `\\n`"

@@ -127,7 +127,7 @@ fn splits_by_columns_are_not_one_record_each() {
     // An object that names a subject in its own way is one cell.
     let named = json!([{"subject": {"id": "Q20", "surface": "Norway"}, "object": "Oslo",
         "relation": "P36"}]);
-    refused("facts.json", named.to_string(), &["the subject is empty"]);
+    refused("facts.json", named.to_string(), &["the subject is an object without a name"]);
     let several =
         json!({"subject": ["Norway"], "object": ["Oslo", "Kristiania"], "relation": "P36"});
     assert_eq!(asked("facts.json", several.to_string()), oslo());
@@ -418,4 +418,180 @@ fn values_that_are_no_facts_take_no_memory() {
             assert_eq!(dataset.n_records(), N_BYTES / 2 + 2);
         }
     }
+}
+
+/// Tables hold what JSON has as lists and objects in the form in which a program prints them.
+#[test]
+fn what_python_and_numpy_print_in_a_cell_is_what_it_was() {
+    let head = "subject,object,template\n";
+    for printed in [
+        r#""{'str': 'Oslo', 'id': 'Q585'}""#,
+        r#""{""str"": ""Oslo"", ""id"": null, ""rank"": 1.5}""#,
+        r#""{'id': 'Q585', 'name': None, 'label': 'Oslo'}""#,
+        r#""array(['Oslo'], dtype=object)""#,
+        r#""array(['Oslo',\n       'Kristiania'], dtype='<U10')""#,
+        r#""[{'str': 'Oslo'}, {'str': 'Kristiania'}]""#,
+        r#""['Oslo' 'Kristiania']""#,
+    ] {
+        let printed = printed.replace("\\n", "\n");
+        let file = format!("{head}Norway,{printed},The capital of {{}} is\n");
+        assert_eq!(asked("facts.csv", file), oslo(), "{printed}");
+    }
+    // Words in brackets are words.
+    for (object, answer) in [
+        (r#""{'a'"#.to_owned() + "\"", "{'a'"),
+        ("[sic]".to_owned(), "[sic]"),
+        ("(1984)".to_owned(), "(1984)"),
+        ("{1984}".to_owned(), "{1984}"),
+        (r#""['[1984]']""#.to_owned(), "[1984]"),
+        (r#""array(1)""#.to_owned(), "array(1)"),
+    ] {
+        let file = format!("{head}Norway,{object},The capital of {{}} is\n");
+        assert_eq!(asked("facts.csv", file)[0].1, answer);
+    }
+    // Without a name it says nothing.
+    let file = format!("{head}Norway,\"{{'id': 'Q585'}}\",The capital of {{}} is\n");
+    refused(
+        "facts.csv",
+        file,
+        &["the answer is an object without a name: it has none of `str`, `label`"],
+    );
+
+    let rewrite = "{'prompt': 'The capital of {} is', 'relation_id': 'P36', 'target_new': {'str': 'Rome', \
+                   'id': 'Q220'}, 'target_true': {'str': 'Oslo', 'id': 'Q585'}, 'subject': 'Norway'}";
+    for rewrite in [rewrite.to_owned(), format!("[{rewrite}]")] {
+        let dataset =
+            read("cf.csv", format!("case_id,requested_rewrite\n7,\"{rewrite}\"\n")).unwrap();
+        let record = &dataset.records[0];
+        assert_eq!((&*record.id, record.fact.foil.as_deref()), ("7", Some("Rome")));
+        assert_eq!(record.fact.answer.as_deref(), Some("Oslo"));
+    }
+}
+
+#[test]
+fn places_for_other_things_than_subject_and_answer_are_not_asked_as_words() {
+    let head = "subject,object,template\n";
+    for place in ["[YEAR]", "[T]", "[NAME]", "[PERSON_1]", "<date>", "[city]", "<name>", "[z]"] {
+        let file = format!("{head}Norway,Oslo,The capital of {{}} ({place}) is\n");
+        refused("facts.csv", file, &[place, "is a place that no column fills"]);
+    }
+    for word in ["[sic]", "[INST]", "<s>", "<|user|>", "[1984]", "[Is]"] {
+        let file = format!("{head}Norway,Oslo,{word} The capital of {{}} is\n");
+        assert_eq!(asked("facts.csv", file)[0].0, format!("{word} The capital of Norway is"));
+    }
+}
+
+/// CounterFact as pandas writes it, by columns or as a table.
+#[test]
+fn rewrites_in_columns_are_one_for_each_row() {
+    let rewrite = |subject: &str, answer: &str| {
+        json!({"prompt": "The capital of {} is", "relation_id": "P36", "subject": subject,
+            "target_true": {"str": answer, "id": "Q1"}, "target_new": {"str": "Rome", "id": "Q220"}})
+    };
+    let (norway, egypt) = (rewrite("Norway", "Oslo"), rewrite("Egypt", "Cairo"));
+    let lists = json!({"requested_rewrite": [norway, egypt], "case_id": [4, 5]});
+    let index =
+        json!({"case_id": {"0": 4, "1": 5}, "requested_rewrite": {"0": norway, "1": egypt}});
+    for columns in [lists, index] {
+        let dataset = read("cf.json", columns.to_string()).unwrap();
+        let all: Vec<_> =
+            dataset.records.iter().map(|it| (&*it.id, it.fact.answer.as_deref())).collect();
+        assert_eq!(all, [("4", Some("Oslo")), ("5", Some("Cairo"))]);
+    }
+    // A record of MQuAKE has several, of which the first is asked.
+    let mquake = json!([{"case_id": 4, "requested_rewrite": [norway, egypt]}]);
+    let dataset = read("mquake.json", mquake.to_string()).unwrap();
+    assert_eq!(dataset.records.len(), 1);
+    assert!(dataset.reading().contains("the first is taken"), "{}", dataset.reading());
+
+    let table = "case_id,requested_rewrite.prompt,requested_rewrite.subject,requested_rewrite.target_true.str,\
+                 requested_rewrite.target_true.id\n4,The capital of {} is,Norway,Oslo,Q585\n";
+    assert_eq!(asked("cf.csv", table), oslo());
+}
+
+#[test]
+fn a_place_behind_a_subject_that_is_there_is_not_guessed() {
+    let ask = |template: &str| {
+        let row = json!([{"subject": "Norway", "object": "Oslo", "template": template}]);
+        read("facts.json", row.to_string()).map(|it| it.records[0].fact.prompt.clone())
+    };
+    for template in ["The capital of Norway is {}", "Norway's capital: %s."] {
+        let error = ask(template).unwrap_err();
+        assert!(error.contains("may be the subject's place or the answer's"), "{error}");
+    }
+    for template in [
+        "The capital of [Norway] is [Oslo]",
+        "The capital of Norway is [Y]",
+        "The capital of {Norway} is",
+    ] {
+        assert_eq!(ask(template).as_deref(), Ok("The capital of Norway is"), "{template}");
+    }
+    for place in ["{country name}", "{-}", "$YEAR", "%YEAR%", "%d", "<country>", "[W]", "<Z>"] {
+        let error = ask(&format!("The capital of {{}} in {place} is")).unwrap_err();
+        assert!(error.contains("is a place that no column fills"), "{place}: {error}");
+    }
+    for text in ["costs $100 and 100%", "is $AAPL", "in 50%d"] {
+        let template = format!("{{}} {text} of");
+        assert_eq!(ask(&template).as_deref(), Ok(&*format!("Norway {text} of")), "{template}");
+    }
+    // Brackets that are part of a name.
+    let row = json!([{"subject": "[REC]", "object": "x", "template": "[REC] was directed by"}]);
+    assert_eq!(asked("facts.json", row.to_string())[0].0, "[REC] was directed by");
+}
+
+#[test]
+fn an_id_among_names_leaves_its_row_out() {
+    let table = "subject_label,object_label,template\nNorway,Q585,The capital of {} is\n\
+                 Norway,Oslo,The capital of {} is\nQ79,Cairo,The capital of {} is\nQ79142,x,{} is\n";
+    let dataset = read("facts.csv", table).unwrap();
+    let left_out: Vec<_> = dataset.skipped.iter().map(|it| it.place).collect();
+    assert_eq!(left_out, [RecordPlace::Line(2), RecordPlace::Line(5)]);
+    assert!(dataset.skipped[0].reason.contains("`object_label` holds an id, “Q585”"));
+    // A column of right answers says nothing of the subject.
+    let popqa = "subj,prop,obj,possible_answers\nQ5543720,occupation,poet,\"[\"\"poet\"\"]\"\n";
+    refused("popqa.csv", popqa, &["`subj` holds an id, “Q5543720”"]);
+    // zsRE's predictions are no relations, whatever their first letter.
+    let zsre = json!([{"subject": "Norway", "src": "What is the capital of Norway?", "pred": "Paris",
+        "answers": ["Oslo"]}]);
+    assert_eq!(read("zsre.json", zsre.to_string()).unwrap().records[0].relation, None);
+    refused(
+        "zsre.json",
+        json!([{"subject": "Norway", "src": "What is it of Norway?", "answers": []}]).to_string(),
+        &["the object, which is the answer, is empty"],
+    );
+}
+
+#[test]
+fn quotation_marks_around_cells_are_read_as_programs_write_them() {
+    let spaced = "subject, object, template\n\"Norway\", \"Oslo\", \"The capital of {} is\"\n";
+    assert_eq!(asked("facts.csv", spaced), oslo());
+    let comma = "subject, object, template\n\"Norway\", \"Oslo, city\", \"The capital of {} is\"\n";
+    assert_eq!(asked("facts.csv", comma)[0].1, "Oslo, city");
+    let single = "subject,object,template\n'Norway','Oslo','The capital of {} is'\n";
+    assert_eq!(asked("facts.csv", single), oslo());
+    // As spreadsheets keep a text a text.
+    let formula = "subject,object,template\nNorway,\"=\"\"Oslo\"\"\",The capital of {} is\n";
+    assert_eq!(asked("facts.csv", formula), oslo());
+    let rules = "subject|object|template\n-------+------+--------\nNorway|Oslo|The capital of {} is\n-------+------+--------\n";
+    let dataset = read("facts.txt", rules).unwrap();
+    assert!(dataset.skipped.is_empty(), "{}", dataset.reading());
+}
+
+#[test]
+fn a_fault_of_a_file_is_told_with_what_can_be_seen() {
+    let row = r#"{"subject": "Norway", "object": "Oslo", "template": "The capital of {} is"}"#;
+    refused("facts.json", format!("[{row},\n]"), &["line 2", "take the comma before it away"]);
+    refused("facts.json", format!("[{row}, {{\"x\": 1e999}}]"), &["this number is larger"]);
+    // Files that were put behind each other, and the end that DOS wrote.
+    let joined = format!("{row}\n\u{feff}{row}\n\u{1a}");
+    let dataset = read("facts.jsonl", joined).unwrap();
+    assert_eq!((dataset.records.len(), dataset.n_skipped()), (2, 0));
+    let broken = format!("{}\n{row}\n", row.replace("Oslo", "\\ud800"));
+    let dataset = read("facts.jsonl", broken).unwrap();
+    assert_eq!((dataset.records.len(), dataset.n_skipped()), (1, 1));
+    refused("facts.json", format!("{row}\0\0\0"), &["a text with zeros in it (NUL)"]);
+    let part =
+        json!([{"subject": "Oman", "object": "Muscat", "prompt": "The Romans have capital"}]);
+    let error = read("facts.json", part.to_string()).unwrap_err();
+    assert!(!error.contains("in other letters"), "{error}");
 }

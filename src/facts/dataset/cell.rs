@@ -33,7 +33,7 @@ const MISSING: &[&str] = &[
 ];
 
 /// The field of an object that holds its name: CounterFact's `{"str": "Paris", "id": "Q90"}`.
-const NAME: &[&str] = &["str", "label", "name", "text", "value", "title"];
+pub(super) const NAME: &[&str] = &["str", "label", "name", "text", "value", "title"];
 
 impl Cell {
     /// The texts in a cell, which may hold a list, or a list as Python or JSON prints it.
@@ -41,12 +41,22 @@ impl Cell {
         match self {
             Self::Missing | Self::Unread => Vec::new(),
             Self::Text(text) => {
-                let text = trimmed(text);
-                let all = listed(text).unwrap_or_else(|| vec![text.to_owned()]);
+                let text = unquoted(trimmed(text));
+                let all = printed(text).map_or_else(|| vec![text.to_owned()], Self::as_they_are);
                 all.into_iter().filter(|it| !it.is_empty() && !MISSING.contains(&&**it)).collect()
             }
             Self::List(all) => all.iter().flat_map(Self::texts).collect(),
             Self::Object(_) => self.named().map(Self::texts).unwrap_or_default(),
+        }
+    }
+
+    /// The texts in a list or an object that was printed; what stands in quotes is no list again.
+    fn as_they_are(self) -> Vec<String> {
+        match self {
+            Self::Missing | Self::Unread => Vec::new(),
+            Self::Text(text) => vec![trimmed(&text).to_owned()],
+            Self::List(all) => all.into_iter().flat_map(Self::as_they_are).collect(),
+            Self::Object(_) => self.named().cloned().map(Self::as_they_are).unwrap_or_default(),
         }
     }
 
@@ -80,37 +90,77 @@ pub(super) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_unseen(c))
 }
 
+/// Without the marks that spreadsheets write to keep a text a text: `="007"`.
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix("=\"").and_then(|it| it.strip_suffix('"')).unwrap_or(text)
+}
+
 /// Whether a character takes no room: a zero-width space or joiner, a byte order mark.
 pub(crate) fn is_unseen(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
-/// The texts of a list, a tuple or a set as Python, numpy or JSON prints it: `['a', "b's"]`. `None` if
-/// the text is anything else, such as the template `[X]'s mother is [Y]`.
-fn listed(text: &str) -> Option<Vec<String>> {
-    let (open, close) = [('[', ']'), ('(', ')'), ('{', '}')]
-        .into_iter()
-        .find(|it| text.starts_with(it.0) && text.ends_with(it.1) && text.len() > 1)?;
-    let mut rest = text[open.len_utf8()..text.len() - close.len_utf8()].trim_start();
-    if rest.is_empty() && open != '[' {
-        return None;
-    }
-    let mut found = Vec::new();
-    while !rest.is_empty() {
-        let (item, after) = match rest.chars().next().filter(|it| matches!(it, '\'' | '"')) {
-            Some(quote) => quoted_item(rest, quote)?,
-            None => plain_item(rest).filter(|_| open == '[' || !found.is_empty())?,
-        };
-        found.push(item);
-        rest = after.trim_start();
-        match rest.strip_prefix(',') {
-            Some(next) => rest = next.trim_start(),
-            // numpy prints spaces between the items.
-            None if rest.is_empty() || after.len() > rest.len() => {}
-            None => return None,
+/// A list, a tuple, a set or a dictionary as Python, numpy or JSON prints it: `['a', "b's"]`,
+/// `{'str': 'Paris'}`. `None` if the text is anything else, such as the template `[X]'s mother is [Y]`.
+pub(super) fn printed(text: &str) -> Option<Cell> {
+    let text = trimmed(text);
+    // numpy says what it is: `array(['a'], dtype=object)`.
+    let inner = text.strip_prefix("array(").and_then(|it| Some(&it[..=it.rfind(']')?]));
+    let (cell, rest) = printed_within(inner.unwrap_or(text), N_DEEP)?;
+    rest.is_empty().then_some(cell)
+}
+
+/// How deep lists may lie in each other.
+const N_DEEP: usize = 8;
+
+/// The list or dictionary that a text begins with, and what comes after it.
+fn printed_within(text: &str, n_deep: usize) -> Option<(Cell, &str)> {
+    let n_deep = n_deep.checked_sub(1)?;
+    let (open, close) =
+        [('[', ']'), ('(', ')'), ('{', '}')].into_iter().find(|it| text.starts_with(it.0))?;
+    let mut rest = text[1..].trim_start();
+    let (mut items, mut fields) = (Vec::new(), Vec::new());
+    loop {
+        if let Some(after) = rest.strip_prefix(close) {
+            // An empty pair of brackets may be a slot.
+            let is_list = fields.is_empty() && (open == '[' || !items.is_empty());
+            let cell = if is_list { Cell::List(items) } else { Cell::Object(fields) };
+            return (is_list || matches!(&cell, Cell::Object(it) if !it.is_empty()))
+                .then_some((cell, after));
         }
+        let is_plain_allowed = open == '[' || !items.is_empty() || !fields.is_empty();
+        let (item, after) = item(rest, close, is_plain_allowed, n_deep)?;
+        let next = after.trim_start();
+        let after = match (next.strip_prefix(':'), item) {
+            (Some(value), Cell::Text(name)) if open == '{' && items.is_empty() => {
+                let (value, after) = self::item(value.trim_start(), close, true, n_deep)?;
+                fields.push((name, value));
+                after
+            }
+            (None, item) if fields.is_empty() => {
+                items.push(item);
+                after
+            }
+            _ => return None,
+        };
+        let next = after.trim_start();
+        rest = match next.strip_prefix(',') {
+            Some(next) => next.trim_start(),
+            // numpy prints spaces between the items.
+            None if next.starts_with(close) || after.len() > next.len() => next,
+            None => return None,
+        };
     }
-    Some(found)
+}
+
+/// The item of a list that a text begins with, and what comes after it.
+fn item(text: &str, close: char, is_plain_allowed: bool, n_deep: usize) -> Option<(Cell, &str)> {
+    match text.chars().next()? {
+        quote @ ('\'' | '"') => quoted_item(text, quote).map(|(it, after)| (Cell::Text(it), after)),
+        '[' | '(' | '{' => printed_within(text, n_deep),
+        _ if is_plain_allowed => plain_item(text, close),
+        _ => None,
+    }
 }
 
 /// The item in quotes that a text begins with, and what comes after it.
@@ -134,9 +184,16 @@ fn quoted_item(text: &str, quote: char) -> Option<(String, &str)> {
     None
 }
 
-/// The number that a text begins with, or the word for a missing value.
-fn plain_item(text: &str) -> Option<(String, &str)> {
-    let (item, after) = text.split_at(text.find([',', ' ', '\n']).unwrap_or(text.len()));
+/// The number that a text begins with, or a word for a missing value or a truth.
+fn plain_item(text: &str, close: char) -> Option<(Cell, &str)> {
+    let (item, after) = text.split_at(text.find([',', ' ', '\n', close]).unwrap_or(text.len()));
     let is_number = item.ends_with(|it: char| it.is_ascii_digit()) && item.parse::<f64>().is_ok();
-    (is_number || MISSING.contains(&item)).then(|| (item.to_owned(), after))
+    let cell = match item {
+        it if MISSING.contains(&it) => Cell::Missing,
+        it if is_number || matches!(it, "True" | "False" | "true" | "false") => {
+            Cell::Text(it.to_owned())
+        }
+        _ => return None,
+    };
+    Some((cell, after))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::RecordPlace;
-use super::cell::{Cell, trimmed};
+use super::cell::{Cell, printed, trimmed};
 use super::error::short;
 
 /// What a column says of a fact.
@@ -151,17 +151,21 @@ const NAMES: &[(Role, &[&str])] = &[
 pub(super) const NEEDED: &str = "a `subject` and an `object` (or `answer`, `target_true`)";
 
 /// CounterFact's fact within a record, which an edit rewrites; `MQuAKE` has a list.
-const REWRITE: &str = "requested_rewrite";
+pub(super) const REWRITE: &str = "requested_rewrite";
 
 /// Objects within a record whose fields count as columns of it.
 const OPENED: &[&str] = &["inverse", "properties"];
 
 /// A column's name in small letters, with underscores for spaces and hyphens and between the words of
-/// `subjectLabel`, and without the number that pandas gives the second of two columns: `object.1`.
+/// `subjectLabel`, and without what pandas writes before and behind: the second of two columns is `object.1`, and
+/// a field of a rewrite `requested_rewrite.target_true.str`.
 fn plain(column: &str) -> String {
+    let column = trimmed(column);
+    let column = column.strip_prefix("requested_rewrite.").unwrap_or(column);
+    let column = column.strip_suffix(".str").unwrap_or(column);
     let mut plain = String::with_capacity(column.len() + 2);
     let mut is_within_word = false;
-    for c in trimmed(column).chars() {
+    for c in column.chars() {
         if c.is_uppercase() && is_within_word {
             plain.push('_');
         }
@@ -272,13 +276,17 @@ impl Row {
             fields.into_iter().partition(|(name, _)| name == REWRITE);
         let mut is_first_of_several = false;
         let has_rewrite = !rewrites.is_empty();
-        let rewrite = rewrites.into_iter().next().and_then(|(_, cell)| match cell {
-            Cell::Object(fields) => Some(fields),
-            Cell::List(all) => {
-                is_first_of_several = all.len() > 1;
-                all.into_iter().next().and_then(Cell::fields)
+        let rewrite = rewrites.into_iter().next().and_then(|(_, cell)| {
+            // A table holds it as Python prints it.
+            let cell = if let Cell::Text(text) = cell { printed(&text)? } else { cell };
+            match cell {
+                Cell::Object(fields) => Some(fields),
+                Cell::List(all) => {
+                    is_first_of_several = all.len() > 1;
+                    all.into_iter().next().and_then(Cell::fields)
+                }
+                _ => None,
             }
-            _ => None,
         });
         let cells = match rewrite {
             None if has_rewrite => {
@@ -314,6 +322,15 @@ impl Row {
 
     pub fn is_empty(&self) -> bool {
         self.cells.iter().all(|it| it.cell.is_empty())
+    }
+
+    /// Whether a column of a role holds an object that has no name for itself.
+    pub fn has_nameless(&self, role: Role) -> bool {
+        let is_nameless = |it: &Cell| matches!(it, Cell::Object(_)) && it.named().is_none();
+        self.cells_of(role).any(|it| match &it.cell {
+            Cell::Text(text) => printed(text).is_some_and(|it| is_nameless(&it)),
+            cell => is_nameless(cell),
+        })
     }
 
     pub fn has(&self, role: Role) -> bool {
@@ -375,7 +392,7 @@ impl IdCount {
             for (column, texts) in row.texts(role) {
                 let all = |is: fn(&str) -> bool| texts.iter().all(|it| is(it));
                 let ids = all(|it| is_id(it) || is_entity(it));
-                let numbers = all(|it| it.bytes().all(|it| it.is_ascii_digit()));
+                let numbers = all(|it| it.parse::<f64>().is_ok() || is_hexadecimal(it));
                 for (kind, holds) in [(&mut self.are_ids, ids), (&mut self.are_numbers, numbers)] {
                     match kind.get_mut(column) {
                         Some(so_far) => *so_far &= holds,
@@ -400,9 +417,9 @@ impl Ids {
         self.are_numbers.contains(column)
     }
 
-    /// Whether a column has an id here.
+    /// Whether a column has an id here: all of it are ids, or this can be nothing else.
     pub fn is_one(&self, column: &str, text: &str) -> bool {
-        self.are_ids.contains(column) || is_id(text)
+        self.are_ids.contains(column) || is_id(text) || is_item(text)
     }
 }
 
@@ -415,6 +432,19 @@ fn is_id(text: &str) -> bool {
     let is_word = |it: &str| it.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     (is_path || is_address) && !text.contains(' ')
         || freebase.is_some_and(|it| it.len() > 2 && is_word(it))
+}
+
+/// Whether a text is the id of one of Wikidata's many items: `Q585`. One with fewer digits may be a name.
+fn is_item(text: &str) -> bool {
+    text.len() > 3 && text.starts_with('Q') && is_entity(text)
+}
+
+/// Such as `0x1f` and `9f86d081`, which have a digit, unlike names.
+fn is_hexadecimal(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    digits.len() > 3
+        && digits.bytes().all(|it| it.is_ascii_hexdigit())
+        && digits.bytes().any(|it| it.is_ascii_digit())
 }
 
 /// Whether a text may be an id of Wikidata: `Q42`.

@@ -55,8 +55,13 @@ impl<'a> Json<'a> {
             }
             None => (Cow::Borrowed(text), strict),
         };
-        let first = text.lines().find(|it| !it.trim().is_empty()).unwrap_or_default();
-        if json_text::check_one(first).is_err() {
+        let is_object = |it: &&str| it.trim_start().starts_with('{');
+        let is_right = |it: &str| json_text::check_one(it).is_ok();
+        let mut lines = text.lines().filter(|it| !it.trim().is_empty());
+        let first = lines.next().unwrap_or_default();
+        // A fault of the first line costs that line alone where the second is whole.
+        let second = lines.next().filter(|it| is_object(&first) && is_object(it));
+        if !is_right(first) && !second.is_some_and(is_right) {
             return Err(Misread::new(&text, &error, first_line));
         }
         Ok(Self { text, first_line, is_by_line: true, notes })
@@ -67,6 +72,8 @@ impl<'a> Json<'a> {
         let mut n_found = 0;
         if self.is_by_line {
             let lines = self.text.lines().zip(self.first_line..);
+            // Files that were put behind each other have marks within.
+            let lines = lines.map(|(line, number)| (json_text::without_spaces(line), number));
             for (text, number) in lines.filter(|(line, _)| !line.trim().is_empty()) {
                 match json_text::check_one(text) {
                     Ok(()) => each_of_line(View::new(text.trim()), number, &mut n_found, add),
@@ -317,6 +324,9 @@ fn holds_records_within(value: View<'_>, n_deep: usize) -> bool {
 
 /// Whether an object's columns hold a value for each row: the subjects and the answers do.
 fn is_by_columns(document: View<'_>) -> bool {
+    if rewrites_are_by_rows(document) {
+        return true;
+    }
     let is_column = |it: View<'_>| it.is_list() || it.is_object() && it.cell().named().is_none();
     let of = |is_wanted: fn(&str) -> bool| {
         document.fields().filter(move |(name, _)| is_wanted(name)).map(|(_, it)| it)
@@ -328,10 +338,25 @@ fn is_by_columns(document: View<'_>) -> bool {
             && of(columns::is_answer).any(|it| it.elements().nth(1).is_some()))
 }
 
+/// Whether a table of CounterFact has the rewrites of all rows in one column. In a record of `MQuAKE`, which has
+/// several, all else is of the one record.
+fn rewrites_are_by_rows(document: View<'_>) -> bool {
+    let Some(rewrites) = document.get(columns::REWRITE) else { return false };
+    let n_rows = rewrites.n_values();
+    let known = document.fields().filter(|(name, _)| columns::is_known(name));
+    let mut others = known.filter(|(name, _)| name != columns::REWRITE).peekable();
+    n_rows > 0
+        && others.peek().is_some()
+        && !(rewrites.is_object() && is_table(rewrites))
+        && rewrites.values().all(|it| it.is_object() && is_table(it))
+        && others.all(|(_, it)| (it.is_list() || it.is_object()) && it.n_values() == n_rows)
+}
+
 /// The rows of a table that is written column by column, each with its key.
 fn by_columns(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault> {
     let is_column = |it: View<'_>| it.is_list() || it.is_object() && it.cell().named().is_none();
-    let Some((_, subjects)) = document.fields().find(|(name, _)| columns::is_subject(name)) else {
+    let is_subject = |name: &str| name == columns::REWRITE || columns::is_subject(name);
+    let Some((_, subjects)) = document.fields().find(|(name, _)| is_subject(name.as_ref())) else {
         return Ok(());
     };
     let n_rows = subjects.n_values();

@@ -130,15 +130,18 @@ pub(super) fn other(
         .map(|(_, what, remedy)| (*what, *remedy))
         .or_else(|| tar.then_some(("a tar archive", UNPACK)))
         .or_else(|| {
-            let unknown = ("no text, or UTF-16 text without a mark", "save it as UTF-8");
-            is_unmarked(bytes).then(|| by_name().unwrap_or(unknown))
+            let utf16 = ("no text, or UTF-16 text without a mark", "save it as UTF-8");
+            let damaged = ("a text with zeros in it (NUL)", "take them out, or get the file again");
+            let n_zeros = n_zeros(bytes);
+            let unknown = if 8 * n_zeros < bytes.len().min(N_SEARCHED) { damaged } else { utf16 };
+            (n_zeros > 0).then(|| by_name().unwrap_or(unknown))
         })
 }
 
-/// Whether there are zeros in what is no UTF-16 text with a mark.
-fn is_unmarked(bytes: &[u8]) -> bool {
+/// How many zeros there are in what is no UTF-16 text with a mark.
+fn n_zeros(bytes: &[u8]) -> usize {
     let is_marked = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-    !is_marked && bytes.iter().take(N_SEARCHED).any(|it| *it == 0)
+    if is_marked { 0 } else { bytes.iter().take(N_SEARCHED).filter(|it| **it == 0).count() }
 }
 
 /// The text of a file without its mark, in UTF-8 or in UTF-16 as Excel writes it. The error is the
@@ -156,5 +159,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, usize> {
         return utf16(bytes, u16::from_be_bytes);
     }
     let text = str::from_utf8(bytes).map_err(|error| error.valid_up_to())?;
+    // Old programs of DOS end a text so.
+    let text = text.trim_end_matches('\u{1a}');
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text).into())
 }

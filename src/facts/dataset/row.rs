@@ -1,6 +1,7 @@
 //! The fact in one record of a file.
 
 use super::super::{Catalogue, Direction, Fact, Inverse, InverseOrigin, Record, Related};
+use super::cell::NAME;
 use super::columns::{Ids, NEEDED, Role, Row};
 use super::slots::asked;
 use super::taken::{FROM_RELATION, Part, Taken};
@@ -157,10 +158,14 @@ fn named<'a>(
     let is_id = |it: &Pick<'_>| ids.is_one(it.0, &it.1[0]);
     let (of_ids, of_names): (Vec<_>, Vec<_>) = row.texts(role).into_iter().partition(is_id);
     match of_ids.first() {
-        Some((column, texts)) if of_names.is_empty() && !row.has(Role::Answers) => Err(format!(
-            "`{column}` holds an id, “{}”, and no column holds the name of the {what} here",
-            texts[0]
-        )),
+        Some((column, texts))
+            if of_names.is_empty() && !(role == Role::Object && row.has(Role::Answers)) =>
+        {
+            Err(format!(
+                "`{column}` holds an id, “{}”, and no column holds the name of the {what} here",
+                texts[0]
+            ))
+        }
         _ => {
             let passed_over = of_ids.iter().map(|it| format!("`{}` holds ids, not names", it.0));
             used.1.extend(passed_over);
@@ -179,7 +184,11 @@ fn named<'a>(
 
 /// Why a part is not there.
 fn absent(row: &Row, role: Role, what: &str) -> String {
-    if row.has(role) {
+    let roles = if role == Role::Object { &[role, Role::Answers][..] } else { &[role] };
+    if roles.iter().any(|it| row.has_nameless(*it)) {
+        let names = NAME.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+        format!("the {what} is an object without a name: it has none of {names}")
+    } else if roles.iter().any(|it| row.has(*it)) {
         let what = if role == Role::Object { "object, which is the answer," } else { what };
         format!("the {what} is empty")
     } else {
@@ -195,7 +204,9 @@ fn absent(row: &Row, role: Role, what: &str) -> String {
 fn relation(row: &Row) -> Result<Option<Pick<'_>>, String> {
     let is_prediction = |it: &Pick<'_>| {
         // zsRE's `pred` is what a model said; LAMA's is `/people/person/place_of_birth`.
-        it.0 == "pred" && !it.1[0].starts_with('/') && !it.1[0].starts_with('P')
+        let number = it.1[0].strip_prefix('P').unwrap_or_default();
+        let is_property = !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit());
+        it.0 == "pred" && !it.1[0].starts_with('/') && !is_property
     };
     let all = || row.texts(Role::Relation).into_iter().filter(|it| !is_prediction(it));
     let known = |it: &Pick<'_>| Some(&Catalogue::bundled().find(&it.1[0])?.id);

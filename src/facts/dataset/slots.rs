@@ -2,6 +2,7 @@
 
 use super::super::Direction;
 use super::super::Fact;
+use super::super::alike::stands_in;
 use super::error::short;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,13 @@ const ANSWER: &[&str] = &[
 ];
 
 /// Words in brackets that can only be a place for something else.
-const OTHERS: &[&str] = &["z", "ent", "entity", "rel", "relation"];
+const OTHERS: &[&str] = &[
+    "z", "t", "ent", "entity", "rel", "relation", "name", "person", "date", "year", "place",
+    "location", "city", "country",
+];
+
+/// Words in capitals in square brackets that are tokens and no places.
+const TOKENS: &[&str] = &["bos", "eos", "cls", "sep", "pad", "unk", "inst", "sys"];
 
 /// A fact from a template with slots, or from a prompt that contains the subject.
 pub(super) fn asked(
@@ -47,7 +54,18 @@ pub(super) fn asked(
 ) -> Result<Fact, String> {
     let template = template.trim();
     let shown = short(template);
-    let mut slots = slots(template);
+    let mut slots = slots(template, [subject, answer]);
+    if let [only] = &*slots
+        && ["{}", "{0}", "%s"].contains(&only.text)
+        && is_last(template, only)
+        && stands_in(subject, &template[..only.start])
+    {
+        return Err(format!(
+            "“{shown}” names the subject, and `{}` behind it may be the subject's place or the answer's; take \
+             one of the two away",
+            only.text
+        ));
+    }
     if let Some(other) = slots.iter().find(|it| it.kind == Kind::Other) {
         return Err(format!(
             "`{}` in “{shown}” is a place that no column fills; write the words there",
@@ -75,9 +93,7 @@ pub(super) fn asked(
     let place = of(Kind::Subject).next();
     let mut before = template;
     if let Some(slot) = of(Kind::Answer).next() {
-        let after = &template[slot.start + slot.text.len()..];
-        if after.chars().any(char::is_alphanumeric) || place.is_some_and(|it| it.start > slot.start)
-        {
+        if !is_last(template, slot) || place.is_some_and(|it| it.start > slot.start) {
             return Err(format!(
                 "the answer's slot must come last in “{shown}”: a prompt ends where the answer \
                  starts"
@@ -98,20 +114,39 @@ pub(super) fn asked(
     Ok(Fact { answer: Some(answer.to_owned()), ..fact })
 }
 
-/// The slots of a template, in order: `{…}` with any word, `[…]` and `<…>` with a word of the lists, each
-/// of them in single or double brackets, `${…}`, `%s`, `%(…)s`, and underscores for the answer.
-fn slots(template: &str) -> Vec<Slot<'_>> {
+/// The longest name that is looked for in brackets, in bytes.
+const LONGEST_FILL: usize = 256;
+
+/// Whether no word follows a slot.
+fn is_last(template: &str, slot: &Slot<'_>) -> bool {
+    !template[slot.start + slot.text.len()..].chars().any(char::is_alphanumeric)
+}
+
+/// The slots of a template, in order: `{…}` with any word, `[…]` and `<…>` with a word of the lists or with what
+/// goes there itself, each of them in single or double brackets, `${…}`, `$YEAR`, `%s`, `%(…)s`, `%YEAR%`, and
+/// underscores for the answer. `fills`: the subject and the answer.
+fn slots<'a>(template: &'a str, fills: [&str; 2]) -> Vec<Slot<'a>> {
     let mut found = Vec::new();
     let (mut at, mut before) = (0, None);
+    // A name may have brackets of its own.
+    let has_marks =
+        fills[0].len() < LONGEST_FILL && fills[0].contains(['{', '[', '<', '$', '%', '_']);
     while let Some(rest) = template.get(at..).filter(|it| !it.is_empty()) {
-        let slot = bracketed(rest).or_else(|| percent(rest)).or_else(|| underscores(rest, before));
-        let n_bytes = slot.map_or_else(
-            || rest.chars().next().map_or(1, char::len_utf8),
-            |(text, kind)| {
+        let [subject, _] = fills;
+        let named = Some(subject.len()).filter(|_| has_marks && rest.starts_with(subject));
+        let slot = || {
+            bracketed(rest, fills)
+                .or_else(|| signed(rest))
+                .or_else(|| percent(rest, before))
+                .or_else(|| underscores(rest, before))
+        };
+        let n_bytes = named.unwrap_or_else(|| match slot() {
+            Some((text, kind)) => {
                 found.push(Slot { start: at, text, kind });
                 text.len()
-            },
-        );
+            }
+            None => rest.chars().next().map_or(1, char::len_utf8),
+        });
         before = rest[..n_bytes].chars().next_back();
         at += n_bytes;
     }
@@ -119,7 +154,7 @@ fn slots(template: &str) -> Vec<Slot<'_>> {
 }
 
 /// The slot in brackets that a text begins with.
-fn bracketed(text: &str) -> Option<(&str, Kind)> {
+fn bracketed<'a>(text: &'a str, fills: [&str; 2]) -> Option<(&'a str, Kind)> {
     let sign = usize::from(text.starts_with("${") || text.starts_with("#{"));
     let marks = [('{', '}'), ('[', ']'), ('<', '>')];
     let (open, close) = *marks.iter().find(|it| text[sign..].starts_with(it.0))?;
@@ -130,6 +165,12 @@ fn bracketed(text: &str) -> Option<(&str, Kind)> {
         return None;
     }
     let word = text[start..end].trim().to_lowercase();
+    for (fill, kind) in fills.into_iter().zip([Kind::Subject, Kind::Answer]) {
+        let is_short = !fill.is_empty() && fill.len() < LONGEST_FILL;
+        if open != '<' && is_short && word == fill.to_lowercase() {
+            return Some((&text[..end + n], kind));
+        }
+    }
     // Python may write how to print it: `{subject!r}`, `{subject:>8}`.
     let word = if open == '{' { word.split([':', '!']).next().unwrap_or_default() } else { &word };
     let is_brace = open == '{';
@@ -143,16 +184,23 @@ fn bracketed(text: &str) -> Option<(&str, Kind)> {
         "o" if open != '<' => Kind::Answer,
         it if SUBJECT.contains(&it) => Kind::Subject,
         it if ANSWER.contains(&it) => Kind::Answer,
-        _ if is_brace && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) => {
-            Kind::Other
-        }
+        _ if is_brace => Kind::Other,
         // T5's `<extra_id_0>`.
         _ if is_numbered && ANSWER.contains(&bare) => Kind::Answer,
         _ if is_numbered && SUBJECT.contains(&bare) => Kind::Other,
-        _ if open == '[' && OTHERS.contains(&bare) => Kind::Other,
+        it if open != '{' && (OTHERS.contains(&it) || OTHERS.contains(&bare)) => Kind::Other,
+        it if open == '[' && is_in_capitals(&text[start..end]) && !TOKENS.contains(&it) => {
+            Kind::Other
+        }
         _ => return None,
     };
     Some((&text[..end + n], kind))
+}
+
+/// Such as `YEAR` or `PERSON_1`.
+fn is_in_capitals(word: &str) -> bool {
+    let is_of_it = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    word.starts_with(|c: char| c.is_ascii_uppercase()) && word.chars().all(is_of_it)
 }
 
 /// Where the word of a slot ends. Longer ones are text, which is not searched to its end for each bracket.
@@ -161,19 +209,43 @@ fn word_end(text: &str, close: char) -> Option<usize> {
     text.char_indices().take(LONGEST).find(|(_, it)| *it == close).map(|(at, _)| at)
 }
 
-/// Python's older slots.
-fn percent(text: &str) -> Option<(&str, Kind)> {
+/// What a shell fills: `$YEAR`, with a word that is a place in brackets too.
+fn signed(text: &str) -> Option<(&str, Kind)> {
+    let word = text.strip_prefix('$')?;
+    let end = word.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(word.len());
+    kind_of(&word[..end]).map(|kind| (&text[..1 + end], kind))
+}
+
+/// What a word of the lists stands for.
+fn kind_of(word: &str) -> Option<Kind> {
+    match word.to_lowercase().as_str() {
+        it if SUBJECT.contains(&it) => Some(Kind::Subject),
+        it if ANSWER.contains(&it) => Some(Kind::Answer),
+        it if OTHERS.contains(&it) => Some(Kind::Other),
+        _ => None,
+    }
+}
+
+/// Python's older slots, and those of Windows.
+fn percent(text: &str, before: Option<char>) -> Option<(&str, Kind)> {
     if text.starts_with("%s") {
         return Some((&text[..2], Kind::Subject));
     }
+    let ends = |n: usize| !text[n..].starts_with(char::is_alphanumeric);
+    if (text.starts_with("%d") || text.starts_with("%i"))
+        && ends(2)
+        && !before.is_some_and(char::is_alphanumeric)
+    {
+        return Some((&text[..2], Kind::Other));
+    }
+    if let Some((word, _)) = text.strip_prefix('%').and_then(|it| it.split_once('%'))
+        && let Some(kind) = kind_of(word)
+    {
+        return Some((&text[..word.len() + 2], kind));
+    }
     let word = text.strip_prefix("%(")?;
     let end = word_end(word, ')').filter(|it| word[*it..].starts_with(")s"))?;
-    let kind = match word[..end].to_lowercase().as_str() {
-        it if SUBJECT.contains(&it) => Kind::Subject,
-        it if ANSWER.contains(&it) => Kind::Answer,
-        _ => Kind::Other,
-    };
-    Some((&text[..end + 4], kind))
+    Some((&text[..end + 4], kind_of(&word[..end]).unwrap_or(Kind::Other)))
 }
 
 /// A line for the answer. One or two underscores are one where they stand alone.

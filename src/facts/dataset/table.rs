@@ -1,5 +1,6 @@
 //! Facts as a table: CSV, or the same with another delimiter.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::cell::{Cell, trimmed};
@@ -21,8 +22,9 @@ const N_CELLS: usize = 1 << 18;
 
 /// A table whose header has been found.
 pub(super) struct Table<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
     delimiter: u8,
+    quote: u8,
     columns: Vec<String>,
 
     /// How many rows stand before the names of the columns.
@@ -40,7 +42,62 @@ pub(super) fn table(text: &str) -> Result<Table<'_>, Vec<String>> {
         let first = first.filter_map(|it| first_rows(text, *it).next());
         return Err(first.max_by_key(Vec::len).unwrap_or_default());
     };
-    Ok(Table { text, delimiter, columns, n_before })
+    let text = without_spaces_before_quotes(text, delimiter);
+    let quote = quote(&text, delimiter, n_before);
+    Ok(Table { text, delimiter, quote, columns, n_before })
+}
+
+/// The mark around cells: `'` where the first row has it around each of several cells.
+fn quote(text: &str, delimiter: u8, n_before: usize) -> u8 {
+    let first = first_rows(text, delimiter).nth(n_before + 1).unwrap_or_default();
+    let is_quoted = |it: &String| it.len() > 1 && it.starts_with('\'') && it.ends_with('\'');
+    if first.len() > 1 && first.iter().all(is_quoted) { b'\'' } else { b'"' }
+}
+
+/// A table without the spaces that some programs write between a delimiter and the quotation mark of a cell.
+fn without_spaces_before_quotes(text: &str, delimiter: u8) -> Cow<'_, str> {
+    let (bytes, mut at, mut copied, mut kept) = (text.as_bytes(), 0, 0, String::new());
+    while at < bytes.len() {
+        // A cell begins here.
+        let n_spaces = bytes[at..].iter().take_while(|it| **it == b' ').count();
+        let start = at + n_spaces;
+        let end = quoted_end(&bytes[start..]).map(|it| start + it);
+        let is_cell = |end: usize| {
+            let next = bytes[end..].iter().find(|it| **it != b' ');
+            next.is_none_or(|it| *it == delimiter || matches!(it, b'\r' | b'\n'))
+        };
+        at = match end.filter(|it| is_cell(*it)) {
+            Some(end) if n_spaces > 0 => {
+                kept.push_str(&text[copied..at]);
+                copied = start;
+                end
+            }
+            Some(end) => end,
+            None => at,
+        };
+        let is_end = |it: &u8| *it == delimiter || matches!(it, b'\r' | b'\n');
+        let rest = &bytes[at..];
+        at += rest.iter().position(is_end).unwrap_or(rest.len()) + 1;
+    }
+    if copied == 0 {
+        return text.into();
+    }
+    kept.push_str(&text[copied..]);
+    kept.into()
+}
+
+/// Where the cell in quotation marks ends that a text begins with.
+fn quoted_end(text: &[u8]) -> Option<usize> {
+    let mut at = usize::from(text.first() == Some(&b'"'));
+    while at > 0 {
+        match (text.get(at), text.get(at + 1)) {
+            (None, _) => return None,
+            (Some(b'"'), Some(b'"')) => at += 2,
+            (Some(b'"'), _) => return Some(at + 1),
+            _ => at += 1,
+        }
+    }
+    None
 }
 
 impl Table<'_> {
@@ -57,8 +114,9 @@ impl Table<'_> {
     /// Gives each record to `add`, one a row.
     pub fn each(&self, add: &mut dyn FnMut(Entry)) {
         let shared = Rc::default();
-        let mut lines = Lines::new(self.text);
-        let rows = reader(self.text, self.delimiter).into_records().skip(self.n_before + 1);
+        let mut lines = Lines::new(&self.text);
+        let rows =
+            reader(&self.text, self.delimiter, self.quote).into_records().skip(self.n_before + 1);
         let mut rows = rows.peekable();
         let mut n_found = 0;
         while let Some(row) = rows.next() {
@@ -78,15 +136,15 @@ impl Table<'_> {
                 Some(Ok(next)) => next.position().map_or(0, csv::Position::byte),
                 _ => self.text.len() as u64,
             };
-            // Markdown has a line below the names of the columns.
-            let is_rule = |cell: &str| trimmed(cell).trim_matches([':', '-']).is_empty();
-            if n_found == 0 && row.iter().any(|it| it.contains("---")) && row.iter().all(is_rule) {
+            // Markdown has a line below the names of the columns, other programs have more of them.
+            let is_rule = |cell: &str| trimmed(cell).trim_matches([':', '-', '+', '|']).is_empty();
+            if row.iter().any(|it| it.contains("---")) && row.iter().all(is_rule) {
                 continue;
             }
             let first = lines.at(start);
             let [start, end] = [start, end].map(|it| usize::try_from(it).unwrap_or(usize::MAX));
             let raw = self.text.get(start..end).unwrap_or_default().trim_matches(['\r', '\n']);
-            let fault = quotation_fault(raw, self.delimiter);
+            let fault = quotation_fault(raw, self.delimiter).filter(|_| self.quote == b'"');
             let n_lines = line_ends(raw) + 1;
             let begins = fault.map(|it| it.0).or_else(|| self.swallowing(raw, &row));
             if let Some(begins) = begins
@@ -206,16 +264,17 @@ fn quotation_fault(row: &str, delimiter: u8) -> Option<(usize, &'static str)> {
     }
 }
 
-fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
+fn reader(text: &str, delimiter: u8, quote: u8) -> csv::Reader<&[u8]> {
     csv::ReaderBuilder::new()
         .delimiter(delimiter)
+        .quote(quote)
         .flexible(true)
         .has_headers(false)
         .from_reader(text.as_bytes())
 }
 
 fn first_rows(text: &str, delimiter: u8) -> impl Iterator<Item = Vec<String>> {
-    let rows = reader(text, delimiter).into_records().take(N_BEFORE_HEADER);
+    let rows = reader(text, delimiter, b'"').into_records().take(N_BEFORE_HEADER + 1);
     rows.map_while(Result::ok).map(|row| row.iter().take(N_COLUMNS).map(str::to_owned).collect())
 }
 
@@ -230,7 +289,7 @@ fn header(text: &str, delimiter: u8) -> Option<(Vec<String>, usize)> {
     if is_too_wide(text, delimiter) {
         return None;
     }
-    let mut rows = first_rows(text, delimiter).zip(0..);
+    let mut rows = first_rows(text, delimiter).take(N_BEFORE_HEADER).zip(0..);
     rows.find(|(row, _)| columns::is_table(row.iter().map(String::as_str)))
 }
 
