@@ -84,7 +84,7 @@ fn weights_that_are_not_there_are_missed() {
 
 #[test]
 fn shards_are_found_through_their_index_or_missed() {
-    let broken = |change: fn(&mut Value)| {
+    let broken = |change: &dyn Fn(&mut Value)| {
         let dir = copy_of("tiny-sharded");
         let path = dir.path().join(INDEX);
         let mut index: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -109,13 +109,13 @@ fn shards_are_found_through_their_index_or_missed() {
     let dir = copy_of("tiny-sharded");
     fs::write(dir.path().join(INDEX), "{").unwrap();
     check_refused(dir.path(), &[INDEX]);
-    check_refused(broken(|index| *index = json!({})).path(), &[INDEX, "weight_map"]);
-    check_refused(broken(|index| index["weight_map"] = json!([1])).path(), &[INDEX, "weight_map"]);
-    check_refused(broken(|index| index["weight_map"] = json!({})).path(), &[INDEX, "no tensors"]);
-    let no_name = broken(|index| index["weight_map"]["h.0.ln_1.bias"] = json!(2));
+    check_refused(broken(&|index| *index = json!({})).path(), &[INDEX, "weight_map"]);
+    check_refused(broken(&|index| index["weight_map"] = json!([1])).path(), &[INDEX, "weight_map"]);
+    check_refused(broken(&|index| index["weight_map"] = json!({})).path(), &[INDEX, "no tensors"]);
+    let no_name = broken(&|index| index["weight_map"]["h.0.ln_1.bias"] = json!(2));
     check_refused(no_name.path(), &[INDEX, "`h.0.ln_1.bias`", "no file"]);
     for elsewhere in ["/etc/passwd", "../model.safetensors", "a/model.safetensors", "..", ""] {
-        let outside = broken(|index| index["weight_map"]["h.0.ln_1.bias"] = json!(elsewhere));
+        let outside = broken(&|index| index["weight_map"]["h.0.ln_1.bias"] = json!(elsewhere));
         let named = format!("`{elsewhere}`");
         check_refused(outside.path(), &[INDEX, &named, "no file beside it"]);
     }
