@@ -60,6 +60,25 @@ fn a_sample_is_drawn_by_its_seed_and_more_facts_keep_the_first_ones() {
     assert_eq!(draw(Some("nothing"), Direction::Forward, 5, 1), [""; 0]);
 }
 
+/// Of facts that ask one and the same inverse the first that is drawn is asked.
+#[test]
+fn a_question_is_drawn_once() {
+    let records = Dataset::bundled().records;
+    let direction = Direction::Inverse;
+    let sample = |n_facts| Sample { relation: None, direction, n_facts, seed: 1 };
+    let prompts = |n_facts: usize| -> Vec<String> {
+        let drawn = sample(n_facts).draw_questions(&records).into_iter();
+        drawn.map(|it| it.fact(direction).unwrap().prompt.clone()).collect()
+    };
+    let all = prompts(records.len());
+    let different: BTreeSet<&str> =
+        records.iter().map(|it| &*it.fact(direction).unwrap().prompt).collect();
+    assert!(different.len() < records.len());
+    assert_eq!(all.iter().map(|it| &**it).collect::<BTreeSet<_>>(), different);
+    assert_eq!(all.len(), different.len());
+    assert_eq!(prompts(20), all[..20], "more facts keep the first ones");
+}
+
 #[test]
 fn a_records_other_right_answers_come_with_it() {
     let engine = engine("tiny");

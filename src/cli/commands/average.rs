@@ -67,7 +67,8 @@ impl Asks for Average {
     fn spec(&self, _: &ModelArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
         let dataset = inquiry.machine.datasets.get(&self.dataset.facts, None)?;
         let sample = self.sample();
-        let records: Vec<Record> = sample.draw(&dataset.records).into_iter().cloned().collect();
+        let records: Vec<Record> =
+            sample.draw_questions(&dataset.records).into_iter().cloned().collect();
         ensure!(!records.is_empty(), "no such fact in {}", self.dataset.facts.display());
         inquiry.question.dataset = Some(Arc::clone(&dataset));
         let tokenizer = &inquiry.engine.info.tokenizer;

@@ -56,7 +56,7 @@ impl Draws {
         let (mut asked, mut left_out) = (Vec::new(), Vec::new());
         let (direction, records) = (sample.direction, &dataset.records);
         let lengths = Lengths::new(tokenizer);
-        for (nth, record) in sample.draw(records).into_iter().enumerate() {
+        for (nth, record) in sample.draw_questions(records).into_iter().enumerate() {
             let Some(fact) = record.fact(direction) else { continue };
             let ask = match &stand_ins {
                 Some(it) => it.ask(&lengths, (record, fact), nth, bos, records),

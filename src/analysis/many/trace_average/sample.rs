@@ -1,5 +1,7 @@
 //! Draws the facts of a dataset that are averaged.
 
+use std::collections::HashSet;
+
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -32,6 +34,16 @@ impl Sample {
         let mut drawn: Vec<&Record> = records.iter().filter(is_meant).collect();
         draw(&mut drawn, self.n_facts, ChaCha8Rng::seed_from_u64(u64::from(self.seed)));
         drawn
+    }
+
+    /// Facts in the order of drawing that ask different questions: of inverses of a many-to-one relation,
+    /// which share theirs, the first that is drawn. More facts keep the first ones here, too.
+    pub fn draw_questions<'a>(&self, records: &'a [Record]) -> Vec<&'a Record> {
+        let mut asked = HashSet::new();
+        let all = Self { n_facts: records.len(), ..self.clone() }.draw(records);
+        let is_new =
+            |it: &&'a Record| it.fact(self.direction).is_some_and(|it| asked.insert(&it.prompt));
+        all.into_iter().filter(is_new).take(self.n_facts).collect()
     }
 }
 
