@@ -4,6 +4,7 @@
 //! part. A *population* reads the folder and lays the figures over each other: the number of each place
 //! becomes a mean over facts with its interval. Neither knows which method it is about.
 
+mod asked_before;
 mod charts;
 mod estimate;
 mod figure;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::asked_before::AskedBefore;
 use super::folder::{Folder, FolderError};
 use super::part::{Asked, FactNote};
 use super::recall::{Choices, Recall, Recalled};
@@ -92,6 +93,7 @@ impl Sweep<'_> {
         let waiting: Vec<Task> = tasks.iter().filter(|it| !done.contains(it)).copied().collect();
         let total = waiting.len() as u64 * STEPS;
         let start = Instant::now();
+        let mut before = AskedBefore::new(self.dataset, &waiting);
         let (mut asked, mut n_numbers, mut since) = (Vec::new(), 0, start);
         let mut known: Option<(usize, Arc<Recalled>)> = None;
         for (nth, &task) in waiting.iter().enumerate() {
@@ -109,7 +111,7 @@ impl Sweep<'_> {
             };
             let found = found.and_then(|recalled| {
                 known = Some((task.record, Arc::clone(&recalled)));
-                self.ask(task, &recalled, &own)
+                self.ask(task, &recalled, &mut before, &own)
             });
             match found {
                 Ok(fact) => {
@@ -152,7 +154,7 @@ impl Sweep<'_> {
     /// Asks one fact, for an estimate; nothing is written.
     pub fn try_out(&self, task: Task, ctx: &AnalysisCtx<'_>) -> Result<Asked, AnalysisError> {
         let recalled = self.recalled(task, ctx)?;
-        self.ask(task, &recalled, ctx)
+        self.ask(task, &recalled, &mut AskedBefore::default(), ctx)
     }
 
     /// The experiment of a fact, as `factscope run` would carry it out, and its prompt. The inner error says
@@ -191,6 +193,7 @@ impl Sweep<'_> {
         &self,
         task: Task,
         recalled: &Recalled,
+        before: &mut AskedBefore<'_>,
         ctx: &AnalysisCtx<'_>,
     ) -> Result<Asked, AnalysisError> {
         let record = recalled.worded(self.record(task));
@@ -206,7 +209,9 @@ impl Sweep<'_> {
                 foil = prompt.foil.as_ref().map(|it| without_space(&it.text).into());
                 // What no fact can be asked is no reason to leave one out.
                 experiment.spec.check()?;
-                match self.at_layers(&experiment.spec, &prompt, ctx) {
+                let numbers_of = || self.at_layers(&experiment.spec, &prompt, ctx);
+                let question = (&experiment.spec, &prompt);
+                match before.numbers(self.dataset, task, question, numbers_of) {
                     Ok(found) => numbers = found,
                     Err(error) if error.is_of_one_fact() => left_out = Some(error.to_string()),
                     Err(error) => return Err(error),
