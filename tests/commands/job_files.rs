@@ -1,8 +1,6 @@
 //! The ready files for Kubernetes in `docs/jobs`, as far as they can be tried without a cluster.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -49,49 +47,4 @@ fn the_pods_of_the_job_for_kubernetes_ask_all_facts() {
     let population =
         |dir: &str| stdout(&["population", dir, "--draws", "50", "--permutations", "19"]);
     assert_eq!(population(&merged), population(&whole));
-}
-
-/// All that cargo needs of the sources goes into the image: it reads the package there, and each file that
-/// the sources hold as bytes is there.
-#[test]
-fn the_container_is_given_all_that_the_package_needs() {
-    let file = fs::read_to_string("docs/jobs/Containerfile").unwrap();
-    let copied: Vec<&str> = file
-        .lines()
-        .filter_map(|it| it.strip_prefix("COPY "))
-        .filter(|it| !it.starts_with("--"))
-        .flat_map(|it| it.split_whitespace().collect::<Vec<_>>().split_last().unwrap().1.to_vec())
-        .collect();
-    let image = TempDir::new().unwrap();
-    for name in &copied {
-        copy(Path::new(name), &image.path().join(name));
-    }
-    let manifest = image.path().join("Cargo.toml");
-    let read = |manifest: &Path| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["metadata", "--offline", "--no-deps", "--format-version", "1"]);
-        cargo.arg("--manifest-path").arg(manifest).output().unwrap()
-    };
-    let output = read(&manifest);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for held in ["assets/fonts", "assets/builtin", "data/facts.json", "build.rs"] {
-        assert!(image.path().join(held).exists(), "{held} is not copied");
-    }
-    assert!(file.contains("--no-default-features --features parquet"));
-
-    // Without one of them it is told.
-    fs::remove_dir_all(image.path().join("src")).unwrap();
-    assert!(!read(&manifest).status.success());
-}
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_file() {
-        fs::copy(from, to).unwrap();
-        return;
-    }
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let name = entry.unwrap().file_name();
-        copy(&from.join(&name), &to.join(&name));
-    }
 }
