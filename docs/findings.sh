@@ -3,13 +3,13 @@
 #
 # docs/findings.sh [PART…]
 #
-# Parts are recall, traces, knockout, attribution, edits and pictures; all of them without one. Recall
-# comes first: it finds the facts that the others ask.
+# Parts are recall, traces, knockout, attribution, edits, changes, rome and pictures; all of them without
+# one. Recall comes first: it finds the facts that the others ask.
 # What is found goes to the folder FINDINGS (`findings`), where a part that was stopped goes on.
 # FACTSCOPE names the program, ASKED the models (by default `builtin smollm2`; there are also
 # `builtin-planted` and `gemma3`), MODELS the folder that tests/fetch_models.sh fills, and THREADS how
 # many threads each command has. DATA names a folder with ROME's known_1000.json and counterfact.json;
-# recall leaves out what is not there.
+# recall and rome leave out what is not there.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 program=${FACTSCOPE:-$top/target/release/factscope}
@@ -48,15 +48,18 @@ recall() {
   done
 }
 
-# cases MODEL: `--case ID` for each fact whose answers are among the model's first ten guesses both ways.
+# cases RECALL [WAY GUESSES]: `--case ID` for each fact whose answer is among so many first guesses of the
+# model asked this way, `forward` or `inverse`; without, among ten both ways.
 cases() {
-  python3 - "$found/recall-$1.json" <<'END'
+  python3 - "$found/recall-$1.json" "${@:2}" <<'END'
 import json, sys
+file, *way = sys.argv[1:]
+ways, guesses = ({way[0]}, int(way[1])) if way else ({"forward", "inverse"}, 10)
 known = {}
-for it in json.load(open(sys.argv[1]))["facts"]:
-    if it["recall"]["rank"] < 10:
+for it in json.load(open(file))["facts"]:
+    if it["recall"]["rank"] < guesses:
         known.setdefault(it["case"], set()).add(it["direction"])
-print(*(f"--case {case}" for case, ways in known.items() if len(ways) == 2))
+print(*(f"--case {case}" for case, found in known.items() if ways <= found))
 END
 }
 
@@ -90,7 +93,75 @@ attribution() {
   each heads 100 40 --both-ways attribute --by heads --minus-corruption resample --samples 3 --scale-of clean
 }
 
-edits() { each edit 25 0 "--layers 0,1,2,3,4" edit --layer 0; }
+edits() {
+  local all=("${asked[@]}") which layers
+  for which in "${all[@]}"; do
+    case $which in
+      smollm2) layers=0,11,22 ;;
+      gemma3) layers=0,6,11 ;;
+      *) layers=0,1,2,3,4 ;;
+    esac
+    asked=("$which")
+    each edit 25 10 "--layers $layers" edit --layer 0
+  done
+  asked=("${all[@]}")
+}
+
+# What a fact and its inverse lose without the five heads without which the fact loses most, and without five
+# others that are drawn.
+changes() {
+  each parts 50 10 "" ablate --together 5 --random 10
+}
+
+# rome_each NAME "SWEEP'S FLAGS" COMMAND MORE…: asks the trained models of ROME's facts: forward those that
+# are the model's first guess, as in ROME, and as inverses those among its first ten.
+rome_each() {
+  local name=$1 flags=$2 which file way guesses n known base spec
+  shift 2
+  for which in "${asked[@]}"; do
+    for file in counterfact known_1000; do
+      [[ $which != builtin* && -f ${DATA:-}/$file.json ]] || continue
+      for way in forward inverse; do
+        if [[ $way == forward ]]; then guesses=1 n=$n_rome; else guesses=10 n=$n_rome_inverse; fi
+        read -ra known <<<"$(cases "$file-$which" "$way" "$guesses")"
+        spec=$found/$name-$file-$which.json
+        # The spec is of any fact of which the command can be asked.
+        for base in "${known[@]}"; do
+          [[ $base != --case && ! -f $spec ]] || continue
+          fs "$@" --model "$(path "$which")" --bos --facts "$DATA/$file.json" --case "$base" \
+            --save-spec "$spec" || true
+        done
+        local asked_so=()
+        [[ $way == forward ]] || asked_so=(--inverse)
+        # shellcheck disable=SC2086
+        fs sweep "$spec" --facts "$DATA/$file.json" "${known[@]}" "${asked_so[@]}" \
+          --known "$way" --known-by "$guesses" $flags --n "$n" --out "$found/$name-$file-$way-$which"
+      done
+    done
+  done
+}
+
+n_rome=10
+n_rome_inverse=8
+rome_knockout() { rome_each knockout "" knockout; }
+
+rome_heads() {
+  rome_each heads "" attribute --by heads --minus-corruption resample --samples 3 --scale-of clean
+}
+
+rome_traces() {
+  local kind
+  for kind in hidden mlp attn; do
+    rome_each "trace-$kind" "--figure-metric log-prob --figure-effect indirect" \
+      trace --kind "$kind" --samples 1 --noise-rng chacha
+  done
+}
+
+rome() {
+  rome_knockout
+  rome_heads
+  rome_traces
+}
 
 # picture NAME MODEL CHART: one chart of a sweep, where the sweep is there.
 picture() {
@@ -109,7 +180,7 @@ pictures() {
   done
 }
 
-for part in "${@:-recall traces knockout attribution edits pictures}"; do
+for part in "${@:-recall traces knockout attribution edits changes rome pictures}"; do
   # shellcheck disable=SC2086
   for one in $part; do
     echo "== $one"
