@@ -14,10 +14,16 @@ const Z: f64 = 1.96;
 /// The level below which a p-value sets a cell apart.
 pub(super) const LEVEL: f64 = 0.05;
 
+/// The column that says how many questions some facts ask, where that is fewer than the facts.
+pub(super) const QUESTIONS: &str = "Questions";
+
 /// What is known of the cells of a chart, for a group or for a difference.
 pub(super) struct Found {
     pub name: String,
     pub cells: Vec<Inference>,
+
+    /// How many facts have a value in each cell. Those that ask the same question count as one there.
+    pub n_facts: Vec<usize>,
 
     /// Whether the cells are tested against zero, which what is never below it is not.
     pub is_tested: bool,
@@ -106,10 +112,10 @@ pub(super) fn maps(
         let mut values = vec![f32::NAN; n_rows * n_columns];
         let mut details = vec![String::new(); values.len()];
         let mut set_back = vec![false; values.len()];
-        for (cell, place) in it.cells.iter().zip(places) {
+        for ((cell, n_facts), place) in it.cells.iter().zip(&it.n_facts).zip(places) {
             let nth = nth(*place);
             values[nth] = cell.mean as f32;
-            details[nth] = detail(it, cell);
+            details[nth] = detail(it, cell, *n_facts);
             set_back[nth] = it.is_tested && cell.n > 0 && !is_set_apart(cell);
         }
         let quantity = format!("Mean of {}", title.rsplit_once(", ").map_or(title, |it| it.1));
@@ -127,19 +133,24 @@ pub(super) fn maps(
     maps.into_iter().map(Chart::Map).collect()
 }
 
-fn detail(found: &Found, cell: &Inference) -> String {
+fn detail(found: &Found, cell: &Inference, n_facts: usize) -> String {
     if cell.n == 0 {
         return String::new();
     }
     let number = |it: f64| significant(it as f32, 3);
     let p = if found.is_tested { format!("p {} of ", number(cell.p)) } else { String::new() };
+    let questions = if cell.n < n_facts {
+        format!(", which ask {}", counted(cell.n, "question"))
+    } else {
+        String::new()
+    };
     format!(
         "95 %: {} to {} (±1.96 SE)\n95 %: {} to {} (bootstrap)\n{p}{}",
         number(cell.mean - Z * cell.error),
         number(cell.mean + Z * cell.error),
         number(cell.low),
         number(cell.high),
-        counted(cell.n, "fact"),
+        counted(n_facts, "fact") + &questions,
     )
 }
 
@@ -178,12 +189,14 @@ pub(super) fn listing(
     n_listed: usize,
 ) -> (Table, Vec<[usize; 2]>) {
     let (mut rows, mut about) = (Vec::new(), Vec::new());
+    let mut is_shared = false;
     for (nth_group, group) in found.iter().enumerate() {
         let mut order: Vec<usize> =
             (0..group.cells.len()).filter(|&nth| group.cells[nth].n > 0).collect();
         order.sort_by(|&a, &b| group.cells[b].mean.abs().total_cmp(&group.cells[a].mean.abs()));
         for nth in order.into_iter().take(n_listed) {
-            let (cell, it) = (&numbers.cells[nth], &group.cells[nth]);
+            let (cell, it, n_facts) = (&numbers.cells[nth], &group.cells[nth], group.n_facts[nth]);
+            is_shared |= it.n < n_facts;
             let values = [
                 it.mean,
                 it.mean - Z * it.error,
@@ -191,6 +204,7 @@ pub(super) fn listing(
                 it.low,
                 it.high,
                 if group.is_tested { it.p } else { f64::NAN },
+                n_facts as f64,
                 it.n as f64,
             ];
             let values = values.map(|it| crate::figure::Cell::Number(it as f32));
@@ -200,7 +214,7 @@ pub(super) fn listing(
             about.push([nth_group, nth]);
         }
     }
-    let columns = [
+    let mut columns = vec![
         "Group",
         "Place",
         "Mean",
@@ -210,6 +224,11 @@ pub(super) fn listing(
         "95 % high by bootstrap",
         "p",
         "Facts",
+        QUESTIONS,
     ];
+    if !is_shared {
+        columns.pop();
+        rows.iter_mut().for_each(|it: &mut Row| it.cells.truncate(columns.len()));
+    }
     (Table::new(format!("{title}: largest means"), columns, rows), about)
 }

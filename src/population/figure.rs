@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::charts::{Form, Found, lines, listing, maps};
-use super::groups::{Group, groups};
+use super::charts::{Form, Found, QUESTIONS, lines, listing, maps};
+use super::groups::{Counted, Group, groups};
 use super::read::{Cell, Numbers, Population};
 use super::selection::KnownWay;
 use super::sweep::RECALL;
-use crate::analysis::Resampling;
+use crate::analysis::{Resampling, SharedQuestion};
 use crate::facts::Direction;
 use crate::figure::words::{DESCENT, capitalized, has_sign, is_relative};
 use crate::figure::{Chart, Figure, Row, Table};
@@ -141,7 +141,7 @@ impl Population {
             ),
             charts,
             warnings: self.warnings(&kept, &whole),
-            notes: self.notes(shown, &listing, &relative),
+            notes: self.notes((shown, &kept), &listing, &relative),
             made_with: vec![self.made_with()],
             ..Figure::default()
         };
@@ -173,31 +173,32 @@ impl Population {
         }
         let part = (kept.len() < whole.cells.len()).then(|| whole.of_cells(&kept));
         let numbers = part.as_ref().unwrap_or(whole);
-        let of = |facts: &[usize]| -> Vec<Vec<f64>> {
-            let cell = |values: &Vec<f64>| facts.iter().map(|&nth| values[nth]).collect();
-            numbers.values.iter().map(cell).collect()
-        };
         let resampling = &shown.resampling;
         // Facts that measure something else have charts of their own.
         let has_any = |it: &&Group| it.facts.iter().any(|&nth| numbers.has(nth));
         let groups: Vec<&Group> = groups.iter().filter(has_any).collect();
-        let mut found: Vec<Found> = groups
-            .iter()
-            .map(|group| Found {
-                name: group.name.clone(),
-                cells: resampling.means(&of(&group.facts)),
-                is_tested: has_sign(&numbers.quantity),
-            })
-            .collect();
-        if let [first, second] = groups[..] {
+        let of: Vec<Counted> = groups.iter().map(|it| self.counted(numbers, it)).collect();
+        let mean = |(group, it): (&&Group, &Counted)| Found {
+            name: group.name.clone(),
+            cells: resampling.means(&it.values),
+            n_facts: it.n_facts.clone(),
+            is_tested: has_sign(&numbers.quantity),
+        };
+        let mut found: Vec<Found> = groups.iter().zip(&of).map(mean).collect();
+        if let ([first, second], [of_first, of_second]) = (&groups[..], &of[..]) {
             let name = format!("{} − {}", second.name, first.name);
-            let cells = match shown.by {
-                GroupBy::Way => resampling.means(&self.paired(numbers, first, second)),
+            let (cells, n_facts) = match shown.by {
+                GroupBy::Way => {
+                    let pairs = self.paired(numbers, first, second);
+                    (resampling.means(&pairs.values), pairs.n_facts)
+                }
                 GroupBy::Known | GroupBy::Relation => {
-                    resampling.differences([&of(&second.facts), &of(&first.facts)])
+                    let cells = resampling.differences([&of_second.values, &of_first.values]);
+                    let both = of_first.n_facts.iter().zip(&of_second.n_facts);
+                    (cells, both.map(|(a, b)| a + b).collect())
                 }
             };
-            found.push(Found { name, cells, is_tested: true });
+            found.push(Found { name, cells, n_facts, is_tested: true });
         }
         let title = self.title(numbers);
         let about = |place: Option<[usize; 2]>| {
@@ -262,26 +263,33 @@ impl Population {
             return None;
         }
         let mut relations: Vec<&Option<String>> = Vec::new();
-        let (mut pairs, mut of) = (Vec::new(), Vec::new());
-        for pair in self.pairs(first, second) {
-            let ways =
-                pair.map(|nth| numbers.values.iter().map(|it| it[nth]).collect::<Vec<f64>>());
-            if ways.iter().flatten().any(|it| it.is_nan()) {
-                continue;
-            }
-            let relation = &self.facts[pair[0]].relation;
+        let is_whole = |pair: &[usize; 2]| {
+            pair.iter().all(|&nth| numbers.values.iter().all(|it| !it[nth].is_nan()))
+        };
+        let mut pairs = self.pairs(first, second);
+        pairs.retain(is_whole);
+        let questions = self.questions_of_pairs(&pairs).into_iter().map(|question| {
+            let relation = &self.facts[pairs[question[0]][0]].relation;
             let place = relations.iter().position(|it| *it == relation).unwrap_or_else(|| {
                 relations.push(relation);
                 relations.len() - 1
             });
-            pairs.push(ways);
-            of.push(place);
+            let ways = |nth: usize| numbers.values.iter().map(|it| it[nth]).collect::<Vec<f64>>();
+            let pairs = question.into_iter().map(|it| pairs[it].map(ways)).collect();
+            SharedQuestion { relation: place, pairs }
+        });
+        let questions: Vec<SharedQuestion> = questions.collect();
+        let found = shown.resampling.shared_parts(&questions, shown.n_top)?;
+        let mut columns =
+            vec!["Alike are", "Own inverse", "Another's of the relation", "p", "Facts"];
+        if found.n < found.n_facts {
+            columns.push(QUESTIONS);
         }
-        let found = shown.resampling.shared_parts(&pairs, &of, shown.n_top)?;
         let row = |(name, own, others, p): (String, f64, f64, f64)| {
-            let numbers = [own, others, p, found.n as f64];
+            let numbers = [own, others, p, found.n_facts as f64, found.n as f64];
             let numbers = numbers.map(|it| crate::figure::Cell::Number(it as f32));
-            Row::new([crate::figure::Cell::Text(name)].into_iter().chain(numbers))
+            let cells = [crate::figure::Cell::Text(name)].into_iter().chain(numbers);
+            Row::new(cells.take(columns.len()))
         };
         let rows = [
             (
@@ -297,8 +305,8 @@ impl Population {
                 found.spearman_p,
             ),
         ];
-        let columns = ["Alike are", "Own inverse", "Another's of the relation", "p", "Facts"];
-        Some(Table::new(format!("{title}: the same parts"), columns, rows.map(row)))
+        let rows = rows.map(row);
+        Some(Table::new(format!("{title}: the same parts"), columns, rows))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::figure::{Behind, GroupBy, Shown};
 use super::part::direction_name;
+use super::questions::Question;
 use super::read::{Fact, Numbers, Population};
 use super::selection::KnownWay;
 use crate::facts::Direction;
@@ -21,6 +22,15 @@ pub struct OneBehind {
 pub(super) struct Group {
     pub name: String,
     pub facts: Vec<usize>,
+}
+
+/// The numbers of a group, or of the differences of two ways.
+pub(super) struct Counted {
+    /// By cell and question; NaN where no fact of the question has a number.
+    pub values: Vec<Vec<f64>>,
+
+    /// How many facts have a number in each cell.
+    pub n_facts: Vec<usize>,
 }
 
 impl Population {
@@ -94,13 +104,20 @@ impl Population {
         is_same.then_some(Behind { numbers, cell, group: behind.group })
     }
 
-    /// The second way of each fact less its first, where both are there. By cell and record.
-    pub(super) fn paired(&self, numbers: &Numbers, first: &Group, second: &Group) -> Vec<Vec<f64>> {
+    /// The numbers of a group.
+    pub(super) fn counted(&self, numbers: &Numbers, group: &Group) -> Counted {
+        let value = |values: &[f64], nth: usize| values[group.facts[nth]];
+        Counted::of(numbers, &self.questions(&group.facts), value)
+    }
+
+    /// The second way of each fact less its first, where both are there.
+    pub(super) fn paired(&self, numbers: &Numbers, first: &Group, second: &Group) -> Counted {
         let pairs = self.pairs(first, second);
-        let cell = |values: &Vec<f64>| {
-            pairs.iter().map(|&[first, second]| values[second] - values[first]).collect()
+        let value = |values: &[f64], nth: usize| {
+            let [first, second] = pairs[nth];
+            values[second] - values[first]
         };
-        numbers.values.iter().map(cell).collect()
+        Counted::of(numbers, &self.questions_of_pairs(&pairs), value)
     }
 
     /// The facts that are in both groups, one way in each.
@@ -109,6 +126,18 @@ impl Population {
         let others: BTreeMap<usize, usize> = second.facts.iter().map(record).collect();
         let pair = |&nth: &usize| Some([nth, *others.get(&self.facts[nth].record)?]);
         first.facts.iter().filter_map(pair).collect()
+    }
+}
+
+impl Counted {
+    /// `value`: that of an item of the questions, from the values of all facts.
+    fn of(numbers: &Numbers, questions: &[Question], value: impl Fn(&[f64], usize) -> f64) -> Self {
+        let is_there = |values: &&Vec<f64>, nth: usize| !value(values, nth).is_nan();
+        let n_of = |values: &Vec<f64>| {
+            questions.iter().flatten().filter(|&&nth| is_there(&values, nth)).count()
+        };
+        let n_facts = numbers.values.iter().map(n_of).collect();
+        Self { values: numbers.by_question(questions, value), n_facts }
     }
 }
 

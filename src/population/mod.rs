@@ -16,6 +16,7 @@ mod part;
 mod plan;
 mod planner;
 mod planning;
+mod questions;
 mod read;
 mod recall;
 mod selection;

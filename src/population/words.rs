@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::charts::LEVEL;
+use super::charts::{LEVEL, QUESTIONS};
 use super::figure::{GroupBy, Shown};
 use super::folder::Manifest;
 use super::left_out::reasons;
@@ -21,19 +21,36 @@ impl Population {
         model_note(model, written.as_ref().map_or(&[], |it| &it.outline.edits))
     }
 
-    /// How many facts there are of which kind.
+    /// How many facts there are of which kind, and how many questions they ask where some share one.
     pub(super) fn counts(&self, kept: &[usize]) -> Table {
-        let mut counts: BTreeMap<(String, String, &str), usize> = BTreeMap::new();
+        let mut kinds: BTreeMap<(String, String, &str), Vec<usize>> = BTreeMap::new();
         for &nth in kept {
             let Fact { direction, known, left_out, .. } = &self.facts[nth];
             let result = if left_out.is_none() { "asked" } else { "left out" };
-            *counts.entry((direction.clone(), known.clone(), result)).or_default() += 1;
+            kinds.entry((direction.clone(), known.clone(), result)).or_default().push(nth);
         }
-        let row = |((direction, known, result), n): ((String, String, &str), usize)| {
+        let mut columns = vec!["Asked as", "Known", "Result", "Facts"];
+        if self.n_shared(kept).is_some() {
+            columns.push(QUESTIONS);
+        }
+        let n_columns = columns.len();
+        let row = |((direction, known, result), facts): ((String, String, &str), Vec<usize>)| {
             let texts = [direction, known, result.to_owned()].map(Cell::Text);
-            Row::new(texts.into_iter().chain([Cell::Number(n as f32)]))
+            let counts = [facts.len(), self.questions(&facts).len()];
+            let counts = counts.map(|n| Cell::Number(n as f32));
+            Row::new(texts.into_iter().chain(counts).take(n_columns))
         };
-        Table::new("Facts", ["Asked as", "Known", "Result", "Facts"], counts.into_iter().map(row))
+        Table::new("Facts", columns, kinds.into_iter().map(row))
+    }
+
+    /// How many facts share their question with another that is asked the same way, and how many questions
+    /// they ask. `None` if each asks its own.
+    fn n_shared(&self, kept: &[usize]) -> Option<[usize; 2]> {
+        let has_result = |nth: &&usize| self.facts[**nth].left_out.is_none();
+        let asked: Vec<usize> = kept.iter().filter(has_result).copied().collect();
+        let mut questions = self.questions(&asked);
+        questions.retain(|it| it.len() > 1);
+        (!questions.is_empty()).then(|| [questions.iter().map(Vec::len).sum(), questions.len()])
     }
 
     /// Says that facts measure different things, which no mean mixes. `None` if they do not.
@@ -79,7 +96,7 @@ impl Population {
 
     pub(super) fn notes(
         &self,
-        shown: &Shown,
+        (shown, kept): (&Shown, &[usize]),
         lists: &[&Numbers],
         relative: &[&Numbers],
     ) -> Vec<String> {
@@ -103,6 +120,14 @@ impl Population {
                 }
             ),
         ];
+        if let Some([n_facts, n_questions]) = self.n_shared(kept) {
+            notes.push(format!(
+                "{n_facts} facts ask {} between them, in the same words and the same way, such as inverses \
+                 of a many-to-one relation. A question counts once: the numbers of its facts are averaged, \
+                 and intervals and tests are over questions",
+                counted(n_questions, "question")
+            ));
+        }
         let mut measured: Vec<&str> =
             self.charts.iter().filter_map(|it| it.measured.as_deref()).collect();
         measured.sort_unstable();

@@ -61,7 +61,13 @@ fn known_means(folder: &Path) -> Means {
         for direction in ["fact", "inverse"] {
             let facts = population.facts.iter().zip(values);
             let meant = facts.filter(|(it, _)| it.direction == direction && it.known != "neither");
-            let values: Vec<f64> = meant.map(|it| *it.1).filter(|it| !it.is_nan()).collect();
+            // Facts that ask the same count as one.
+            let mut asked: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+            for (fact, value) in meant.filter(|it| !it.1.is_nan()) {
+                asked.entry(&fact.prompt).or_default().push(*value);
+            }
+            let mean = |it: &Vec<f64>| it.iter().sum::<f64>() / it.len() as f64;
+            let values: Vec<f64> = asked.values().map(mean).collect();
             let n = values.len() as f64;
             let mean = values.iter().sum::<f64>() / n;
             let squares: f64 = values.iter().map(|it| (it - mean).powi(2)).sum();

@@ -54,6 +54,7 @@ mod comparison;
 mod sweeps;
 #[cfg(feature = "parquet")]
 mod populations;
+mod shared_questions;
 
 // Parts that are removed, or moved from one prompt to another.
 mod neurons;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use factscope::analysis::{Inference, Resampling};
+use factscope::analysis::{Inference, Resampling, SharedQuestion};
 use factscope::figure::{
     Cell, Chart, Figure, Map, Page, Side, to_csv, to_npz, to_parquet, to_svg, to_text,
 };
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use super::sweeps::{sweep_to, trace_and_heads};
 
 /// Numbers as even as those of a generator, which is enough to simulate by: `SplitMix64`.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn uniform(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +24,7 @@ impl Random {
     }
 
     /// A normal deviate, by Box and Muller's way.
-    fn normal(&mut self) -> f64 {
+    pub fn normal(&mut self) -> f64 {
         let (a, b) = (1.0 - self.uniform(), self.uniform());
         (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
     }
@@ -157,15 +157,28 @@ fn parts_that_a_fact_shares_with_its_inverse_are_told_from_those_that_all_share(
         };
         (0..20).map(|_| fact(&mut random)).collect()
     };
-    let relations: Vec<usize> = (0..20).map(|nth| nth % 2).collect();
-    let own = RESAMPLING.shared_parts(&of_all(1.0), &relations, 8).unwrap();
+    let questions = |pairs: Vec<[Vec<f64>; 2]>, n_relations: usize| -> Vec<SharedQuestion> {
+        let each = pairs.into_iter().enumerate();
+        each.map(|(nth, it)| SharedQuestion { relation: nth % n_relations, pairs: vec![it] })
+            .collect()
+    };
+    let own = RESAMPLING.shared_parts(&questions(of_all(1.0), 2), 8).unwrap();
     assert!(own.spearman > own.spearman_of_others + 0.1 && own.spearman_p < 0.01, "{own:?}");
     assert!(own.jaccard > own.jaccard_of_others && own.jaccard_p < 0.01, "{own:?}");
-    let common = RESAMPLING.shared_parts(&of_all(0.0), &relations, 8).unwrap();
+    let common = RESAMPLING.shared_parts(&questions(of_all(0.0), 2), 8).unwrap();
     assert!(common.spearman_of_others > 0.8 && common.spearman_p > 0.05, "{common:?}");
     // A fact whose relation has no other is compared with nothing.
-    let alone: Vec<usize> = (0..20).collect();
-    assert_eq!(RESAMPLING.shared_parts(&of_all(1.0), &alone, 8), None);
+    assert_eq!(RESAMPLING.shared_parts(&questions(of_all(1.0), 20), 8), None);
+    // Facts that ask one question count as one, and are no other's of each other.
+    let mut twice = questions(of_all(1.0), 2);
+    let once = RESAMPLING.shared_parts(&twice, 8).unwrap();
+    for it in &mut twice {
+        it.pairs.push(it.pairs[0].clone());
+    }
+    let twice = RESAMPLING.shared_parts(&twice, 8).unwrap();
+    assert_eq!((once.n, once.n_facts, twice.n, twice.n_facts), (20, 20, 20, 40));
+    assert!((once.spearman - twice.spearman).abs() < 1e-12, "{once:?} {twice:?}");
+    assert_eq!(once.spearman_p, twice.spearman_p);
 }
 
 /// Of all numbers of facts and draws that the budget pays, the chosen ones give the narrowest interval; and no

@@ -3,7 +3,8 @@
     python tests/golden/check_population.py target/release/factscope [FACTS]
 
 Means, standard errors, counts and paired differences must agree to rounding; the bootstrap's ends and the
-p-values of the sign flips, which are drawn by other generators, within what draws differ by.
+p-values of the sign flips, which are drawn by other generators, within what draws differ by. Facts that ask
+the same question, as inverses of a many-to-one relation do, count as one.
 """
 
 import json
@@ -47,10 +48,18 @@ def table(figure, ending):
             yield chart["name"], [[next(iter(cell.values())) for cell in row["cells"]] for row in chart["rows"]]
 
 
+def by_question(values, prompts):
+    """The means of facts that ask the same, by place and question; and how many facts have a value."""
+    values = values.rename("value").reset_index()
+    values["question"] = values.record.map(prompts)
+    each = values.groupby(["question", "place"]).value.mean().unstack("place")
+    return each, values.groupby("place").record.nunique()
+
+
 def paired(values):
     """Inverse less fact of each record, by place."""
     wide = values.unstack("direction")
-    return (wide["inverse"] - wide["fact"]).dropna().unstack("place")
+    return (wide["inverse"] - wide["fact"]).dropna()
 
 
 def max_t_p(wide, n=1999, seed=7):
@@ -89,7 +98,7 @@ def check(name, dir):
     said = json.loads(run("population", str(out), "--top", "100000", "--json"))["figure"]
     rows = pd.read_parquet(out)
     rows = rows[rows.left_out.isna() & (rows.chart != "Recall of the answer") & rows.value.notna()]
-    n_checked = 0
+    n_checked = n_shared = 0
     for title, listed in table(said, ": largest means"):
         chart = title.removesuffix(": largest means")
         quantities = rows[["chart", "quantity"]].drop_duplicates().itertuples(index=False)
@@ -102,14 +111,22 @@ def check(name, dir):
         assert set(mine.direction) == {"fact", "inverse"}, (title, set(mine.direction))
         mine = mine.assign(place=mine.apply(place, axis=1))
         values = mine.groupby(["record", "place", "direction"]).value.apply(lambda it: it.astype(float).mean())
-        wide = {way: values.xs(way, level="direction").unstack("place") for way in ["fact", "inverse"]}
-        wide["inverse − fact"] = paired(values)
+        prompts = {way: mine[mine.direction == way].groupby("record").prompt.first() for way in ["fact", "inverse"]}
+        # No two facts share their own question here, so that pairs do only by their inverses.
+        assert prompts["fact"].is_unique
+        counted = {
+            way: by_question(values.xs(way, level="direction"), prompts[way]) for way in ["fact", "inverse"]
+        }
+        counted["inverse − fact"] = by_question(paired(values), prompts["inverse"])
+        wide = {group: it[0] for group, it in counted.items()}
+        n_shared += sum(counted["inverse"][1] > wide["inverse"].count())
         p = {way: max_t_p(it) for way, it in wide.items()}
-        for group, at, mean, se_low, se_high, low, high, p_value, n in listed:
+        for group, at, mean, se_low, se_high, low, high, p_value, n_facts, *n in listed:
             x = wide[group][at].dropna().to_numpy()
             scale = max(np.abs(x).max(), 1e-6)
             error = x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else np.nan
-            assert n == len(x), (title, group, at, n, len(x))
+            assert n_facts == counted[group][1][at], (title, group, at, n_facts)
+            assert (n or [n_facts])[0] == len(x), (title, group, at, n, len(x))
             assert abs(mean - x.mean()) < 1e-6 * scale, (title, group, at, mean, x.mean())
             if len(x) > 1:
                 assert abs(se_low - (x.mean() - 1.96 * error)) < 2e-6 * scale, (title, group, at)
@@ -127,7 +144,7 @@ def check(name, dir):
                     tolerance = 5 * np.sqrt(2 * max(wanted * (1 - wanted), 1e-3) / 1999)
                     assert abs(p_value - wanted) < tolerance, (title, group, at, p_value, wanted)
             n_checked += 1
-    assert n_checked > 50, (name, n_checked)
+    assert n_checked > 50 and n_shared > 0, (name, n_checked, n_shared)
     print(f"{name}: {n_checked} means, intervals and p-values agree")
 
 

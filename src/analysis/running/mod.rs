@@ -18,6 +18,6 @@ pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
 pub use memory::Sizes;
 pub use positions::{Positions, UnknownPositions};
-pub use resampling::{Inference, Resampling, SharedParts};
+pub use resampling::{Inference, Resampling, SharedParts, SharedQuestion};
 pub use statistics::Correlation;
 pub use sweep::{Reuse, sweep};

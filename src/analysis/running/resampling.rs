@@ -35,7 +35,7 @@ impl Default for Resampling {
 /// A mean over facts, or the difference of two.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inference {
-    /// How many facts have a value; of two groups, both together.
+    /// How many facts, or questions that facts share, have a value; of two groups, both together.
     pub n: usize,
     pub mean: f64,
 
@@ -52,17 +52,29 @@ pub struct Inference {
     pub p: f64,
 }
 
-/// Whether the same parts matter for two ways of each fact.
+/// A question, with the values of all parts for each fact that asks it, both ways.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SharedQuestion {
+    /// The relation that the question is of, by any number.
+    pub relation: usize,
+    pub pairs: Vec<[Vec<f64>; 2]>,
+}
+
+/// Whether the same parts matter for two ways of each fact. A question counts once, whatever the number
+/// of facts that ask it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SharedParts {
-    /// How many facts are compared: those whose relation has another one.
+    /// How many questions are compared: those whose relation has another one.
     pub n: usize,
+
+    /// How many facts ask them.
+    pub n_facts: usize,
 
     /// The mean share of parts in both tops among those in either, of a fact and its own inverse.
     pub jaccard: f64,
 
-    /// The mean share of parts in both tops among those in either, of a fact and the inverse of another
-    /// fact of its relation.
+    /// The mean share of parts in both tops among those in either, of a fact and the inverse of a fact of
+    /// its relation that asks another question.
     pub jaccard_of_others: f64,
 
     /// The one-sided p-value: how often random pairs are at least as alike.
@@ -250,27 +262,31 @@ impl Resampling {
     }
 
     /// Whether the same parts matter for the two ways of each fact, against random pairs of the same
-    /// relation. `pairs`: the values of all parts, both ways; `relations`: of each fact.
-    pub fn shared_parts(
-        &self,
-        pairs: &[[Vec<f64>; 2]],
-        relations: &[usize],
-        n_top: usize,
-    ) -> Option<SharedParts> {
-        let n_of = |relation: usize| relations.iter().filter(|it| **it == relation).count();
-        let kept: Vec<usize> = (0..pairs.len()).filter(|&nth| n_of(relations[nth]) > 1).collect();
+    /// relation that do not share a question.
+    pub fn shared_parts(&self, questions: &[SharedQuestion], n_top: usize) -> Option<SharedParts> {
+        let n_of = |relation: usize| questions.iter().filter(|it| it.relation == relation).count();
+        let kept: Vec<&SharedQuestion> =
+            questions.iter().filter(|it| n_of(it.relation) > 1 && !it.pairs.is_empty()).collect();
         let n = kept.len();
-        let n_parts = pairs.first().map_or(0, |it| it[0].len());
+        let n_parts = kept.first().map_or(0, |it| it.pairs[0][0].len());
         if n < 2 || n_parts < 2 {
             return None;
         }
-        let ways: Vec<[Way; 2]> =
-            kept.iter().map(|&nth| pairs[nth].each_ref().map(|it| Way::of(it, n_top))).collect();
-        let relation: Vec<usize> = kept.iter().map(|&nth| relations[nth]).collect();
+        let way = |it: &Vec<f64>| Way::of(it, n_top);
+        let ways: Vec<Vec<[Way; 2]>> = kept
+            .iter()
+            .map(|it| it.pairs.iter().map(|pair| pair.each_ref().map(way)).collect())
+            .collect();
+        let relation: Vec<usize> = kept.iter().map(|it| it.relation).collect();
+        let plus = |sum: [f64; 2], it: [f64; 2]| [sum[0] + it[0], sum[1] + it[1]];
         let alike = |partner: &[usize]| -> [f64; 2] {
-            let each = |nth: usize| ways[nth][0].alike(&ways[partner[nth]][1]);
-            let sum = (0..n).map(each).fold([0.0; 2], |sum, it| [sum[0] + it[0], sum[1] + it[1]]);
-            sum.map(|it| it / n as f64)
+            let each = |nth: usize| {
+                let (mine, others) = (&ways[nth], &ways[partner[nth]]);
+                let inverses = others.iter().cycle();
+                let sum = mine.iter().zip(inverses).map(|(fact, other)| fact[0].alike(&other[1]));
+                sum.fold([0.0; 2], plus).map(|it| it / mine.len() as f64)
+            };
+            (0..n).map(each).fold([0.0; 2], plus).map(|it| it / n as f64)
         };
         let own: Vec<usize> = (0..n).collect();
         let given = alike(&own);
@@ -287,6 +303,7 @@ impl Resampling {
         };
         Some(SharedParts {
             n,
+            n_facts: ways.iter().map(Vec::len).sum(),
             jaccard: given[0],
             jaccard_of_others: of_others(0),
             jaccard_p: p(0),
@@ -321,15 +338,15 @@ impl Way {
     }
 }
 
-/// For each fact another one of its relation, drawn at random.
+/// For each question another one of its relation, drawn at random.
 fn partners(relation: &[usize], rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut order: Vec<usize> = (0..relation.len()).collect();
     shuffle(&mut order, rng);
     order.sort_by_key(|&nth| relation[nth]);
     let mut partner = vec![0; relation.len()];
     for alike in order.chunk_by(|&a, &b| relation[a] == relation[b]) {
-        for (nth, &fact) in alike.iter().enumerate() {
-            partner[fact] = alike[(nth + 1) % alike.len()];
+        for (nth, &question) in alike.iter().enumerate() {
+            partner[question] = alike[(nth + 1) % alike.len()];
         }
     }
     partner
