@@ -27,6 +27,7 @@ if [[ ! -d $debian ]]; then
   debian=$work/debian
 fi
 base=$(boxes from scratch)
+# What the program does not need is left out, because images are copied whole several times.
 tar --create --one-file-system --exclude=./proc --exclude=./sys --exclude=./root --exclude=./var --exclude=./usr/share --directory "$debian" . >"$work/base.tar"
 boxes add --quiet "$base" "$work/base.tar" / >/dev/null
 boxes commit --quiet "$base" localhost/debian >/dev/null
