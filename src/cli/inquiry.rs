@@ -240,7 +240,7 @@ impl Inquiry {
             FactSource::Text(_) => (None, Record::new("", None, self.question.fact.clone())),
             FactSource::Record(RecordFact { facts, case, .. }) => {
                 let dataset = datasets.get(facts, None)?;
-                let nth = dataset.records.iter().position(|it| it.id == *case);
+                let nth = dataset.records.position(case);
                 let nth = nth.context("the case was just there")?;
                 let tokens = subject_tokens(&info.tokenizer, dataset.subjects());
                 session.subjects = tokens.ids.into();

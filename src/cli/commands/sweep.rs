@@ -160,7 +160,7 @@ impl Sweep {
         let sweep = &ready.sweep;
         if let Some(case) = &self.spec_of {
             let record = sweep.dataset.case(case)?;
-            let record = sweep.dataset.records.iter().position(|it| it.id == record.id);
+            let record = sweep.dataset.records.position(&record.id);
             let record = record.context("the case was just there")?;
             let direction = if self.inverse { Direction::Inverse } else { Direction::Forward };
             let task = Task { record, direction };

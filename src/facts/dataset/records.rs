@@ -46,6 +46,9 @@ struct Kept {
 
     /// The subjects of large groups.
     shared: Mutex<BTreeMap<u32, Arc<[String]>>>,
+
+    /// The places of the records by the hash of their ids, once one is looked for.
+    by_id: OnceLock<Vec<(u64, u32)>>,
     unpacked: Vec<OnceLock<Box<[Record]>>>,
 }
 
@@ -197,6 +200,14 @@ impl Kept {
         self.places(block).zip(self.given(block)).map(|(nth, it)| self.whole(nth, it)).collect()
     }
 
+    /// The hashes of the ids that the records have here, in order, each with the record's place.
+    fn places_by_id(&self) -> Vec<(u64, u32)> {
+        let hashed = |(nth, it): (usize, Given)| (hash(&self.id(nth, it)), nth as u32);
+        let mut places: Vec<(u64, u32)> = self.all_given().enumerate().map(hashed).collect();
+        places.sort_unstable();
+        places
+    }
+
     /// The id that a record has here.
     fn id(&self, nth: usize, Given { place, record, .. }: Given) -> String {
         match self.repeated.get(&nth) {
@@ -307,10 +318,16 @@ impl Records {
 
     /// The place of the record with this id.
     pub fn position(&self, id: &str) -> Option<usize> {
-        if self.0.packed.blocks.is_empty() {
+        let kept = &*self.0;
+        if kept.packed.blocks.is_empty() {
             return self.iter().position(|it| it.id == id);
         }
-        self.0.all_given().enumerate().position(|(nth, it)| self.0.id(nth, it) == id)
+        let places = kept.by_id.get_or_init(|| kept.places_by_id());
+        let wanted = hash(id);
+        let start = places.partition_point(|(hash, _)| *hash < wanted);
+        let alike = places[start..].iter().take_while(|(hash, _)| *hash == wanted);
+        let mut alike = alike.map(|(_, nth)| *nth as usize);
+        alike.find(|nth| kept.id(*nth, kept.given_at(*nth)) == id)
     }
 
     /// The ids that records have here to which the file gives this one, if it gives it to several.
