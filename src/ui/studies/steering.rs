@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{About, Asks, Study, layer_of, layer_ui, number_ui};
 use crate::analysis::steering::{Direction, Spec};
 use crate::analysis::{AnalysisSpec, Positions};
-use crate::ui::widgets::number_field;
+use crate::ui::widgets::{keep_together, number_field};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -84,10 +84,12 @@ impl Study for Settings {
 }
 
 fn word_ui(ui: &mut Ui, name: &str, word: &mut String, hint: &str) {
-    ui.horizontal(|ui| {
-        let label = ui.label(name);
-        let field = crate::ui::theme::field_color(ui);
-        let edit = TextEdit::singleline(word).hint_text(hint).desired_width(150.0);
-        ui.add(edit.background_color(field)).labelled_by(label.id);
-    });
+    keep_together(ui, name, WORD);
+    let label = ui.label(name);
+    let field = crate::ui::theme::field_color(ui);
+    let edit = TextEdit::singleline(word).hint_text(hint).desired_width(WORD);
+    ui.add(edit.background_color(field)).labelled_by(label.id);
 }
+
+/// The width in points of the field for a word.
+const WORD: f32 = 150.0;
