@@ -35,7 +35,10 @@ impl State {
             return prompt.unwrap_or_else(|| "the choice of no fact".to_owned());
         }
         if is_other(|a, b| a.swept == b.swept) {
-            return "whether it is asked as the sweep asks".to_owned();
+            let both = before.swept.as_ref().zip(after.swept.as_ref());
+            let is_same = both.is_some_and(|(a, b)| (a.pane, &a.asked) == (b.pane, &b.asked));
+            let told = if is_same { "how the fact of the sweep is read" } else { AS_SWEPT };
+            return told.to_owned();
         }
         if is_other(|a, b| a.settings == b.settings) {
             return setting(&before.settings, &after.settings);
@@ -59,6 +62,8 @@ impl State {
         "what is picked out".to_owned()
     }
 }
+
+const AS_SWEPT: &str = "whether it is asked as the sweep asks";
 
 /// The first setting that differs, with both values where they are short.
 fn setting(before: &Settings, after: &Settings) -> String {
