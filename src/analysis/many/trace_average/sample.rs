@@ -38,7 +38,7 @@ impl Sample {
 
     /// Facts in the order of drawing that ask different questions: of inverses of a many-to-one relation,
     /// which share theirs, the first that is drawn. More facts keep the first ones here, too.
-    pub fn draw_questions<'a>(&self, records: &'a [Record]) -> Vec<&'a Record> {
+    pub fn draw_questions<'a>(&self, records: &'a Records) -> Vec<&'a Record> {
         let mut asked = HashSet::new();
         let all = Self { n_facts: records.len(), ..self.clone() }.draw(records);
         let is_new =
