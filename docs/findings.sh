@@ -176,6 +176,7 @@ pictures() {
     picture trace-hidden "$which" "Causal trace, Indirect effect on ln p(answer): fact"
     picture trace-mlp "$which" "Causal trace, Indirect effect on ln p(answer): fact"
     picture knockout "$which" "Attention knockout, Change of ln p(answer): fact"
+    picture knockout-counterfact-forward "$which" "Attention knockout, Change of ln p(answer): fact"
     picture heads "$which" "Differences of heads, Clean − corrupted contribution (logits): fact"
   done
 }
