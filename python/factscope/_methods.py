@@ -366,7 +366,7 @@ class Commands(_Asked):
         Parameters
         ----------
         files
-            Session files that the window has saved
+            Session files that the window has saved, and folders that `sweep` has written
         out
             The page: one file that needs no other, and no network
         title
@@ -394,9 +394,10 @@ class Commands(_Asked):
         Parameters
         ----------
         figures
-            Pictures that this program has exported: SVG, PDF or PNG. Without any, the numbers of
-            the built-in model that are kept in the program are computed, by every method on this
-            device; with a model, those that are published of it
+            Pictures that this program has exported: SVG, PDF or PNG; or reports, whose figures are
+            files too. Without any, the numbers of the built-in model that are kept in the program
+            are computed, by every method on this device; with a model, those that are published of
+            it
         model
             A model of which numbers are published, such as `gpt2`; or the model to ask in place of
             the one that a picture names, such as a folder that has moved

@@ -8,6 +8,7 @@ mod asked_before;
 mod charts;
 mod estimate;
 mod figure;
+mod flags;
 mod folder;
 mod groups;
 mod left_out;
@@ -27,6 +28,7 @@ mod words;
 
 pub use estimate::{Estimate, duration};
 pub use figure::{Behind, GroupBy, Laid, Shown};
+pub use flags::flags_of;
 pub use folder::{Folder, FolderError, Manifest};
 pub use groups::OneBehind;
 pub use left_out::{reasons, reasons_of};

@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::Contents;
 use super::chapter::Chapter;
 use super::html::Html;
 use crate::figure::words::counted;
@@ -11,15 +12,18 @@ use crate::session::{ModelIdentity, Session};
 pub(super) const ANCHOR: &str = "made-of";
 pub(super) const TITLE: &str = "Model, data and program";
 
-pub(super) fn made_of(html: &mut Html, chapters: &[Chapter<'_>]) {
+pub(super) fn made_of(html: &mut Html, Contents { chapters, sweeps }: &Contents<'_>) {
+    let of_sessions = chapters.iter().map(|it| (&*it.held.name, rows(it)));
+    let of_sweeps = sweeps.iter().map(|it| (&*it.name, it.made_of.clone()));
+    let all: Vec<_> = of_sessions.chain(of_sweeps).collect();
     html.within("section", &[("aria-labelledby", ANCHOR)], |html| {
         html.element("h2", &[("id", ANCHOR)], TITLE);
-        for chapter in chapters {
-            let rows = rows(chapter);
+        let is_one = all.len() == 1;
+        for (name, rows) in all {
             html.open("div", &[("class", "wide")]);
-            html.open("table", &[("class", "made-of"), ("aria-label", &chapter.held.name)]);
-            if chapters.len() > 1 {
-                html.element("caption", &[], &chapter.held.name);
+            html.open("table", &[("class", "made-of"), ("aria-label", name)]);
+            if !is_one {
+                html.element("caption", &[], name);
             }
             html.open("tbody", &[]);
             for (name, text) in rows {

@@ -13,10 +13,15 @@ mod chapter;
 mod html;
 mod made_of;
 mod result;
+mod swept;
 mod table;
+mod taken;
 
 use chapter::{Chapter, Section};
 use html::Html;
+
+pub use swept::Swept;
+pub use taken::{Taken, taken};
 
 /// A session, and what it is called.
 #[derive(Debug)]
@@ -51,28 +56,47 @@ pub enum ReportError {
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// The page.
+/// What the page is about.
+struct Contents<'a> {
+    chapters: Vec<Chapter<'a>>,
+    sweeps: &'a [Swept],
+}
+
+/// The page of sessions.
 ///
 /// # Errors
 ///
 /// If a session has nothing to show.
 pub fn to_html(all: &[Held], options: &Options) -> Result<String, ReportError> {
+    to_html_with(all, &[], options)
+}
+
+/// The page of sessions and sweeps.
+///
+/// # Errors
+///
+/// If a session has nothing to show.
+pub fn to_html_with(
+    all: &[Held],
+    sweeps: &[Swept],
+    options: &Options,
+) -> Result<String, ReportError> {
     let chapters = all.iter().enumerate().map(|(nth, held)| Chapter::of(nth, held, &options.only));
-    let chapters = chapters.collect::<Result<Vec<_>, _>>()?;
-    let title = options.title.clone().unwrap_or_else(|| usual_title(&chapters));
+    let contents = Contents { chapters: chapters.collect::<Result<Vec<_>, _>>()?, sweeps };
+    let title = options.title.clone().unwrap_or_else(|| usual_title(&contents));
     let mut html = Html::default();
     html.put("<!DOCTYPE html>\n");
     html.within("html", &[("lang", "en"), ("xmlns", "http://www.w3.org/1999/xhtml")], |html| {
         html.within("head", &[], |html| head(html, &title));
-        html.within("body", &[], |html| body(html, &title, &chapters));
+        html.within("body", &[], |html| body(html, &title, &contents));
     });
-    Ok(html.finish())
+    Ok(taken::sealed(html.finish()))
 }
 
-fn usual_title(chapters: &[Chapter<'_>]) -> String {
+fn usual_title(contents: &Contents<'_>) -> String {
     let mut names: Vec<&str> = Vec::new();
-    for chapter in chapters {
-        let name = &*chapter.held.session.model.name;
+    let of_sessions = contents.chapters.iter().map(|it| &*it.held.session.model.name);
+    for name in of_sessions.chain(contents.sweeps.iter().map(|it| &*it.model)) {
         if !names.contains(&name) {
             names.push(name);
         }
@@ -96,7 +120,8 @@ fn head(html: &mut Html, title: &str) {
     html.within("style", &[], |html| html.put(STYLE));
 }
 
-fn body(html: &mut Html, title: &str, chapters: &[Chapter<'_>]) {
+fn body(html: &mut Html, title: &str, contents: &Contents<'_>) {
+    let Contents { chapters, sweeps } = contents;
     html.element("a", &[("class", "skip"), ("href", "#results")], "To the results");
     html.within("header", &[], |html| {
         html.element("h1", &[], title);
@@ -106,8 +131,15 @@ fn body(html: &mut Html, title: &str, chapters: &[Chapter<'_>]) {
             0 => String::new(),
             n => format!(" about {}", counted(n, "prompt")),
         };
-        let (results, program) = (counted(n, "result"), program());
-        html.element("p", &[("class", "lead")], &format!("{results}{about}, written by {program}"));
+        let mut found = Vec::new();
+        if !chapters.is_empty() {
+            found.push(format!("{}{about}", counted(n, "result")));
+        }
+        if !sweeps.is_empty() {
+            found.push(format!("{} over many facts", counted(sweeps.len(), "sweep")));
+        }
+        let says = format!("{}, written by {}", found.join(", "), program());
+        html.element("p", &[("class", "lead")], &says);
         html.element(
             "p",
             &[],
@@ -115,7 +147,7 @@ fn body(html: &mut Html, title: &str, chapters: &[Chapter<'_>]) {
              and how to compute it again.",
         );
     });
-    html.within("nav", &[("aria-labelledby", "contents")], |html| contents(html, chapters));
+    html.within("nav", &[("aria-labelledby", "contents")], |html| listed(html, contents));
     html.within("main", &[("id", "results")], |html| {
         let mut drawn = result::Drawn::default();
         for chapter in chapters {
@@ -128,13 +160,16 @@ fn body(html: &mut Html, title: &str, chapters: &[Chapter<'_>]) {
             }
             chapter.left_out(html);
         }
-        made_of::made_of(html, chapters);
-        sources(html, chapters);
+        for (nth, sweep) in sweeps.iter().enumerate() {
+            sweep.section(html, nth, &mut drawn);
+        }
+        made_of::made_of(html, contents);
+        sources(html, contents);
     });
     html.within("script", &[], |html| html.put(SCRIPT));
 }
 
-fn contents(html: &mut Html, chapters: &[Chapter<'_>]) {
+fn listed(html: &mut Html, Contents { chapters, sweeps }: &Contents<'_>) {
     let link = |html: &mut Html, anchor: &str, text: &str| {
         html.element("a", &[("href", &format!("#{anchor}"))], text);
     };
@@ -158,6 +193,9 @@ fn contents(html: &mut Html, chapters: &[Chapter<'_>]) {
                     });
                 });
             }
+        }
+        for (nth, sweep) in sweeps.iter().enumerate() {
+            html.within("li", &[], |html| link(html, &Swept::anchor(nth), &sweep.heading()));
         }
         html.within("li", &[], |html| link(html, made_of::ANCHOR, made_of::TITLE));
         html.within("li", &[], |html| link(html, "sources", "Sources"));
@@ -187,8 +225,9 @@ fn section(
 }
 
 /// The publications that the methods on the page are from.
-fn sources(html: &mut Html, chapters: &[Chapter<'_>]) {
+fn sources(html: &mut Html, Contents { chapters, sweeps }: &Contents<'_>) {
     let about = chapters.iter().flat_map(Chapter::entries).map(|it| it.kept.spec.about());
+    let about = about.chain(sweeps.iter().map(|it| it.asked.about()));
     let mut sources: Vec<&Source> = about.flat_map(|it| it.sources).copied().collect();
     sources.sort();
     sources.dedup();

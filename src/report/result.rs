@@ -5,6 +5,7 @@ use super::chapter::{Chapter, Entry};
 use super::html::Html;
 use super::made_of::base64;
 use super::table::table;
+use crate::analysis::About;
 use crate::experiment::{Experiment, Library, command_line, quoted};
 use crate::figure::words::counted;
 use crate::figure::{Caption, Chart, Figure, Page, about_edit, to_told_svg};
@@ -18,7 +19,7 @@ pub(super) struct Drawn {
 
 /// The most places with a number that figures of one page have: a browser takes a second for so many, and
 /// a file some 20 MB.
-const MOST_CELLS: usize = 120_000;
+pub(super) const MOST_CELLS: usize = 120_000;
 
 /// The most places of a figure that the page holds as a file too.
 const MOST_TAKEN: usize = 2_000;
@@ -28,7 +29,7 @@ const MOST_NUMBERS: usize = 800;
 
 impl Drawn {
     /// Whether a figure still has room. The first one always has.
-    fn takes(&mut self, figure: &Figure) -> bool {
+    pub fn takes(&mut self, figure: &Figure) -> bool {
         let n: usize = figure.charts.iter().map(n_places).sum();
         let has_room = self.n_cells == 0 || self.n_cells + n <= MOST_CELLS;
         self.n_cells += if has_room { n.max(1) } else { 0 };
@@ -59,7 +60,7 @@ pub(super) fn result(
     let heading = format!("h{level}");
     html.within("article", &[("aria-labelledby", &entry.anchor)], |html| {
         html.element(&heading, &[("id", &entry.anchor)], &entry.name());
-        about(html, entry);
+        about(html, entry.kept.spec.about());
         told_of_model(html, chapter, entry);
         let mut n_left_out = 0;
         for (nth, figure) in entry.figures.iter().enumerate() {
@@ -84,8 +85,7 @@ pub(super) fn result(
 }
 
 /// What the method does, and who says so.
-fn about(html: &mut Html, entry: &Entry<'_>) {
-    let about = entry.kept.spec.about();
+pub(super) fn about(html: &mut Html, about: About) {
     html.within("p", &[("class", "about")], |html| {
         html.say(about.text);
         for (nth, source) in about.sources.iter().enumerate() {
@@ -117,7 +117,7 @@ fn told_of_model(html: &mut Html, chapter: &Chapter<'_>, entry: &Entry<'_>) {
     }
 }
 
-fn figure(html: &mut Html, figure: &Figure, anchor: &str) {
+pub(super) fn figure(html: &mut Html, figure: &Figure, anchor: &str) {
     html.within("figure", &[("aria-labelledby", anchor)], |html| {
         html.open("figcaption", &[]);
         html.within("p", &[("class", "title"), ("id", anchor)], |html| {
@@ -140,6 +140,14 @@ fn figure(html: &mut Html, figure: &Figure, anchor: &str) {
             }
         });
     });
+}
+
+/// What is typed. `class`: `command` or `spec`.
+pub(super) fn code(html: &mut Html, class: &str, text: &str) {
+    html.open("pre", &[("class", class)]);
+    html.open("code", &[]);
+    html.say(text);
+    html.put("</code></pre>\n");
 }
 
 /// Charts that are drawn together: one, or several small maps.
@@ -194,12 +202,6 @@ fn commands(
     (experiment, library): (&Experiment, &Library<'_>),
 ) {
     let file = format!("result-{}.json", entry.nth);
-    let code = |html: &mut Html, class: &str, text: &str| {
-        html.open("pre", &[("class", class)]);
-        html.open("code", &[]);
-        html.say(text);
-        html.put("</code></pre>\n");
-    };
     let line = command_line(experiment, library);
     match &line {
         Some(line) => code(html, "command", line),

@@ -69,6 +69,8 @@ impl Page {
                     assert_eq!(it.decode().unwrap(), "html");
                     continue;
                 }
+                // The hash of the page.
+                Event::Comment(_) => continue,
                 Event::Eof => break,
                 other => panic!("{other:?}"),
             };

@@ -1,20 +1,20 @@
-//! `factscope report`: what session files hold, as a page of HTML.
+//! `factscope report`: what session files and sweeps hold, as a page of HTML.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
 use crate::cli::machine::Machine;
 use crate::cli::output::check_writable;
-use crate::report::{Held, Options, to_html};
+use crate::report::{Held, Options, Swept, to_html_with};
 use crate::session::Session;
 use crate::whole_file;
 
 #[derive(Args)]
 pub struct Report {
-    /// Session files that the window has saved
-    #[arg(value_name = "FILE.factscope", required = true)]
+    /// Session files that the window has saved, and folders that `sweep` has written
+    #[arg(value_name = "FILE.factscope|DIR", required = true)]
     files: Vec<PathBuf>,
 
     /// The page: one file that needs no other, and no network
@@ -33,17 +33,78 @@ pub struct Report {
 
 impl Report {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        let several = self.files.len() > 1;
-        ensure!(!several || self.only.is_empty(), "--only is about one file; several are given");
+        let (dirs, files): (Vec<_>, Vec<_>) = self.files.iter().partition(|it| it.is_dir());
+        ensure!(
+            self.only.is_empty() || (dirs.is_empty() && files.len() == 1),
+            "--only is about the results of one session file"
+        );
         check_writable(&self.out)?;
         let held = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            anyhow::Ok(Held { name, session: Session::load(path)? })
+            anyhow::Ok(Held { name: name_of(path), session: Session::load(path)? })
         };
-        let all = self.files.iter().map(held).collect::<anyhow::Result<Vec<_>>>()?;
-        let options = Options { title: self.title.clone(), only: self.only.clone() };
-        let html = machine.watched("Drawing", |_| to_html(&all, &options))?;
+        let all = files.into_iter().map(held).collect::<anyhow::Result<Vec<_>>>()?;
+        let html = machine.watched("Drawing", |_| {
+            let sweeps =
+                dirs.into_iter().map(|it| swept(it)).collect::<anyhow::Result<Vec<_>>>()?;
+            let options = Options { title: self.title.clone(), only: self.only.clone() };
+            Ok::<_, anyhow::Error>(to_html_with(&all, &sweeps, &options)?)
+        })?;
         whole_file::write(&self.out, html.as_bytes())
             .with_context(|| format!("cannot write {}", self.out.display()))
     }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// What the facts of a sweep have in common, as `factscope population` shows it without flags.
+#[cfg(feature = "parquet")]
+fn swept(dir: &Path) -> anyhow::Result<Swept> {
+    use crate::experiment::{Written, quoted};
+    use crate::figure::program;
+    use crate::figure::words::counted;
+    use crate::population::{Population, Shown, Wanted, flags_of};
+
+    let found = Population::load(dir, &Wanted::default())?;
+    let manifest = &found.manifest;
+    let outline = Written::parse(&manifest.spec.to_string(), dir)?.outline;
+    let name = name_of(&dir.canonicalize().unwrap_or_else(|_| dir.to_owned()));
+    let out = quoted(&name);
+    let row = |name: &str, text: String| (name.to_owned(), text);
+    Ok(Swept {
+        model: manifest.model.clone(),
+        asked: outline.spec,
+        figure: found.figure(&Shown::default()),
+        spec: serde_json::to_string_pretty(&manifest.spec)?,
+        commands: vec![
+            format!(
+                "factscope sweep {} {} --out {out}",
+                quoted(&format!("{name}.json")),
+                flags_of(manifest)
+            ),
+            format!("factscope population {out}"),
+        ],
+        made_of: vec![
+            row(
+                "Sweep",
+                format!("{name}, {} asked, each way counted", counted(manifest.n_asked, "fact")),
+            ),
+            row("Page written by", program()),
+            row("Model", manifest.model.clone()),
+            row(
+                "SHA-256 of the names and hashes of its weight files",
+                manifest.model_sha256.clone(),
+            ),
+            row("Dataset", manifest.facts.display().to_string()),
+            row("SHA-256 of the dataset", manifest.facts_sha256.clone()),
+            row("SHA-256 of the spec", manifest.spec_sha256.clone()),
+        ],
+        name,
+    })
+}
+
+#[cfg(not(feature = "parquet"))]
+fn swept(dir: &Path) -> anyhow::Result<Swept> {
+    anyhow::bail!("this build reads no sweeps (feature `parquet`): {}", dir.display())
 }

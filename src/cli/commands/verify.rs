@@ -19,6 +19,7 @@ use crate::figure::number::exact;
 use crate::figure::words::counted;
 use crate::figure::{Compared, Figure, Record, carried, program};
 use crate::packed;
+use crate::report::{self, Taken};
 use crate::task::Progress;
 use crate::whole_file;
 
@@ -31,7 +32,7 @@ const OF_ONE_PASS: [&str; 4] = ["predict", "lens", "attribute", "norms"];
 
 #[derive(Args)]
 pub struct Verify {
-    /// Pictures that this program has exported: SVG, PDF or PNG. Without any, the numbers of the built-in
+    /// Pictures that this program has exported: SVG, PDF or PNG; or reports, whose figures are files too. Without any, the numbers of the built-in
     /// model that are kept in the program are computed, by every method on this device; with a model, those
     /// that are published of it
     #[arg(value_name = "FIGURE")]
@@ -92,6 +93,17 @@ struct Verified {
 
     /// Whether the hash that the picture carries says that it was exported without them.
     is_left_out_as_written: bool,
+
+    /// Whether the page that the picture was taken off is as it was written.
+    is_page_as_written: Option<bool>,
+}
+
+/// A picture, by itself or on a page.
+struct Picture {
+    /// The file, and on a page what the picture is called there.
+    of: String,
+    file: Vec<u8>,
+    is_page_as_written: Option<bool>,
 }
 
 /// A picture, or numbers that are kept, and whether they were computed.
@@ -135,24 +147,63 @@ impl Verify {
     /// A file that cannot be used does not keep the others from being verified.
     fn pictures(&self, machine: &Machine) -> anyhow::Result<Vec<Outcome>> {
         let mut all = Vec::new();
+        let unusable = |of: String, error: &anyhow::Error| {
+            let error = format!("{error:#}");
+            if self.figures.len() > 1 {
+                self.say(machine, || format!("CANNOT BE VERIFIED: {error}\n"))?;
+            }
+            anyhow::Ok(Outcome::Unusable { of, error })
+        };
         for path in &self.figures {
-            match self.picture(path, machine) {
-                Ok(results) => {
-                    for verified in results {
-                        self.say(machine, || verified.to_text())?;
-                        all.push(Outcome::Verified(Box::new(verified)));
-                    }
-                }
+            let pictures = match self.read(path, machine) {
+                Ok(pictures) => pictures,
                 Err(error) => {
-                    let (of, error) = (path.display().to_string(), format!("{error:#}"));
-                    if self.figures.len() > 1 {
-                        self.say(machine, || format!("CANNOT BE VERIFIED: {error}\n"))?;
+                    all.push(unusable(path.display().to_string(), &error)?);
+                    continue;
+                }
+            };
+            for picture in pictures {
+                match self.picture(&picture, machine) {
+                    Ok(results) => {
+                        for verified in results {
+                            self.say(machine, || verified.to_text())?;
+                            all.push(Outcome::Verified(Box::new(verified)));
+                        }
                     }
-                    all.push(Outcome::Unusable { of, error });
+                    Err(error) => all.push(unusable(picture.of, &error)?),
                 }
             }
         }
         Ok(all)
+    }
+
+    /// The pictures of a file: one, or those that can be taken off a page.
+    fn read(&self, path: &Path, machine: &Machine) -> anyhow::Result<Vec<Picture>> {
+        let of = path.display().to_string();
+        let file = whole_file::read(path).with_context(|| format!("cannot read {of}"))?;
+        let Some(Taken { pictures, n_results, is_as_written }) = report::taken(&file) else {
+            return Ok(vec![Picture { of, file, is_page_as_written: None }]);
+        };
+        ensure!(
+            !pictures.is_empty(),
+            "no figure of this page can be computed anew: it is no report of this program, or its results \
+             are too large or not whole; `factscope session` has their commands: {of}"
+        );
+        let n_others = n_results.saturating_sub(pictures.len());
+        if n_others > 0 {
+            let n = counted(n_results, "result");
+            self.say(machine, || {
+                format!(
+                    "{of}\n  NOT CHECKED: {n_others} of {n}, which the page has not as a file; the commands \
+                     on it compute them\n"
+                )
+            })?;
+        }
+        let picture = |(name, file)| {
+            let of = format!("{of}, {name}");
+            Picture { of, file, is_page_as_written: Some(is_as_written) }
+        };
+        Ok(pictures.into_iter().map(picture).collect())
     }
 
     /// The numbers that are kept in the program.
@@ -205,17 +256,22 @@ impl Verify {
     }
 
     /// Each of the results that a picture shows: mostly one.
-    fn picture(&self, path: &Path, machine: &Machine) -> anyhow::Result<Vec<Verified>> {
-        let named = || path.display().to_string();
-        let file = whole_file::read(path).with_context(|| format!("cannot read {}", named()))?;
-        let (record, drawing) = carried(&file).with_context(named)?;
+    fn picture(&self, picture: &Picture, machine: &Machine) -> anyhow::Result<Vec<Verified>> {
+        let Picture { of, file, is_page_as_written } = picture;
+        let (record, drawing) = carried(file).with_context(|| of.clone())?;
         let is_drawing_as_written = Some(record.is_of(&drawing));
         let is_left_out_as_written = record.is_held_by(&drawing);
         let each = [&record].into_iter().chain(&record.others).map(|it| {
             let row = if it.row.is_empty() { String::new() } else { format!(", {}", it.row) };
-            let verified = verified(named() + &row, it, self.model.as_deref(), machine)
-                .with_context(|| format!("what {} was made of cannot be asked again", named()))?;
-            Ok(Verified { is_drawing_as_written, is_left_out_as_written, ..verified })
+            let verified = verified(of.clone() + &row, it, self.model.as_deref(), machine)
+                .with_context(|| format!("what {of} was made of cannot be asked again"))?;
+            let is_page_as_written = *is_page_as_written;
+            Ok(Verified {
+                is_drawing_as_written,
+                is_left_out_as_written,
+                is_page_as_written,
+                ..verified
+            })
         });
         each.collect()
     }
@@ -247,6 +303,7 @@ fn verified(
         charts: record.compare(&figure),
         charts_left_out: record.charts_left_out(&figure),
         is_left_out_as_written: false,
+        is_page_as_written: None,
     })
 }
 
@@ -263,6 +320,7 @@ impl Verified {
     fn agrees(&self) -> bool {
         self.other_weights.is_empty()
             && self.is_drawing_as_written != Some(false)
+            && self.is_page_as_written != Some(false)
             && self.charts.iter().all(agrees)
             && !self.may_lack_charts()
     }
@@ -309,6 +367,14 @@ impl Verified {
             _ => "the drawing is as it was written",
         };
         _ = write!(text, "  {weights}\n  {drawing}\n");
+        match self.is_page_as_written {
+            Some(true) => text.push_str("  the page is as it was written\n"),
+            Some(false) => text.push_str(
+                "  THE PAGE WAS CHANGED after it was written: what it shows may be other than the figure that \
+                 it carries\n",
+            ),
+            None => {}
+        }
         for chart in &self.charts {
             _ = writeln!(text, "  {}", about(chart));
             text.push_str(&differences(chart));

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{FactId, Filter, State};
-use crate::experiment::{Written, as_typed, quoted};
+use crate::experiment::{Written, quoted};
 use crate::facts::{Dataset, Direction};
 use crate::figure::Figure;
 use crate::population::{
-    AnswerOf, Behind, Chosen, Estimate, FigureSettings, Goal, GroupBy, KnownBy, KnownWay, Manifest,
-    NoGoal, OneBehind, Population, Selection, Shown, SweepSettings, Ways, Wording,
+    Behind, Chosen, Estimate, Goal, GroupBy, KnownBy, KnownWay, Manifest, NoGoal, OneBehind,
+    Population, Selection, Shown, SweepSettings, Ways, Wording, flags_of,
 };
 use crate::ui::pane::Pane;
 use crate::worker::{JobId, Which};
@@ -342,52 +342,7 @@ fn sweep_line(asked: Option<&str>, manifest: &Manifest, dir: &Path) -> String {
     let Some(asked) = asked else {
         return format!("factscope sweep {} --out {out}", quoted(&dir.display().to_string()));
     };
-    let settings: SweepSettings =
-        serde_json::from_value(manifest.settings.clone()).unwrap_or_default();
     let spec = quoted(&format!("{folder}.json"));
-    let mut words = vec![format!("{asked} --save-spec {spec} && factscope sweep {spec}")];
-    let mut flag = |name: &str, value: &str| words.push(format!("--{name} {}", quoted(value)));
-    flag("facts", &manifest.facts.display().to_string());
-    let Selection { relation, cases, known, known_by, wording, n, seed, .. } = &manifest.selection;
-    let (figure, usual) = (&settings.figure, FigureSettings::default());
-    for (name, value) in [("relation", relation.clone()), ("known", typed(known))] {
-        if let Some(value) = value {
-            flag(name, &value);
-        }
-    }
-    cases.iter().flatten().for_each(|it| flag("case", it));
-    for (name, value, usual) in [
-        ("known-by", typed(known_by), typed(&KnownBy::FIRST)),
-        ("wording", typed(wording), typed(&Wording::default())),
-        ("answer", typed(&settings.answer), typed(&AnswerOf::default())),
-        ("figure-metric", typed(&figure.metric), typed(&usual.metric)),
-        ("figure-effect", typed(&figure.effect), typed(&usual.effect)),
-        ("figure-attribution", typed(&figure.attribution), typed(&usual.attribution)),
-    ] {
-        value.iter().filter(|_| value != usual).for_each(|it| flag(name, it));
-    }
-    if !settings.layers.is_empty() {
-        let layers: Vec<String> = settings.layers.iter().map(ToString::to_string).collect();
-        flag("layers", &layers.join(","));
-    }
-    if let Some(n) = n {
-        flag("n", &n.to_string());
-        flag("facts-seed", &seed.to_string());
-    }
-    match manifest.selection.ways {
-        Ways::Forward => {}
-        Ways::Inverse => words.push("--inverse".to_owned()),
-        Ways::Both => words.push("--both-ways".to_owned()),
-    }
-    if settings.shared_draws {
-        words.push("--shared-draws".to_owned());
-    }
-    words.push(format!("--out {out}"));
-    words.join(" ")
-}
-
-/// A case as flags have it.
-fn typed(case: &impl Serialize) -> Option<String> {
-    let name = serde_json::to_value(case).ok()?;
-    Some(as_typed(name.as_str()?))
+    let flags = flags_of(manifest);
+    format!("{asked} --save-spec {spec} && factscope sweep {spec} {flags} --out {out}")
 }

@@ -1,0 +1,96 @@
+//! What can be taken off a page: its figures as files, and whether the page is as it was written.
+
+use sha2::{Digest as _, Sha256};
+
+/// Stands before the hash of all that is before it, at the end of a page.
+const SEAL: &str = "<!-- SHA-256 of all before this line: ";
+
+/// What stands before the name of a figure's file, and what between that and its bytes.
+const LINK: &str = "<a download=\"";
+const DATA: &str = "\" href=\"data:image/svg+xml;base64,";
+
+/// What a page holds that can be computed anew.
+#[derive(Debug)]
+pub struct Taken {
+    /// The figures that are files too, by the names of these.
+    pub pictures: Vec<(String, Vec<u8>)>,
+
+    /// How many results and sweeps are on the page.
+    pub n_results: usize,
+
+    /// Whether the page has the hash that it was written with.
+    pub is_as_written: bool,
+}
+
+/// A page with its hash below it.
+pub(super) fn sealed(page: String) -> String {
+    let hash = hash(&page);
+    page + SEAL + &hash + " -->\n"
+}
+
+/// What a page holds. `None` where the file is no page.
+pub fn taken(file: &[u8]) -> Option<Taken> {
+    let text = str::from_utf8(file).ok().filter(|it| it.starts_with("<!DOCTYPE html>"))?;
+    let is_as_written = text
+        .rsplit_once(SEAL)
+        .is_some_and(|(page, seal)| seal.trim_end() == format!("{} -->", hash(page)));
+    let picture = |link: &str| {
+        let (name, rest) = link.split_once(DATA)?;
+        let (data, _) = rest.split_once('"')?;
+        Some((name.to_owned(), of_base64(data)?))
+    };
+    Some(Taken {
+        pictures: text.split(LINK).skip(1).filter_map(picture).collect(),
+        n_results: text.matches("<article").count(),
+        is_as_written,
+    })
+}
+
+fn hash(page: &str) -> String {
+    Sha256::digest(page.as_bytes()).iter().map(|it| format!("{it:02x}")).collect()
+}
+
+/// The bytes of a text in base64, with padding (RFC 4648, section 4).
+fn of_base64(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: u8| match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a' + 26),
+        b'0'..=b'9' => Some(c - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    for four in text.trim_end_matches('=').as_bytes().chunks(4) {
+        let mut bits = 0_u32;
+        for nth in 0..4 {
+            bits = bits << 6 | four.get(nth).map_or(Some(0), |it| digit(*it)).map(u32::from)?;
+        }
+        bytes.extend(&bits.to_be_bytes()[1..four.len()]);
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The examples of RFC 4648, section 10.
+    #[test]
+    fn bytes_are_read_as_the_standard_has_them() {
+        let all = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
+        for (n, text) in all.iter().enumerate() {
+            assert_eq!(of_base64(text).unwrap(), b"foobar"[..n]);
+        }
+        assert_eq!(of_base64("+/+/").unwrap(), [0xfb, 0xff, 0xbf]);
+        assert_eq!(of_base64("Zm9*"), None);
+    }
+
+    #[test]
+    fn a_page_that_was_changed_has_another_hash() {
+        let page = sealed("<!DOCTYPE html>\n<p>0.5</p>\n".to_owned());
+        assert!(taken(page.as_bytes()).unwrap().is_as_written);
+        assert!(!taken(page.replace("0.5", "0.6").as_bytes()).unwrap().is_as_written);
+        assert!(taken(b"<svg></svg>").is_none());
+    }
+}
