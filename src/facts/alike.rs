@@ -37,8 +37,9 @@ pub(super) fn stands_in(text: &str, within: &str) -> bool {
     places.any(|(start, _)| {
         let before = within[..start].chars().next_back();
         let after = within[start + text.len()..].chars().next();
-        !(is_word(before) && is_word(text.chars().next()))
-            && !(is_word(after) && is_word(text.chars().next_back()))
+        let goes_on_before = is_word(before) && is_word(text.chars().next());
+        let goes_on_after = is_word(after) && is_word(text.chars().next_back());
+        !goes_on_before && !goes_on_after
     })
 }
 

@@ -228,7 +228,9 @@ pub(super) fn listing(
     ];
     if !is_shared {
         columns.pop();
-        rows.iter_mut().for_each(|it: &mut Row| it.cells.truncate(columns.len()));
+        for row in &mut rows {
+            row.cells.truncate(columns.len());
+        }
     }
     (Table::new(format!("{title}: largest means"), columns, rows), about)
 }

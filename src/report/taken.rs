@@ -1,5 +1,7 @@
 //! What can be taken off a page: its figures as files, and whether the page is as it was written.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest as _, Sha256};
 
 /// Stands before the hash of all that is before it, at the end of a page.
@@ -47,7 +49,11 @@ pub fn taken(file: &[u8]) -> Option<Taken> {
 }
 
 fn hash(page: &str) -> String {
-    Sha256::digest(page.as_bytes()).iter().map(|it| format!("{it:02x}")).collect()
+    let mut hash = String::new();
+    for byte in Sha256::digest(page.as_bytes()) {
+        _ = write!(hash, "{byte:02x}");
+    }
+    hash
 }
 
 /// The bytes of a text in base64, with padding (RFC 4648, section 4).

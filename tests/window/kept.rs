@@ -313,7 +313,10 @@ fn is_refused_memory_for_a_parent() {
     let Some(dir) = std::env::var_os(REFUSED_IN) else { return };
     let mut window = keeping(Path::new(&dir));
     window.traces();
-    let refused = std::thread::spawn(factscope::worker::wait_until_kept);
+    let refused = std::thread::Builder::new()
+        .name("refused".to_owned())
+        .spawn(factscope::worker::wait_until_kept)
+        .unwrap();
     while !refused.is_finished() {
         window.harness.step();
     }

@@ -42,7 +42,8 @@ impl Cell {
             Self::Missing | Self::Unread => Vec::new(),
             Self::Text(text) => {
                 let text = unquoted(trimmed(text));
-                let all = printed(text).map_or_else(|| vec![text.to_owned()], Self::as_they_are);
+                let all = printed(text)
+                    .map_or_else(|| vec![text.to_owned()], Self::into_texts_as_they_are);
                 all.into_iter().filter(|it| !it.is_empty() && !MISSING.contains(&&**it)).collect()
             }
             Self::List(all) => all.iter().flat_map(Self::texts).collect(),
@@ -51,12 +52,14 @@ impl Cell {
     }
 
     /// The texts in a list or an object that was printed; what stands in quotes is no list again.
-    fn as_they_are(self) -> Vec<String> {
+    fn into_texts_as_they_are(self) -> Vec<String> {
         match self {
             Self::Missing | Self::Unread => Vec::new(),
             Self::Text(text) => vec![trimmed(&text).to_owned()],
-            Self::List(all) => all.into_iter().flat_map(Self::as_they_are).collect(),
-            Self::Object(_) => self.named().cloned().map(Self::as_they_are).unwrap_or_default(),
+            Self::List(all) => all.into_iter().flat_map(Self::into_texts_as_they_are).collect(),
+            Self::Object(_) => {
+                self.named().cloned().map(Self::into_texts_as_they_are).unwrap_or_default()
+            }
         }
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Groups {
     bytes: Vec<u8>,
 
     /// Where those of each group begin, and how many they are.
-    groups: Vec<(usize, usize)>,
+    places: Vec<(usize, usize)>,
 }
 
 const ALONE: u32 = u32::MAX;
@@ -58,7 +58,7 @@ impl Groups {
                     continue;
                 }
                 groups.of.resize(keys.len(), ALONE);
-                groups.of[*nth as usize] = groups.groups.len() as u32;
+                groups.of[*nth as usize] = groups.places.len() as u32;
                 for text in texts(&member) {
                     let hash = hash(&text);
                     if seen.contains(&hash) {
@@ -71,7 +71,7 @@ impl Groups {
                     }
                 }
             }
-            groups.groups.push((start, seen.len()));
+            groups.places.push((start, seen.len()));
         }
         (groups, is_cut)
     }
@@ -82,11 +82,11 @@ impl Groups {
     }
 
     pub fn n_texts(&self, group: u32) -> usize {
-        self.groups[group as usize].1
+        self.places[group as usize].1
     }
 
     pub fn texts(&self, group: u32) -> impl Iterator<Item = &str> {
-        let (mut at, n) = self.groups[group as usize];
+        let (mut at, n) = self.places[group as usize];
         (0..n).map(move |_| text_at(&self.bytes, &mut at))
     }
 }

@@ -235,7 +235,9 @@ fn take_step(bytes: &[u8], at: &mut usize, before: &mut u64) -> u64 {
 
 fn put_texts(bytes: &mut Vec<u8>, texts: &[String]) {
     put_number(bytes, texts.len() as u64);
-    texts.iter().for_each(|it| put_text(bytes, it));
+    for text in texts {
+        put_text(bytes, text);
+    }
 }
 
 fn texts_at(bytes: &[u8], at: &mut usize) -> Vec<String> {
@@ -328,7 +330,9 @@ mod tests {
         let (mut bytes, mut names, mut packing) =
             (Vec::new(), Names::default(), Packing::default());
         let mut unpacking = packing.unpacking(0);
-        all.iter().for_each(|it| packing.put(it, &mut bytes, &mut names));
+        for it in &all {
+            packing.put(it, &mut bytes, &mut names);
+        }
         for it in &all {
             assert_eq!(unpacking.take(&bytes, &names), *it);
         }
@@ -361,7 +365,9 @@ mod tests {
             })
             .collect();
         let mut unpacking = packing.unpacking(0);
-        all.iter().for_each(|it| packing.put(it, &mut bytes, &mut names));
+        for it in &all {
+            packing.put(it, &mut bytes, &mut names);
+        }
         assert!(all.iter().all(|it| unpacking.take(&bytes, &names) == *it));
     }
 }

@@ -279,7 +279,7 @@ fn own_id(id: &str, place: RecordPlace, n_marks: u32) -> String {
 
 impl Records {
     /// Of no file.
-    pub fn none() -> &'static Self {
+    pub fn none<'a>() -> &'a Self {
         static NONE: LazyLock<Records> = LazyLock::new(Records::default);
         &NONE
     }

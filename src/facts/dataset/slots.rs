@@ -213,7 +213,7 @@ fn word_end(text: &str, close: char) -> Option<usize> {
 fn signed(text: &str) -> Option<(&str, Kind)> {
     let word = text.strip_prefix('$')?;
     let end = word.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(word.len());
-    kind_of(&word[..end]).map(|kind| (&text[..1 + end], kind))
+    kind_of(&word[..end]).map(|kind| (&text[..=end], kind))
 }
 
 /// What a word of the lists stands for.

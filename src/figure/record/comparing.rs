@@ -130,7 +130,7 @@ impl Numbers {
             let distances = free.iter().map(|theirs| apart(ours, *theirs)).enumerate();
             match distances.min_by(|a, b| a.1.total_cmp(&b.1)) {
                 Some((nth, distance)) if distance <= 1.0 => {
-                    _ = partners.insert(ours, free.remove(nth))
+                    _ = partners.insert(ours, free.remove(nth));
                 }
                 _ => far.push(ours),
             }

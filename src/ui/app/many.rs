@@ -14,6 +14,7 @@ use crate::population::{
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::pane::Pane;
+use crate::ui::panels;
 use crate::ui::reply::Reply;
 use crate::ui::state::{
     Amount, Asking, Estimated, JobKind, LONG, ManyJob, ManyOptions, OpenSweep, capitalized,
@@ -91,7 +92,7 @@ impl App {
         };
         let records = self.state.facts.dataset.iter().flat_map(|it| &it.records);
         let has_inverses = records.take(100).any(|it| it.inverse.is_some());
-        let figure = self.views.figure_settings(pane, row, &self.state);
+        let figure = panels::figure_settings(pane, row, &self.state);
         let settings = SweepSettings { figure, ..SweepSettings::default() };
         let options = ManyOptions {
             ways: if has_inverses { Ways::Both } else { Ways::Forward },

@@ -184,7 +184,7 @@ impl App {
 
     /// What a view shows of the fact as it is looked at.
     pub fn figure(&self, pane: Pane) -> Option<Arc<Figure>> {
-        self.views.figure_of(pane, &self.state)
+        panels::figure_of(pane, &self.state)
     }
 
     pub fn workspace(&self) -> &Workspace {

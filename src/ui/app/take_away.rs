@@ -15,6 +15,7 @@ use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::export::ExportDialog;
 use crate::ui::pane::Pane;
+use crate::ui::panels;
 use crate::ui::reply::{Reply, aside};
 use crate::ui::row::Row;
 use crate::whole_file;
@@ -68,7 +69,7 @@ impl App {
     /// Opens the dialog for what a view shows, which offers both rows.
     fn export_of(&mut self, pane: Pane, ctx: &egui::Context) {
         let shown = self.state.shown_row(pane);
-        let rows = self.views.figures_of(pane, &self.state);
+        let rows = panels::figures_of(pane, &self.state);
         match rows.iter().position(|(row, _)| Some(*row) == shown) {
             Some(chosen) => self.export(Some(pane), &rows, chosen, ctx),
             None => self.nothing_to_save(pane),
@@ -79,7 +80,7 @@ impl App {
     fn export_figure(&mut self, figure: &Arc<Figure>, ctx: &egui::Context) {
         let shown = Pane::ALL.into_iter().filter(|pane| pane.has_results());
         let found = shown.into_iter().find_map(|pane| {
-            let rows = self.views.figures_of(pane, &self.state);
+            let rows = panels::figures_of(pane, &self.state);
             let chosen = rows.iter().position(|(_, it)| is_about_the_same(it, figure))?;
             Some((Some(pane), rows, chosen))
         });
@@ -104,7 +105,7 @@ impl App {
         let scale = self.figure_scale();
         let dialog = ExportDialog::new(figures.collect(), chosen, dir.as_deref(), scale);
         self.export = Some(dialog);
-        let asked = rows.iter().map(|(row, _)| self.views.asked_of(pane?, *row, &self.state));
+        let asked = rows.iter().map(|(row, _)| panels::asked_of(pane?, *row, &self.state));
         self.record(asked.collect(), ctx);
     }
 
@@ -169,7 +170,7 @@ impl App {
 
     /// What a view shows of the fact as it is looked at.
     fn figure_of(&mut self, pane: Pane) -> Option<Arc<Figure>> {
-        let figure = self.views.figure_of(pane, &self.state);
+        let figure = panels::figure_of(pane, &self.state);
         if figure.is_none() {
             self.nothing_to_save(pane);
         }

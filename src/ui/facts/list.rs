@@ -259,7 +259,7 @@ impl FactList {
 
     /// Forgets which facts are known. What cannot be asked is not asked for.
     pub fn reset_recall(&mut self) {
-        let records = self.dataset.as_ref().map_or(Records::none(), |it| &it.records);
+        let records = self.dataset.as_ref().map_or_else(Records::none, |it| &it.records);
         self.answers.clear();
         self.recall.reset(records.len());
         for (nth, record) in records.scan().enumerate() {
@@ -278,7 +278,7 @@ impl FactList {
 
     /// Takes over which facts were known before.
     pub fn adopt_recall(&mut self, before: &Recall) {
-        let records = self.dataset.as_ref().map_or(Records::none(), |it| &it.records);
+        let records = self.dataset.as_ref().map_or_else(Records::none, |it| &it.records);
         self.recall.adopt(before, |nth, direction, it| {
             let (record, has_several) = (&records[nth], records[nth].answers(direction).len() > 1);
             record.relation.is_some() && it.choice.is_none() || has_several && it.answer.is_none()
@@ -288,7 +288,7 @@ impl FactList {
 
     /// The answers of all facts of a relation, asked one way.
     pub fn answers(&mut self, relation: &str, direction: Direction) -> Arc<RelationAnswers> {
-        let records = self.dataset.as_ref().map_or(Records::none(), |it| &it.records);
+        let records = self.dataset.as_ref().map_or_else(Records::none, |it| &it.records);
         let answers = self.answers.entry((relation.to_owned(), direction));
         let found = || Arc::new(RelationAnswers::new(records, relation, direction));
         Arc::clone(answers.or_insert_with(found))
@@ -317,7 +317,7 @@ impl FactList {
         let matches = |text: &str| words.iter().all(|word| text.contains(word));
         let typed = self.listed.iter().copied();
         let typed = typed.filter(|&nth| matches(&self.typed_texts[nth])).map(FactId::Typed);
-        let all = self.dataset.as_ref().map_or(Records::none(), |it| &it.records);
+        let all = self.dataset.as_ref().map_or_else(Records::none, |it| &it.records);
         let passes = |nth: usize| {
             let told = Told {
                 record: &|| &all[nth],

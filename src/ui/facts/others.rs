@@ -75,7 +75,7 @@ impl Others {
             return Arc::clone(found);
         }
         let bos = if key.has_bos { Bos::On } else { Bos::Off };
-        let records = facts.dataset.as_ref().map_or(Records::none(), |dataset| &dataset.records);
+        let records = facts.dataset.as_ref().map_or_else(Records::none, |dataset| &dataset.records);
         let is_meant = |other: &&Record| match of {
             SubjectsOf::Relation => record.relation.is_some() && other.relation == record.relation,
             SubjectsOf::All => true,
@@ -112,7 +112,7 @@ fn find_many(key: FactKey, facts: &FactList, tokenizer: &Tokenizer) -> Many {
 
 /// The first after the chosen one, of the same relation if there is one.
 fn find_alike(key: FactKey, n_pos: usize, facts: &FactList, tokenizer: &Tokenizer) -> Alike {
-    let records = facts.dataset.as_ref().map_or(Records::none(), |dataset| &dataset.records);
+    let records = facts.dataset.as_ref().map_or_else(Records::none, |dataset| &dataset.records);
     let chosen = facts.get(key.fact);
     let start = match key.fact {
         FactId::Record(nth) => nth + 1,

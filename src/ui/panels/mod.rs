@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use eframe::egui::{CentralPanel, Color32, Frame, Margin, Panel, Ui};
 
+mod drawn;
 mod fact_form;
 mod fact_row;
 mod facts_panel;
@@ -34,24 +35,22 @@ mod trust_panel;
 mod unsaved_bar;
 mod welcome;
 
+pub use drawn::{asked_of, figure_of, figure_settings, figures_of};
 pub use facts_panel::{FactsView, focus_search, is_search_focused};
 
 pub use help::{Help, drop_hint_ui, help_ui};
 pub use study_panel::IS_MADE;
 
-use super::asked::Asked;
 use super::command::Command;
 use super::pane::Pane;
-use super::row::Row;
-use super::state::{Reading, State};
+use super::state::State;
 use super::theme;
 use super::view::Selection;
 use super::views::Figures;
 use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
 use crate::analysis::AnalysisResult;
-use crate::figure::{Figure, Look, Looked};
-use crate::population::FigureSettings;
+use crate::figure::Figure;
 use crate::worker::ModelInfo;
 
 /// What views remember of how they look; what they show is in the state.
@@ -85,50 +84,6 @@ struct LastMap {
 }
 
 impl Views {
-    /// The figure of what a view shows of the chosen row.
-    pub fn figure_of(&self, pane: Pane, state: &State) -> Option<Arc<Figure>> {
-        if pane == Pane::Sweep {
-            let mut figure = (*state.many.open.as_ref()?.read.as_ref()?.figure).clone();
-            state.settings.ranges.apply(&mut figure);
-            return Some(Arc::new(figure));
-        }
-        self.figure_at(pane, state.shown_row(pane)?, state)
-    }
-
-    /// The figures of what a view shows or could show, of each row that has one.
-    pub fn figures_of(&self, pane: Pane, state: &State) -> Vec<(Row, Arc<Figure>)> {
-        if pane == Pane::Sweep {
-            return self.figure_of(pane, state).map(|it| (state.row, it)).into_iter().collect();
-        }
-        let rows = state.all_rows_of(pane).into_iter();
-        rows.filter_map(|row| Some((row, self.figure_at(pane, row, state)?))).collect()
-    }
-
-    fn figure_at(&self, pane: Pane, row: Row, state: &State) -> Option<Arc<Figure>> {
-        let result = state.run(pane, row)?.result.as_ref()?;
-        let settings = &state.settings;
-        let estimate = Some(settings.trace.component).filter(|_| pane == Pane::Trace);
-        let estimate = estimate.and_then(|component| state.preview_of(row, component));
-        let look = Look { estimate, ..self.look(pane, row, state)? };
-        let mut figure = Figure::of(result, &look);
-        settings.ranges.apply(&mut figure);
-        Some(Arc::new(figure))
-    }
-
-    /// What the figure of a row in a view is of. `None` where no whole result of an open model is
-    /// behind it.
-    pub fn asked_of(&self, pane: Pane, row: Row, state: &State) -> Option<Asked> {
-        if state.stored.is_some() || !state.run(pane, row)?.is_done() {
-            return None;
-        }
-        Some(Asked {
-            info: Arc::clone(state.info_at(row)?),
-            experiment: state.experiment_at(pane, row)?,
-            dataset: state.facts.dataset.clone().map(Arc::new),
-            look: Looked::from(&self.look(pane, row, state)?),
-        })
-    }
-
     /// Remembers what a mode shows of the chosen row, or gives what it showed last while the same model has
     /// not answered yet.
     fn last_answer(&mut self, pane: Pane, state: &State) -> Option<LastAnswer> {
@@ -141,30 +96,6 @@ impl Views {
             return None;
         }
         self.last_answers.get(&pane).filter(|it| Arc::ptr_eq(&it.of, of)).cloned()
-    }
-
-    /// How the results of a row are drawn in a view, on screen and in what is exported.
-    fn look<'a>(&self, pane: Pane, row: Row, state: &'a State) -> Option<Look<'a>> {
-        let Reading { metric, effect, attribution, lens } = state.reading(pane);
-        Some(Look {
-            metric,
-            effect,
-            attribution,
-            lens,
-            pick: state.selection_at(row),
-            planted: state.planted(row),
-            model: state.asked_model(state.which(row)),
-            ..Look::new(&state.info_at(row)?.tokenizer)
-        })
-    }
-
-    /// What the figures of a sweep show, as a view shows it.
-    pub fn figure_settings(&self, pane: Pane, row: Row, state: &State) -> FigureSettings {
-        self.look(pane, row, state).map_or_else(FigureSettings::default, |it| FigureSettings {
-            metric: it.metric,
-            effect: it.effect,
-            attribution: it.attribution,
-        })
     }
 
     pub fn new(workspace: Workspace) -> Self {

@@ -7,6 +7,7 @@ use eframe::egui::{
     vec2,
 };
 
+use super::drawn::look_of;
 use super::jobs_panel::jobs_ui;
 use super::spec_panel::spec_panel_ui;
 use super::study_panel::study_panel_ui;
@@ -137,7 +138,7 @@ fn figure_panel_ui(
 ) {
     let last = views.last_answer(pane, state);
     answer_ui(ui, state, (pane, last), commands, |ui, result, ctx, commands| {
-        let look = views.look(pane, state.row, state)?;
+        let look = look_of(pane, state.row, state)?;
         let place = Id::unique((pane, state.row));
         let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
         FigureView::new(&figure).show(ui, ctx, commands, choices)
@@ -163,7 +164,7 @@ fn attention_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
     let last = views.last_answer(Pane::Attention, state);
     answer_ui(ui, state, (Pane::Attention, last), commands, |ui, result, ctx, commands| {
         let AnalysisResult::Attention(it) = &**result else { return None };
-        let look = views.look(Pane::Cut, state.row, state)?;
+        let look = look_of(Pane::Cut, state.row, state)?;
         let place = Id::unique(("painted", state.row));
         let ranges = &state.settings.ranges;
         let found = found.map(|it| views.figures.get(place, &it, None, &look, ranges));

@@ -3,6 +3,7 @@
 use eframe::egui::{Align, Button, Id, Layout, RichText, Ui, vec2};
 
 use super::Views;
+use super::drawn::look_of;
 use super::pane::asked_by;
 use super::run_row::{memory_ui, outcome_ui, progress_ui, run_button_ui, stop_button_ui};
 use crate::figure::{AskedModel, Look};
@@ -68,7 +69,7 @@ pub fn study_panel_ui(
             continue;
         };
         n_shown += 1;
-        let Some(look) = views.look(pane, row, state) else { continue };
+        let Some(look) = look_of(pane, row, state) else { continue };
         let place = Id::unique((pane, row));
         let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
         if n_shown > 1 {
@@ -133,7 +134,7 @@ fn change_tried_ui(
         return false;
     };
     let Some(ctx) = ViewCtx::of(state, pane, state.row) else { return false };
-    let Some(look) = views.look(pane, state.row, state) else { return false };
+    let Some(look) = look_of(pane, state.row, state) else { return false };
     let edits = state.edits.split_last().map_or(&[][..], |it| it.1);
     let model = look.model.map(|it| AskedModel { edits, ..it });
     let look = Look { model, ..look };

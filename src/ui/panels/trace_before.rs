@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eframe::egui::{Id, Ui};
 
 use super::Views;
+use super::drawn::look_of;
 use super::pane::asked_by;
 use crate::figure::{AskedModel, Figure, Look};
 use crate::ui::command::Command;
@@ -18,7 +19,7 @@ use crate::ui::views::FigureView;
 /// The figure. `None` where the row was not traced with these settings before the change.
 pub(super) fn figure(state: &State, row: Row, views: &mut Views) -> Option<Arc<Figure>> {
     let result = state.trace_before(row)?.result.as_ref()?;
-    let look = views.look(Pane::Trace, row, state)?;
+    let look = look_of(Pane::Trace, row, state)?;
     let (_, edits) = state.edits.split_last()?;
     let model = look.model.map(|it| AskedModel { edits, ..it });
     let look = Look { model, ..look };

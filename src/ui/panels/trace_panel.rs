@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use eframe::egui::{Align, Button, Id, Label, Layout, RichText, Separator, Ui, Vec2, vec2};
 
+use super::drawn::look_of;
 use super::pane::asked_by;
 use super::run_row::{memory_ui, progress_bar, run_button_ui};
 use super::trace_before::{self, before_ui};
@@ -475,7 +476,7 @@ pub(super) fn trace_figure(
     views: &mut Views,
 ) -> Option<Arc<Figure>> {
     let run = state.trace_of(row, component)?;
-    let look = views.look(Pane::Trace, row, state)?;
+    let look = look_of(Pane::Trace, row, state)?;
     let place = Id::unique((Pane::Trace, row, component as usize));
     let (result, preview) = (run.result.as_ref()?, state.preview_result_of(row, component));
     Some(views.figures.get(place, result, preview, &look, &state.settings.ranges))
