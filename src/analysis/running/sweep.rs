@@ -313,13 +313,13 @@ impl Sweep<'_> {
         let from_base = starts.filter(|it| it.parts_from.is_none()).map(|it| it.place);
         let capture = Resume::sites(&self.model.config, from_base);
         let run = self.run_rows(bases, &capture)?;
-        // The conditions that equal a base.
-        let same_as = |nth: usize| {
-            let same = branches.iter().filter(|it| it.base == nth && it.place.is_none());
-            same.map(|it| it.index).collect()
-        };
+        // The conditions that equal each base.
+        let mut rows: Vec<Vec<usize>> = vec![Vec::new(); group.len()];
+        for branch in branches.iter().filter(|it| it.place.is_none() && group.contains(&it.base)) {
+            rows[branch.base - group.start].push(branch.index);
+        }
         let readout = Measurement::ask(&run.logits, self.prompt, self.clean.as_ref());
-        self.queue(group.clone().map(same_as).collect(), readout)?;
+        self.queue(rows, readout)?;
         Ok(run.cache)
     }
 

@@ -1,5 +1,7 @@
 //! Finds where conditions begin to differ, from their plain data, and what they can share.
 
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Range;
 
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, Span};
@@ -42,20 +44,21 @@ impl<'a> Batch<'a> {
     /// A batch of branches, which must be in the order of their places.
     pub fn new(branches: &[&'a Branch], first_base: usize) -> Self {
         let mut starts: Vec<Start> = Vec::with_capacity(branches.len());
+        // Only rows that start alike can stay alike.
+        let mut alike: BTreeMap<(usize, StartPoint), Vec<usize>> = BTreeMap::new();
         for (nth, branch) in branches.iter().enumerate() {
             let place = branch.place.expect("bases are not run again");
             let mut start = Start { place, base_row: branch.base - first_base, parts_from: None };
-            // Only rows that start alike can stay alike.
-            for (other, earlier) in branches[..nth].iter().enumerate() {
-                if earlier.base != branch.base || earlier.place != branch.place {
-                    continue;
-                }
+            let alike = alike.entry((branch.base, place)).or_default();
+            for &other in alike.iter() {
+                let earlier = branches[other];
                 let Some(layer) = first_difference(&earlier.rest, &branch.rest) else { continue };
                 let parting = StartPoint::entering(layer);
                 if parting > start.place && starts[other].place < parting {
                     start = Start { place: parting, parts_from: Some(other), ..start };
                 }
             }
+            alike.push(nth);
             starts.push(start);
         }
 
@@ -112,6 +115,8 @@ pub(super) fn branches(
     first_read: usize,
 ) -> (Vec<Condition>, Vec<Branch>) {
     let mut bases: Vec<Condition> = Vec::new();
+    // A trace of many draws has as many bases, each of which is met again in every cell.
+    let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
     let branches = wanted
         .iter()
         .map(|&index| {
@@ -125,8 +130,11 @@ pub(super) fn branches(
                     !changes_nothing(it, condition) && !comes_too_late(it, n_layers, first_read)
                 })
                 .collect();
-            let base = bases.iter().position(|it| *it == input).unwrap_or_else(|| {
+            let like_it = known.entry(fingerprint(&input)).or_default();
+            let base = like_it.iter().copied().find(|&nth| bases[nth] == input);
+            let base = base.unwrap_or_else(|| {
                 bases.push(input);
+                like_it.push(bases.len() - 1);
                 bases.len() - 1
             });
             let place = StartPoint::of(&rest, n_layers);
@@ -135,6 +143,31 @@ pub(super) fn branches(
         })
         .collect();
     (bases, branches)
+}
+
+/// Equal for equal conditions, but for the sign of a zero, and rarely for others.
+fn fingerprint(condition: &[Intervention]) -> u64 {
+    /// Of numbers that are put in, so many are looked at.
+    const N_NUMBERS: usize = 8;
+    let mut hasher = DefaultHasher::new();
+    for Intervention { site, positions, edit, .. } in condition {
+        site.layer().hash(&mut hasher);
+        if let Span::Only(range) = positions {
+            range.hash(&mut hasher);
+        }
+        match edit {
+            Edit::Set(number) | Edit::Scale(number) => number.to_bits().hash(&mut hasher),
+            Edit::AddNoise(noise) => (noise.seed, noise.sample).hash(&mut hasher),
+            Edit::Add(numbers) | Edit::Put(numbers) => {
+                for number in numbers.iter().take(N_NUMBERS) {
+                    number.to_bits().hash(&mut hasher);
+                }
+            }
+            Edit::Tokens(ids) => ids.hash(&mut hasher),
+            Edit::Zero | Edit::Block | Edit::CopyFrom { .. } => {}
+        }
+    }
+    hasher.finish()
 }
 
 /// Whether an intervention lies in the last layer, at positions that no position that is read can

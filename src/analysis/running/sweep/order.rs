@@ -1,6 +1,7 @@
 //! The order in which conditions run, chosen so that a partial map shows the whole map coarsely.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use super::branch::{Branch, first_difference};
 
@@ -35,10 +36,11 @@ pub(super) fn sort(branches: &mut [Branch], order: Order, n_pos: usize) {
             let n_rows = alike.iter().filter(|it| it.place.is_some()).count();
             let first_stride = first_stride(n_rows * (n_pos - alike[0].pos));
             for alike in alike.chunk_by_mut(|a, b| a.place == b.place) {
-                let rounds: Vec<u32> =
-                    (0..alike.len()).map(|nth| round_of(alike, nth, first_stride)).collect();
-                for (branch, round) in alike.iter_mut().zip(rounds) {
-                    branch.round = round;
+                let mut earlier: HashMap<usize, Vec<usize>> = HashMap::new();
+                for nth in 0..alike.len() {
+                    let same_base = earlier.entry(alike[nth].base).or_default();
+                    alike[nth].round = round_of(alike, nth, same_base, first_stride);
+                    same_base.push(nth);
                 }
             }
         }
@@ -47,15 +49,16 @@ pub(super) fn sort(branches: &mut [Branch], order: Order, n_pos: usize) {
     branches.sort_by_key(|it| (it.round, Reverse(it.pos), it.place, it.index));
 }
 
-/// The round of one of the branches that start at the same place and position.
-fn round_of(alike: &[Branch], nth: usize, first_stride: usize) -> u32 {
-    let Branch { place, base, rest, .. } = &alike[nth];
+/// The round of one of the branches that start at the same place and position. `same_base`: those of them
+/// before it that have its base.
+fn round_of(alike: &[Branch], nth: usize, same_base: &[usize], first_stride: usize) -> u32 {
+    let Branch { place, rest, .. } = &alike[nth];
     let Some(place) = place else { return 0 };
-    let follows = |earlier: &Branch| {
-        earlier.base == *base
-            && first_difference(&earlier.rest, rest).is_some_and(|layer| layer > place.layer)
+    let follows = |&earlier: &usize| {
+        let parting = first_difference(&alike[earlier].rest, rest);
+        parting.is_some_and(|layer| layer > place.layer)
     };
-    let layer = if alike[..nth].iter().any(follows) { FIRST_STRIDE / 4 } else { place.layer };
+    let layer = if same_base.iter().any(follows) { FIRST_STRIDE / 4 } else { place.layer };
     round(layer, first_stride)
 }
 
