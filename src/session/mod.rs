@@ -201,6 +201,11 @@ impl Session {
         ciborium::from_reader(&*self.window).ok()
     }
 
+    /// Whether a window wrote it, and no command.
+    pub fn is_of_window(&self) -> bool {
+        !self.window.is_empty()
+    }
+
     /// Keeps the window's own data.
     ///
     /// # Panics

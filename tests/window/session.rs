@@ -306,3 +306,30 @@ fn a_view_that_is_asked_for_is_in_front_of_those_of_a_session() {
         window.wait("the view", |app| app.workspace().is_in_front(pane));
     }
 }
+
+/// A command has no arrangement to keep; what another version kept is said to be missing.
+#[test]
+fn a_session_of_a_command_opens_without_a_word_of_another_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cairo.factscope");
+    let made = std::process::Command::new(env!("CARGO_BIN_EXE_factscope"))
+        .args(["attribute", "--facts", "builtin", "--case", "2", "--device", "cpu", "--quiet"])
+        .arg("--save-session")
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let notice_of = || {
+        let options = Options { session: Some(path.clone()), ..Options::default() };
+        let mut window = Window::new(options, None);
+        window.wait("the session", |app| app.state.session.is_some());
+        window.app().state.notice.clone()
+    };
+    let says_so = |notice: Option<String>| notice.is_some_and(|it| it.contains("Another version"));
+    assert!(!says_so(notice_of()));
+
+    let mut session = Session::load(&path).unwrap();
+    session.set_window(&"in a form that is not known");
+    session.save(&path).unwrap();
+    assert!(says_so(notice_of()));
+}

@@ -237,7 +237,7 @@ impl App {
 
     fn put_back(&mut self, path: &Path, session: Session, places: &[FactId], ctx: &egui::Context) {
         self.state.forget_steps();
-        let look = Look::of(&session);
+        let (look, is_of_window) = (Look::of(&session), session.is_of_window());
         match look.as_ref().and_then(|it| it.typed.as_ref()) {
             Some(typed) => {
                 let listed = typed.iter().filter_map(|nth| places.get(*nth).copied());
@@ -273,11 +273,13 @@ impl App {
                 self.state.facts.adopt_recall(&look.recall);
             }
         } else {
-            self.state.notice = Some(
-                "Another version wrote this session: its results are here, its settings and \
-                 arrangement are not"
-                    .to_owned(),
-            );
+            if is_of_window {
+                self.state.notice = Some(
+                    "Another version wrote this session: its results are here, its settings and \
+                     arrangement are not"
+                        .to_owned(),
+                );
+            }
             self.state.selected = places.first().copied();
             self.state.beside = None;
         }
