@@ -74,7 +74,7 @@ fn a_file_of_short_facts_takes_no_more_memory_than_any_other() {
     ];
     for (name, form, n) in forms {
         let (read, peak, n_bytes) = measured(form, n);
-        let (_, beside) = peak_of(|| {
+        let ((), beside) = peak_of(|| {
             // To look at a few of them unpacks these only.
             for nth in [0, n / 2, n - 1] {
                 let record = &read.records[nth];

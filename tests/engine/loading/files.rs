@@ -136,7 +136,7 @@ fn a_file_that_was_filled_only_in_part_is_refused() {
     // The last rows of a vocabulary may be padding, and a bias may be zero.
     let padded = with_tensors(|tensors| {
         for tensor in tensors {
-            if tensor.name.ends_with(".bias") {
+            if tensor.name.rsplit('.').next() == Some("bias") {
                 tensor.bytes.fill(0);
             } else if tensor.name == "wte.weight" {
                 let n = tensor.bytes.len();
