@@ -77,7 +77,7 @@ mod tests {
     use crate::population::Selection;
     use crate::tokens::Answer;
 
-    /// The same question of the same answer is asked once; of another answer, or by one fact alone, anew.
+    /// A question is asked once of each answer; one that a single fact asks is not kept.
     #[test]
     fn what_is_the_same_is_asked_once() {
         let dataset = Dataset::bundled();

@@ -1,9 +1,10 @@
 //! One result on the page: its figures, what the method does, and how to compute it again.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use super::anchor_of;
 use super::chapter::{Chapter, Entry};
 use super::html::Html;
-use super::made_of::base64;
 use super::table::table;
 use crate::analysis::About;
 use crate::experiment::{Experiment, Library, command_line, quoted};
@@ -219,7 +220,7 @@ fn commands(
     let picture = chapter.picture(&entry.kept, &spec).filter(|_| n <= MOST_TAKEN);
     let Some((name, svg)) = picture else { return };
     html.within("p", &[("class", "take")], |html| {
-        let file = format!("data:image/svg+xml;base64,{}", base64(&svg));
+        let file = format!("data:image/svg+xml;base64,{}", BASE64_STANDARD.encode(&svg));
         html.open("a", &[("download", &name), ("href", &file)]);
         html.say(&name);
         html.put("</a>");

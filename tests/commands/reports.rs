@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use tempfile::TempDir;
 
 use crate::support::{complaint, factscope, stdout};
@@ -24,25 +25,6 @@ fn a_session_file_becomes_a_page() {
     assert!(fs::read_to_string(&page).unwrap().matches("<article").count() > 60);
 }
 
-/// The bytes of a text as links hold them (RFC 4648, section 4).
-fn of_base64(text: &str) -> Vec<u8> {
-    let digit = |c: u8| match c {
-        b'A'..=b'Z' => c - b'A',
-        b'a'..=b'z' => c - b'a' + 26,
-        b'0'..=b'9' => c - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let digits: Vec<u8> = text.bytes().filter(|it| *it != b'=').map(digit).collect();
-    let bytes = digits.chunks(4).flat_map(|four| {
-        let bits = (0..4).fold(0_u32, |bits, nth| {
-            bits << 6 | u32::from(four.get(nth).copied().unwrap_or_default())
-        });
-        bits.to_be_bytes()[1..four.len()].to_vec()
-    });
-    bytes.collect()
-}
-
 #[test]
 fn a_picture_that_is_taken_from_a_page_can_be_verified() {
     let dir = TempDir::new().unwrap();
@@ -54,7 +36,7 @@ fn a_picture_that_is_taken_from_a_page_can_be_verified() {
     for link in links {
         let file = dir.path().join(link[0]);
         let data = link[2].strip_prefix("data:image/svg+xml;base64,").unwrap();
-        fs::write(&file, of_base64(data)).unwrap();
+        fs::write(&file, BASE64_STANDARD.decode(data).unwrap()).unwrap();
         files.push(file.to_str().unwrap().to_owned());
     }
     assert_eq!(files.len(), 3);
@@ -90,10 +72,10 @@ fn the_figures_of_a_page_are_computed_anew() {
     // The figure that the page carries, with another number in its record.
     let at = html.find("data:image/svg+xml;base64,").unwrap() + "data:image/svg+xml;base64,".len();
     let end = at + html[at..].find('"').unwrap();
-    let svg = String::from_utf8(of_base64(&html[at..end])).unwrap();
+    let svg = String::from_utf8(BASE64_STANDARD.decode(&html[at..end]).unwrap()).unwrap();
     let other = svg.replacen("\"Probability\",[0.8", "\"Probability\",[0.9", 1);
     assert_ne!(svg, other);
-    fs::write(&page, format!("{}{}{}", &html[..at], base64(other.as_bytes()), &html[end..]))
+    fs::write(&page, format!("{}{}{}", &html[..at], BASE64_STANDARD.encode(other), &html[end..]))
         .unwrap();
     let told = refused(&["verify", path, "--device", "cpu"]);
     assert!(told.contains("DIFFER") && told.contains("was written"), "{told}");
@@ -108,19 +90,6 @@ fn refused(args: &[&str]) -> String {
     let done = factscope(args);
     assert!(!done.status.success(), "{args:?}");
     [done.stdout, done.stderr].map(|it| String::from_utf8(it).unwrap()).concat()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let four = |three: &[u8]| {
-        let byte = |nth: usize| usize::from(three.get(nth).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        let digit = |nth: usize| {
-            if nth > three.len() { '=' } else { char::from(DIGITS[bits >> (18 - 6 * nth) & 63]) }
-        };
-        (0..4).map(digit).collect::<String>()
-    };
-    bytes.chunks(3).map(four).collect()
 }
 
 #[cfg(feature = "parquet")]

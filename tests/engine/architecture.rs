@@ -150,6 +150,7 @@ const OWNERS: [(&str, &[&str]); 33] = [
     ("subsetter", &["figure"]),
     ("flate2", &["packed", "figure", "session", "noise_file"]),
     ("ciborium", &["session"]),
+    ("base64", &["report", "cli"]),
     ("csv", &["facts", "figure"]),
     ("parquet", &["facts", "figure", "population"]),
     ("vello_cpu", &["figure"]),

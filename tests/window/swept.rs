@@ -329,7 +329,7 @@ fn the_list_behind_a_number_begins_at_its_start() {
     assert!(first(&window, 0));
 }
 
-/// Nothing else was asked in the window, and the sweep is not over.
+/// The window is asked for a sweep alone, which is not over when the window is killed.
 #[test]
 fn a_sweep_that_is_killed_is_offered_by_itself() {
     let dir = tempfile::tempdir().unwrap();

@@ -23,7 +23,6 @@ use super::machine::Machine;
 use super::{Cli, parsed, told};
 use crate::task::CancelToken;
 
-mod base64;
 mod describe;
 mod kept;
 mod request;

@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::base64::base64;
 use super::kept::Kept;
 use super::{Kind, Line, Replies};
 use crate::figure::FileFormat;
@@ -106,7 +106,7 @@ impl Request {
     pub fn give_file(&self, key: &'static str, format: FileFormat, bytes: &[u8]) {
         let text = match format {
             FileFormat::Svg => String::from_utf8_lossy(bytes).into_owned(),
-            _ => base64(bytes),
+            _ => BASE64_STANDARD.encode(bytes),
         };
         self.give(key, Value::from(text).to_string());
     }

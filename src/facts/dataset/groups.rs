@@ -23,7 +23,7 @@ const ALONE: u32 = u32::MAX;
 /// The key of a record that is in no group.
 pub(super) const NO_KEY: u64 = 0;
 
-/// The same for equal values, in one run of the program; never [`NO_KEY`].
+/// A number that equal values share, in one run of the program; never [`NO_KEY`].
 pub(super) fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);

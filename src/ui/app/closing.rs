@@ -95,7 +95,7 @@ impl App {
         }
     }
 
-    /// Whoever was asked for a name has given none. Returns whether something was left for it.
+    /// Keeps the window open where its user was asked for a name and gave none. Returns whether it was to close.
     pub(super) fn stay_unless_named(&mut self) -> bool {
         let is_named = self.closing == Closing::Naming;
         if is_named {

@@ -54,7 +54,7 @@ pub enum Setting {
     Attribution(AttributionForm),
     Lens(LensChoice),
 
-    /// That of the view that the mode is of.
+    /// The metric of the view that holds the mode.
     Metric(Pane, Metric),
 }
 

@@ -168,7 +168,7 @@ fn is_name(token: &str) -> bool {
 enum Place {
     Start,
 
-    /// So many modules below the crate's root.
+    /// How many modules a file is below the crate's root.
     Below(usize),
 }
 

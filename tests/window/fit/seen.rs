@@ -22,7 +22,7 @@ pub fn id_of(node: &Node<'_>) -> NodeId {
     node.accesskit_node().locate().0
 }
 
-/// Whether it is something that a person must be able to see: a control, a map with its axes, a text.
+/// Whether a person must be able to see a node: a control, a map with its axes, a text.
 pub fn matters(node: &Node<'_>) -> bool {
     let data = node.accesskit_node();
     let is_seen = matches!(
