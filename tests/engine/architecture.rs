@@ -122,7 +122,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
 ];
 
 /// Crates that only some rooms may touch.
-const OWNERS: [(&str, &[&str]); 33] = [
+const OWNERS: [(&str, &[&str]); 34] = [
     ("burn", &["model", "analysis", "training"]),
     ("burn_flex", &["model"]),
     ("gemm", &["model"]),
