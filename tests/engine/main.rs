@@ -54,6 +54,7 @@ mod comparison;
 mod sweeps;
 #[cfg(feature = "parquet")]
 mod populations;
+#[cfg(feature = "parquet")]
 mod shared_questions;
 
 // Parts that are removed, or moved from one prompt to another.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::machine::Machine;
 use crate::cli::progress::Bar;
-use crate::facts::{Catalogue, Dataset, Direction, Fact, Record, Records};
+use crate::facts::{Catalogue, Dataset, Direction, Fact, Records};
 use crate::model::{Checkpoint, ModelConfig};
 use crate::task::Progress;
 use crate::tokens::Tokenizer;

@@ -22,7 +22,6 @@ mod parquet;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -137,7 +136,7 @@ impl Dataset {
     #[cfg(feature = "parquet")]
     fn load_parquet(path: &Path) -> Result<Self, DatasetError> {
         let each = |add: &mut dyn FnMut(Entry)| {
-            let file = fs::File::open(path).map_err(DatasetError::reading(path))?;
+            let file = std::fs::File::open(path).map_err(DatasetError::reading(path))?;
             parquet::each(file, add).map_err(|fault| match fault {
                 parquet::Fault::Columns(columns) => {
                     DatasetError::Columns { path: path.to_owned(), columns }
