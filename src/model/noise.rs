@@ -6,33 +6,48 @@ use rand_distr::{Distribution as _, StandardNormal};
 
 use crate::intervention::{Noise, NoiseRng};
 
-impl Noise {
-    /// Draw number `sample` of the noise's sequence, as `len` Gaussian numbers.
-    pub fn draw(&self, len: usize) -> Vec<f64> {
-        let unit: Vec<f64> = match self.rng {
+/// Draws noise, and goes on in numpy's stream where the draw before ended: all its draws are slices of one
+/// stream, which would else be gone through anew for each.
+#[derive(Default)]
+pub(super) struct Drawing {
+    /// The seed of a stream, how many numbers it has given, and the stream.
+    numpy: Option<(u32, usize, NumpyRandomState)>,
+}
+
+impl Drawing {
+    /// Draw number `noise.sample` of the noise's sequence, as `len` Gaussian numbers.
+    pub fn draw(&mut self, noise: Noise, len: usize) -> Vec<f64> {
+        let unit: Vec<f64> = match noise.rng {
             NoiseRng::Numpy => {
-                let mut stream = NumpyRandomState::new(self.seed);
-                (0..self.sample * len).for_each(|_| _ = stream.gauss());
-                (0..len).map(|_| stream.gauss()).collect()
+                let start = noise.sample * len;
+                let before = self.numpy.take();
+                let before = before.filter(|(seed, at, _)| *seed == noise.seed && *at <= start);
+                let (_, at, mut stream) =
+                    before.unwrap_or_else(|| (noise.seed, 0, NumpyRandomState::new(noise.seed)));
+                (at..start).for_each(|_| _ = stream.gauss());
+                let drawn = (0..len).map(|_| stream.gauss()).collect();
+                self.numpy = Some((noise.seed, start + len, stream));
+                drawn
             }
             NoiseRng::Chacha => {
-                let mut stream = self.chacha(self.sample);
+                let mut stream = noise.chacha(noise.sample);
                 (0..len).map(|_| StandardNormal.sample(&mut stream)).collect()
             }
         };
-        unit.into_iter().map(|z| z * self.std).collect()
+        unit.into_iter().map(|z| z * noise.std).collect()
+    }
+}
+
+impl Noise {
+    /// Draw number `sample` of the noise's sequence, as `len` Gaussian numbers.
+    pub fn draw(&self, len: usize) -> Vec<f64> {
+        Drawing::default().draw(*self, len)
     }
 
     /// The first `n` draws of the noise's sequence, each of `len` numbers.
     pub fn draw_all(&self, n: usize, len: usize) -> Vec<Vec<f64>> {
-        match self.rng {
-            NoiseRng::Numpy => {
-                let mut stream = NumpyRandomState::new(self.seed);
-                let mut draw = || (0..len).map(|_| stream.gauss() * self.std).collect();
-                (0..n).map(|_| draw()).collect()
-            }
-            NoiseRng::Chacha => (0..n).map(|sample| Self { sample, ..*self }.draw(len)).collect(),
-        }
+        let mut drawing = Drawing::default();
+        (0..n).map(|sample| drawing.draw(Self { sample, ..*self }, len)).collect()
     }
 
     /// The first `n` draws, each of `len` numbers spread evenly over `−std..std`, like numpy's
@@ -124,6 +139,33 @@ impl NumpyRandomState {
                 let f = (-2.0 * r2.ln() / r2).sqrt();
                 self.spare = Some(f * x1);
                 return f * x2;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Draws that go on from each other, go back, or are of another seed or length are each what a draw by
+    /// itself gives.
+    #[test]
+    fn a_draw_does_not_depend_on_those_before_it() {
+        for rng in [NoiseRng::Numpy, NoiseRng::Chacha] {
+            let mut drawing = Drawing::default();
+            for (seed, sample, len) in [
+                (1, 0, 5),
+                (1, 1, 5),
+                (1, 4, 5),
+                (1, 2, 5),
+                (2, 3, 5),
+                (2, 4, 7),
+                (2, 4, 5),
+                (1, 9, 3),
+            ] {
+                let noise = Noise { rng, seed, std: 0.5, sample };
+                assert_eq!(drawing.draw(noise, len), noise.draw(len), "{seed} {sample} {len}");
             }
         }
     }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 
 use super::addition::Addition;
+use super::noise::Drawing;
 use super::{ActivationCache, BatchRow, Donors};
 use crate::intervention::{Axes, Donor, Edit, Intervention, Noise, Site, SiteSet, Span};
 
@@ -239,19 +240,23 @@ fn donor_positions(
 
 /// The noise drawn so far, which rows of a sweep share.
 #[derive(Default)]
-struct Draws(Vec<((Noise, usize), Vec<f32>)>);
+struct Draws {
+    known: Vec<((Noise, usize), Vec<f32>)>,
+    drawing: Drawing,
+}
 
 impl Draws {
     /// Noise for all numbers of a change, in order.
     fn of(&mut self, noise: Noise, change: &Change<'_>) -> &[f32] {
         let len = change.n_values();
         let key = (noise, len);
-        let known = self.0.iter().position(|(it, _)| *it == key);
+        let known = self.known.iter().position(|(it, _)| *it == key);
         let at = known.unwrap_or_else(|| {
-            self.0.push((key, noise.draw(len).into_iter().map(|z| z as f32).collect()));
-            self.0.len() - 1
+            let drawn = self.drawing.draw(noise, len);
+            self.known.push((key, drawn.into_iter().map(|z| z as f32).collect()));
+            self.known.len() - 1
         });
-        &self.0[at].1
+        &self.known[at].1
     }
 }
 
