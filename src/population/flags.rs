@@ -9,14 +9,15 @@ use super::selection::{Selection, Ways, Wording};
 use super::sweep::AnswerOf;
 use crate::experiment::{as_typed, quoted};
 
-/// The flags of `factscope sweep` that ask what a folder holds, but for its spec and `--out`.
-pub fn flags_of(manifest: &Manifest) -> String {
-    let settings: SweepSettings =
-        serde_json::from_value(manifest.settings.clone()).unwrap_or_default();
+/// The flags of `factscope sweep` that ask what a folder holds, but for its spec and `--out`. `None` where
+/// another version wrote settings that this one does not know.
+pub fn flags_of(manifest: &Manifest) -> Option<String> {
+    let settings: SweepSettings = serde_json::from_value(manifest.settings.clone()).ok()?;
     let mut words = Vec::new();
     let mut flag = |name: &str, value: &str| words.push(format!("--{name} {}", quoted(value)));
     flag("facts", &manifest.facts.display().to_string());
-    let Selection { relation, cases, known, known_by, wording, n, seed, .. } = &manifest.selection;
+    let Selection { ways, relation, cases, known, known_by, wording, n, seed } =
+        &manifest.selection;
     let (figure, usual) = (&settings.figure, FigureSettings::default());
     for (name, value) in [("relation", relation.clone()), ("known", typed(known))] {
         if let Some(value) = value {
@@ -42,7 +43,7 @@ pub fn flags_of(manifest: &Manifest) -> String {
         flag("n", &n.to_string());
         flag("facts-seed", &seed.to_string());
     }
-    match manifest.selection.ways {
+    match ways {
         Ways::Forward => {}
         Ways::Inverse => words.push("--inverse".to_owned()),
         Ways::Both => words.push("--both-ways".to_owned()),
@@ -50,7 +51,7 @@ pub fn flags_of(manifest: &Manifest) -> String {
     if settings.shared_draws {
         words.push("--shared-draws".to_owned());
     }
-    words.join(" ")
+    Some(words.join(" "))
 }
 
 /// A case as flags have it.

@@ -78,11 +78,14 @@ fn swept(dir: &Path) -> anyhow::Result<Swept> {
         figure: found.figure(&Shown::default()),
         spec: serde_json::to_string_pretty(&manifest.spec)?,
         commands: vec![
-            format!(
-                "factscope sweep {} {} --out {out}",
-                quoted(&format!("{name}.json")),
-                flags_of(manifest)
-            ),
+            match flags_of(manifest) {
+                Some(flags) => {
+                    let spec = quoted(&format!("{name}.json"));
+                    format!("factscope sweep {spec} {flags} --out {out}")
+                }
+                // The folder asks the same as its sweep.
+                None => format!("factscope sweep {out} --out {out}"),
+            },
             format!("factscope population {out}"),
         ],
         made_of: vec![

@@ -334,15 +334,14 @@ fn name_of(facts: &Path) -> String {
     facts.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The command of a sweep. `asked`: the command of its question for one fact; where no flags can say
-/// that, the sweep's folder stands for it.
+/// The command of a sweep. `asked`: the command of its question for one fact. Where no flags can say what
+/// was asked, the sweep's folder stands for it.
 fn sweep_line(asked: Option<&str>, manifest: &Manifest, dir: &Path) -> String {
     let folder = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
     let out = quoted(&folder);
-    let Some(asked) = asked else {
+    let (Some(asked), Some(flags)) = (asked, flags_of(manifest)) else {
         return format!("factscope sweep {} --out {out}", quoted(&dir.display().to_string()));
     };
     let spec = quoted(&format!("{folder}.json"));
-    let flags = flags_of(manifest);
     format!("{asked} --save-spec {spec} && factscope sweep {spec} {flags} --out {out}")
 }
