@@ -127,13 +127,6 @@ fn title(command: &Command, state: &State) -> String {
         Command::OpenSweepAt(_) => format!("Open sweep {}", command.text()),
         Command::OpenSessionAt(_) => format!("Open session {}", command.text()),
         Command::OpenDatasetAt(_) => format!("Open dataset {}", command.text()),
-        Command::ExportOf(pane)
-        | Command::CopyImageOf(pane)
-        | Command::CopyTableOf(pane)
-        | Command::SaveSpec(pane)
-        | Command::FillSpec(pane)
-        | Command::CopyCommandLineOf(pane)
-        | Command::Over(pane) => format!("{}: {}", command.text(), name(*pane)),
         Command::WeighAttention(weighting) => format!("Show {}", attention_title(*weighting)),
         Command::TraceKinds => "Trace all three kinds".to_owned(),
         Command::ShowKind(_) => format!("Trace of: {}", command.text()),
@@ -141,7 +134,10 @@ fn title(command: &Command, state: &State) -> String {
         Command::ShowDifference(false) => "Hide the difference of both traces".to_owned(),
         Command::SetSameScale(true) => "Same scale for both traces".to_owned(),
         Command::SetSameScale(false) => "Own scale for each trace".to_owned(),
-        _ => command.text(),
+        _ => match mode_of(command) {
+            Some(pane) => format!("{}: {}", command.text(), name(pane)),
+            None => command.text(),
+        },
     }
 }
 
@@ -156,8 +152,8 @@ fn name(pane: Pane) -> String {
     format!("{}: {mode}", view.text())
 }
 
-/// What a command is found by besides its title: a mode by its name elsewhere in the window.
-fn also_called(command: &Command) -> &'static str {
+/// The mode that a command is about.
+fn mode_of(command: &Command) -> Option<Pane> {
     match command {
         Command::ShowPane(pane)
         | Command::ApplyEdit(pane)
@@ -168,8 +164,8 @@ fn also_called(command: &Command) -> &'static str {
         | Command::SaveSpec(pane)
         | Command::FillSpec(pane)
         | Command::CopyCommandLineOf(pane)
-        | Command::Over(pane) => pane.text(),
-        _ => "",
+        | Command::Over(pane) => Some(*pane),
+        _ => None,
     }
 }
 
@@ -186,7 +182,9 @@ fn found(text: &str, state: &State, workspace: &Workspace) -> Vec<Command> {
     let mut found: Vec<(Vec<Match>, Command)> = Vec::new();
     for command in all(state, workspace) {
         let title = title(&command, state);
-        let told = format!("{title} {}", also_called(&command)).to_lowercase();
+        // A mode is found by its name elsewhere in the window, too.
+        let also_called = mode_of(&command).map_or("", Pane::text);
+        let told = format!("{title} {also_called}").to_lowercase();
         let matches: Option<Vec<Match>> = words.iter().map(|word| Match::of(word, &told)).collect();
         // Two commands with one title do the same.
         if let Some(matches) = matches.filter(|_| seen.insert(title)) {
