@@ -298,7 +298,7 @@ impl Memory {
         let memory: &'static Self = Box::leak(Box::new(self));
         Harness::builder().build_eframe(|cc| {
             cc.storage = Some(memory);
-            App::new(cc, &Options::default(), Arc::new(FakePicker(None))).unwrap()
+            App::new(cc, &Options::default(), Arc::new(FakePicker::of(None))).unwrap()
         })
     }
 }

@@ -13,8 +13,7 @@ use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use tempfile::TempDir;
 
-use super::paths::SlowPicker;
-use super::support::{FACTS, PATIENCE, Window, tiny};
+use super::support::{FACTS, FakePicker, PATIENCE, Window, tiny};
 
 const QUESTION: &str = "Close Factscope?";
 
@@ -48,6 +47,16 @@ impl Window {
 
     fn asks(&self) -> bool {
         self.harness.query_by_label(QUESTION).is_some()
+    }
+
+    /// A trace that is in no session yet.
+    fn traces_first_fact(&mut self) {
+        let facts = self.file("facts.json", FACTS);
+        self.drop(facts);
+        self.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
+        self.wait_for_predictions();
+        self.click("Trace");
+        self.trace_ends();
     }
 
     /// The frames until it closes are not skipped.
@@ -163,15 +172,10 @@ fn a_running_trace_is_asked_about_and_there_is_nothing_to_save() {
 
 #[test]
 fn whoever_picks_no_file_is_told_that_nothing_is_saved() {
-    let picker = Arc::new(SlowPicker { is_there: true });
+    let picker = Arc::new(FakePicker::slow(true));
     let options = Options { model: Some(tiny()), ..Options::default() };
     let mut window = Window::with_picker(options, picker);
-    let facts = window.file("facts.json", FACTS);
-    window.drop(facts);
-    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
-    window.wait_for_predictions();
-    window.click("Trace");
-    window.trace_ends();
+    window.traces_first_fact();
     window.quit();
     window.harness.run_steps(2);
     window.answer("Save");
@@ -186,12 +190,7 @@ fn what_was_found_is_saved_under_a_name_before_the_window_closes() {
     let path = dir.path().join("named.factscope");
     let options = Options { model: Some(tiny()), ..Options::default() };
     let mut window = Window::new(options, Some(path.clone()));
-    let facts = window.file("facts.json", FACTS);
-    window.drop(facts);
-    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
-    window.wait_for_predictions();
-    window.click("Trace");
-    window.trace_ends();
+    window.traces_first_fact();
     assert!(!window.is_closed_by_the_system());
     window.harness.run_steps(2);
     window.sees("What was found is in no session file");

@@ -1,18 +1,15 @@
 //! Paths that are typed: over what is prefilled, in the folder that is named, and over no file unasked.
 
 use std::path::Path;
-use std::sync::{Arc, mpsc};
-use std::thread::sleep;
-use std::time::Duration;
+use std::sync::Arc;
 
 use eframe::egui::Key;
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
-use factscope::ui::dialogs::{Answer, Endings, Picker};
 
-use super::support::{FACTS, Window, tiny};
+use super::support::{FACTS, FakePicker, Window, tiny};
 
 const ANYTHING: &str = "Model, dataset, noise, experiment, sweep or session";
 
@@ -126,35 +123,10 @@ fn tab_goes_on_with_a_path_at_its_end() {
     window.wait("the dataset", |app| app.state.facts.dataset_path() == Some(&whole));
 }
 
-/// As a portal whose other side has died.
-struct SilentPicker;
-
-impl SilentPicker {
-    fn answer() -> Answer {
-        Box::new(|| {
-            let (_other_side, silence) = mpsc::channel();
-            silence.recv().ok()
-        })
-    }
-}
-
-impl Picker for SilentPicker {
-    fn pick_folder(&self, _title: &str, _dir: Option<&Path>) -> Answer {
-        Self::answer()
-    }
-
-    fn pick_file(&self, _title: &str, _dir: Option<&Path>, _endings: Endings) -> Answer {
-        Self::answer()
-    }
-
-    fn save_file(&self, _title: &str, _dir: Option<&Path>, _name: &str) -> Answer {
-        Self::answer()
-    }
-}
-
 #[test]
 fn a_dialog_that_never_answers_is_named_and_the_path_can_be_typed() {
-    let mut window = Window::with_picker(Options::default(), Arc::new(SilentPicker));
+    let picker = Arc::new(FakePicker { after: None, ..FakePicker::of(None) });
+    let mut window = Window::with_picker(Options::default(), picker);
     window.does(Command::OpenModel);
     window.wait_for_label("Waiting for the system's dialog: Open model folder");
     window.click("Type the path…");
@@ -163,43 +135,11 @@ fn a_dialog_that_never_answers_is_named_and_the_path_can_be_typed() {
     window.wait("the model", |app| app.state.info().is_some());
 }
 
-/// Picks nothing, after longer than a person needs to cancel.
-pub struct SlowPicker {
-    pub is_there: bool,
-}
-
-impl SlowPicker {
-    fn answer() -> Answer {
-        Box::new(|| {
-            sleep(Duration::from_millis(400));
-            None
-        })
-    }
-}
-
-impl Picker for SlowPicker {
-    fn pick_folder(&self, _title: &str, _dir: Option<&Path>) -> Answer {
-        Self::answer()
-    }
-
-    fn pick_file(&self, _title: &str, _dir: Option<&Path>, _endings: Endings) -> Answer {
-        Self::answer()
-    }
-
-    fn save_file(&self, _title: &str, _dir: Option<&Path>, _name: &str) -> Answer {
-        Self::answer()
-    }
-
-    fn is_there(&self) -> bool {
-        self.is_there
-    }
-}
-
 /// On a machine that is busy, what answers for a missing dialog is slow, too.
 #[test]
 fn a_path_is_typed_where_there_is_no_dialog_however_late_that_is_known() {
     for is_there in [false, true] {
-        let picker = Arc::new(SlowPicker { is_there });
+        let picker = Arc::new(FakePicker::slow(is_there));
         let mut window = Window::with_picker(Options::default(), picker);
         window.does(Command::OpenModel);
         window.wait("the answer", |app| app.state.dialog.is_none());

@@ -1,7 +1,7 @@
 //! The window as a person has it, without a display.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -37,8 +37,15 @@ pub const FACTS: &str = r#"[
         "target_new": {"str": "Paris"}, "target_true": {"str": "Rome"}, "subject": "Italy"}}
 ]"#;
 
-/// Gives the same answer to every question, at once.
-pub struct FakePicker(pub Option<PathBuf>);
+/// Gives the same answer to every question.
+pub struct FakePicker {
+    pub picked: Option<PathBuf>,
+
+    /// How long a question waits for its answer. `None` waits for ever, as for a portal whose other side
+    /// has died.
+    pub after: Option<Duration>,
+    pub is_there: bool,
+}
 
 impl Picker for FakePicker {
     fn pick_folder(&self, _title: &str, _dir: Option<&Path>) -> Answer {
@@ -52,12 +59,33 @@ impl Picker for FakePicker {
     fn save_file(&self, _title: &str, _dir: Option<&Path>, _name: &str) -> Answer {
         self.answer()
     }
+
+    fn is_there(&self) -> bool {
+        self.is_there
+    }
 }
 
 impl FakePicker {
+    /// Answers at once.
+    pub fn of(picked: Option<PathBuf>) -> Self {
+        Self { picked, after: Some(Duration::ZERO), is_there: true }
+    }
+
+    /// Picks nothing, after longer than a person needs to cancel.
+    pub fn slow(is_there: bool) -> Self {
+        Self { picked: None, after: Some(Duration::from_millis(400)), is_there }
+    }
+
     fn answer(&self) -> Answer {
-        let path = self.0.clone();
-        Box::new(|| path)
+        let (path, after) = (self.picked.clone(), self.after);
+        Box::new(move || {
+            let Some(after) = after else {
+                let (_other_side, silence) = mpsc::channel();
+                return silence.recv().ok();
+            };
+            sleep(after);
+            path
+        })
     }
 }
 
@@ -85,7 +113,7 @@ pub fn tiny() -> PathBuf {
 
 impl Window {
     pub fn new(options: Options, picked: Option<PathBuf>) -> Self {
-        Self::with_picker(options, Arc::new(FakePicker(picked)))
+        Self::with_picker(options, Arc::new(FakePicker::of(picked)))
     }
 
     pub fn with_picker(options: Options, picker: Arc<dyn Picker>) -> Self {
