@@ -37,7 +37,7 @@ fn many_brackets_take_no_time() {
 fn values_that_are_no_facts_take_no_memory() {
     const ALONE: &str = "FACTSCOPE_TEST_ALONE";
     const N_BYTES: usize = 10 << 20;
-    const NAME: &str = "dataset_siblings::values_that_are_no_facts_take_no_memory";
+    const NAME: &str = "dataset_siblings::bounded::values_that_are_no_facts_take_no_memory";
     if std::env::var_os(ALONE).is_none() {
         let mut alone = Command::new(std::env::current_exe().unwrap());
         let done = alone.args(["--exact", NAME]).env(ALONE, "1").output().unwrap();
