@@ -62,7 +62,7 @@ impl<'a> AskedBefore<'a> {
 }
 
 /// The words in which a task is asked, and which way.
-fn question(dataset: &Dataset, task: Task) -> Option<(Direction, &str)> {
+pub(super) fn question(dataset: &Dataset, task: Task) -> Option<(Direction, &str)> {
     let fact = dataset.records[task.record].fact(task.direction)?;
     Some((task.direction, &fact.prompt))
 }

@@ -4,7 +4,8 @@
 //! `fixed + s · each` seconds. The best `s` does not depend on `n`: √(fixed · within / (each · between)), as in
 //! sampling in two stages (Cochran 1977, section 10.6). Facts that are drawn and then left out, such as those
 //! that the model does not know, take `passed` seconds and are of no use for the interval: they are part of what
-//! a fact that counts takes.
+//! a fact that counts takes. Facts that ask one question, as inverses of a many-to-one relation do, are one fact
+//! here.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +17,7 @@ use super::selection::{Task, evenly_spaced};
 use super::sweep::RECALL;
 use crate::analysis::AnalysisError;
 use crate::figure::number::significant;
+use crate::figure::words::counted;
 
 /// What a sweep may take, or how narrow its interval should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,14 +92,14 @@ pub struct Pilot {
     pub passed: f64,
 }
 
-/// How many facts and draws are chosen.
+/// How many questions and draws are chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
     /// Draws of each fact. `None` where the method draws nothing.
     pub n_samples: Option<usize>,
 
-    /// Facts to draw, with those that will be left out.
-    pub n_facts: usize,
+    /// Questions to ask, with those that will be left out. Several facts may ask one.
+    pub n_questions: usize,
 
     /// What that takes, in seconds, and how wide the interval gets.
     pub secs: f64,
@@ -194,7 +196,7 @@ impl Pilot {
         }))
     }
 
-    /// The best choice. `n_available`: how many facts there are; `n_usual`: how many draws the spec asks
+    /// The best choice. `n_available`: how many questions there are; `n_usual`: how many draws the spec asks
     /// for, `None` if it draws nothing.
     pub fn choose(&self, goal: Goal, n_available: usize, n_usual: Option<usize>) -> Choice {
         // A fact that has a result, with its part of those that were drawn before it and left out.
@@ -226,18 +228,21 @@ impl Pilot {
         }
         Choice {
             n_samples: n_usual.map(|_| samples as usize),
-            n_facts: n_drawn as usize,
+            n_questions: n_drawn as usize,
             secs: n * (fixed + samples * self.each),
             width: ENDS * (variance(samples) / n).sqrt(),
         }
     }
 
-    /// Says what was chosen and why, in a sentence each.
-    pub fn told(&self, choice: &Choice) -> Vec<String> {
+    /// Says what was chosen and why, in a sentence each. `n_facts`: how many facts ask the questions.
+    pub fn told(&self, choice: &Choice, n_facts: usize) -> Vec<String> {
         let number = |it: f64| significant(it as f32, 3);
-        let draws = choice.n_samples.map_or_else(String::new, |n| format!(" with {n} draws each"));
-        let (of_tried, counted) = if self.share < 1.0 {
-            let n = (choice.n_facts as f64 * self.share).round();
+        let draws = choice
+            .n_samples
+            .map(|n| format!(" with {} each", counted(n, "draw")))
+            .unwrap_or_default();
+        let (of_tried, of_which) = if self.share < 1.0 {
+            let n = (choice.n_questions as f64 * self.share).round();
             let n_tried = (self.n_facts as f64 / self.share).round();
             (
                 format!(" of {n_tried} that were tried"),
@@ -254,6 +259,12 @@ impl Pilot {
                 number(self.each)
             ),
         };
+        let asked = if n_facts == choice.n_questions {
+            String::new()
+        } else {
+            let comma = if of_which.is_empty() { "," } else { "" };
+            format!(", which ask {}{comma}", counted(choice.n_questions, "question"))
+        };
         vec![
             format!(
                 "a pilot of {} facts{of_tried}: where the mean is largest, at {}, the standard deviation is {} \
@@ -264,8 +275,8 @@ impl Pilot {
                 number(self.within.sqrt()),
             ),
             format!(
-                "chosen: {} facts{counted}{draws}, about {} s, for a 95 % interval there about {} wide",
-                choice.n_facts,
+                "chosen: {}{asked}{of_which}{draws}, about {} s, for a 95 % interval there about {} wide",
+                counted(n_facts, "fact"),
                 number(choice.secs),
                 number(choice.width),
             ),

@@ -1,17 +1,20 @@
 //! How many facts a plan asks, and how often it draws, chosen for a time or for an interval.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked_before::question;
 use super::plan::{Plan, PlanError, SweepSettings};
 use super::planner::{Goal, N_TIMED, Pilot};
 use super::recall::Choices;
-use super::selection::Selection;
+use super::selection::{Selection, Task};
 use super::sweep::Sweep;
 use crate::analysis::AnalysisCtx;
 use crate::analysis::trace_average::FactDraws;
 use crate::experiment::{Binding, Datasets, Library, Written};
+use crate::facts::Dataset;
 use crate::worker::Engine;
 
 /// What was chosen and why, as the folder notes it.
@@ -63,8 +66,10 @@ impl Plan {
         let directions = selection.ways.directions();
         let mut tasks = selection.check(dataset, &self.facts)?;
         tasks.retain(|it| it.direction == directions[0]);
+        // A question that several facts ask is computed once, and counts once in the interval.
+        let questions = first_askers(dataset, &tasks);
         let quiet = ctx.reporting(&|_| ());
-        let found = Pilot::of(&tasks, n_usual > 0, &|task, n_samples, more| {
+        let found = Pilot::of(&questions, n_usual > 0, &|task, n_samples, more| {
             let nth = if n_samples > 1 { 2 } else { more as usize };
             let sweep = Sweep {
                 engine,
@@ -83,13 +88,20 @@ impl Plan {
         pilot.each *= directions.len() as f64;
         pilot.passed *= directions.len() as f64;
         let n_usual = (n_usual > 0).then_some(n_usual);
-        let choice = pilot.choose(goal, tasks.len(), n_usual);
+        let choice = pilot.choose(goal, questions.len(), n_usual);
+        // In the order in which facts are drawn.
+        let mut drawn = Selection { n: Some(tasks.len()), ..selection.clone() }.tasks(dataset);
+        drawn.retain(|it| it.direction == directions[0]);
+        let n_facts = first_askers(dataset, &drawn)
+            .get(choice.n_questions)
+            .and_then(|beyond| drawn.iter().position(|it| it == beyond))
+            .unwrap_or(drawn.len());
         Ok(Chosen {
             goal: goal.to_string(),
             n_samples: choice.n_samples,
-            n_facts: choice.n_facts,
+            n_facts,
             secs: choice.secs,
-            told: pilot.told(&choice),
+            told: pilot.told(&choice, n_facts),
         })
     }
 
@@ -104,4 +116,11 @@ impl Plan {
         let settings = SweepSettings { plan: Some(noted), ..self.settings };
         Self::new(written, self.facts, selection, settings)
     }
+}
+
+/// The first of the tasks that ask the same question, for each question.
+fn first_askers(dataset: &Dataset, tasks: &[Task]) -> Vec<Task> {
+    let mut seen = HashSet::new();
+    let is_first = |it: &&Task| question(dataset, **it).is_none_or(|words| seen.insert(words));
+    tasks.iter().filter(is_first).copied().collect()
 }

@@ -232,6 +232,18 @@ fn a_plan_is_told_and_kept() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("a pilot of 13 facts of "), "{told}");
     assert!(told.contains(" that were tried: ") && told.contains("of which about "), "{told}");
+    // Facts that share their inverse's question are one: as many are drawn as ask so many questions.
+    let inverse_out = path("inverse");
+    let output = factscope(&["sweep", &spec, "--inverse", "--width", "0.2", "--out", &inverse_out]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    let few = ["--draws", "9", "--permutations", "9", "--json"];
+    let facts = json(&[&["population", &inverse_out][..], &few].concat())["facts"].clone();
+    let facts = facts.as_array().unwrap();
+    let questions: BTreeSet<&str> = facts.iter().map(|it| it["prompt"].as_str().unwrap()).collect();
+    assert!(questions.len() > 1 && questions.len() < facts.len(), "{told}");
+    let chosen =
+        format!("chosen: {} facts, which ask {} questions, ", facts.len(), questions.len());
+    assert!(told.contains(&chosen), "{chosen}: {told}");
     let other = complaint(&["sweep", &spec, "--budget", "2 weeks", "--out", &out]);
     assert!(other.contains("a time is a number above 0"), "{other}");
 }

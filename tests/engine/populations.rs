@@ -202,7 +202,7 @@ fn a_plan_is_the_best_of_all() {
         let width = |n: f64, s: f64| 2.0 * 1.96 * ((pilot.between + pilot.within / s) / n).sqrt();
         let budget = cost(200.0, 1.0);
         let found = pilot.choose(Goal::Budget(budget), 100_000, Some(10));
-        let (n, s) = (found.n_facts as f64, found.n_samples.unwrap() as f64);
+        let (n, s) = (found.n_questions as f64, found.n_samples.unwrap() as f64);
         assert!(cost(n, s) <= budget * 1.000_001, "{found:?} {pilot:?}");
         assert!(
             (width(n, s) - found.width).abs() < 1e-12 && (cost(n, s) - found.secs).abs() < 1e-9
@@ -223,24 +223,24 @@ fn a_plan_is_the_best_of_all() {
         }
         // Few facts are drawn from more often instead, as far as the budget goes.
         let few = pilot.choose(Goal::Budget(budget), 10, Some(10));
-        assert_eq!(few.n_facts, 10);
+        assert_eq!(few.n_questions, 10);
         assert!(few.n_samples.unwrap() >= 2 && few.secs <= budget * 1.000_001, "{few:?}");
         // Where a part of the facts is left out, so many more are drawn that as many count.
         let known = Pilot { share: 0.25, ..pilot.clone() };
         let of_known = known.choose(Goal::Width(goal), 100_000, Some(10));
-        let counted = (of_known.n_facts as f64 * 0.25).floor();
+        let counted = (of_known.n_questions as f64 * 0.25).floor();
         let s = of_known.n_samples.unwrap() as f64;
         assert!(width(counted + 1.0, s) <= goal && of_known.width <= goal, "{of_known:?}");
         assert!(width(counted - 1.0, s) > 0.99 * goal, "more than are needed: {of_known:?}");
-        let passed = 0.75 * of_known.n_facts as f64 * pilot.passed;
-        let secs = cost(0.25 * of_known.n_facts as f64, s) + passed;
+        let passed = 0.75 * of_known.n_questions as f64 * pilot.passed;
+        let secs = cost(0.25 * of_known.n_questions as f64, s) + passed;
         assert!((secs - of_known.secs).abs() < 1e-6 * secs, "{secs} {of_known:?}");
         let of_known = known.choose(Goal::Budget(budget), 100_000, Some(10));
         assert!(of_known.secs <= budget * 1.000_001, "{of_known:?}");
         // What draws nothing has only facts to choose.
         let fixed = Pilot { within: 0.0, each: 0.0, ..pilot.clone() };
         let found = fixed.choose(Goal::Budget(100.5 * fixed.fixed), 100_000, None);
-        assert_eq!((found.n_facts, found.n_samples), (100, None));
+        assert_eq!((found.n_questions, found.n_samples), (100, None));
     }
 }
 
