@@ -34,7 +34,7 @@ fn a_fact_of_a_sweep_equals_its_single_command() {
     let mut n_swept = BTreeSet::new();
     for spec in every_analysis::specs(&own().1) {
         let written = written(spec.clone());
-        let selection = selection(if spec.is_short() { 20 } else { 3 });
+        let selection = selection(20);
         let tasks = selection.tasks(&DATASET);
         let dir = TempDir::new().unwrap();
         let asked = with_sweep(&written, &selection, |sweep| {
