@@ -4,7 +4,7 @@
 //! Reference: `_from_pretrained` in `tokenization_utils_base.py`, `__init__` in
 //! `tokenization_utils_fast.py`, and `convert_slow_tokenizer.py`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ use tokenizers::{
 };
 
 use super::Bos;
-use super::gpt2::{END_OF_TEXT, byte_level};
+use super::gpt2::{END_OF_TEXT, byte_level, merges_of_python, parse_merges};
 use super::ids::{check_added, from_json};
 use super::tokenizer::{Ends, Tokenizer, TokenizerError};
 use super::vocabulary::Vocabulary;
@@ -46,9 +46,8 @@ enum Class {
 impl Class {
     /// The class that the folder's files name, or that its kind of model has.
     fn of(config: &Map<String, Value>, model: &Map<String, Value>) -> Self {
-        let named = [config, model].into_iter().find_map(|it| it.get("tokenizer_class")?.as_str());
         let model_type = model.get("model_type").and_then(Value::as_str);
-        match (named.map(|it| it.strip_suffix("Fast").unwrap_or(it)), model_type) {
+        match (named_class(config, model), model_type) {
             (Some("GPT2Tokenizer" | "CodeGenTokenizer"), _)
             | (None, Some("gpt2" | "gptj" | "gpt_neo" | "opt")) => Self::Gpt2,
             (Some("GPTNeoXTokenizer"), _) | (None, Some("gpt_neox" | "olmo" | "olmo2")) => {
@@ -94,6 +93,36 @@ impl Class {
     }
 }
 
+/// The class that the folder's files name.
+fn named_class<'a>(
+    config: &'a Map<String, Value>,
+    model: &'a Map<String, Value>,
+) -> Option<&'a str> {
+    let named = [config, model].into_iter().find_map(|it| it.get("tokenizer_class")?.as_str());
+    named.map(|it| it.strip_suffix("Fast").unwrap_or(it))
+}
+
+/// The classes that are GPT-2's tokenizer, or nearly so, where there is no `tokenizer.json`. Others that have a
+/// `vocab.json` cut a text in another way, or know tokens that stand in no file, such as `BartTokenizer`.
+const OF_VOCABULARY: [&str; 5] = [
+    "GPT2Tokenizer",
+    "CodeGenTokenizer",
+    "GPTNeoXTokenizer",
+    "Qwen2Tokenizer",
+    "PreTrainedTokenizer",
+];
+
+/// Refuses what `transformers` reads and this program does not.
+fn check_class(class: Option<&str>) -> Result<(), String> {
+    match class.filter(|it| !OF_VOCABULARY.contains(it)) {
+        None => Ok(()),
+        Some(class) => Err(format!(
+            "its `tokenizer_class` is `{class}`, of which this program reads a `tokenizer.json` alone; write one in \
+             Python with `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`"
+        )),
+    }
+}
+
 /// Reads the tokenizer of a folder.
 pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
     let [json, vocab, merges] =
@@ -101,6 +130,11 @@ pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
     let config = object(&dir.join("tokenizer_config.json"))?;
     let model = object(&dir.join("config.json"))?;
     let class = Class::of(&config, &model);
+    if config.get("split_special_tokens") == Some(&Value::Bool(true)) {
+        let reason = "with `split_special_tokens`, Python cuts special tokens of a text into pieces, and this program \
+                      does not; set it to `false`";
+        return Err(unreadable(&dir.join("tokenizer_config.json"), &reason));
+    }
     let (mut inner, blamed) = if json.is_file() {
         let text = text(&json)?;
         let text = text_file::json(&text).map_err(|error| unreadable(&json, &error))?;
@@ -108,8 +142,13 @@ pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
     } else if vocab.is_file() && merges.is_file() {
         let Vocabulary(entries) =
             text_file::from_json(&text(&vocab)?).map_err(|error| unreadable(&vocab, &error))?;
-        let inner = byte_level(entries, &text(&merges)?)
-            .and_then(|inner| if class == Class::Qwen2 { as_qwen2(inner) } else { Ok(inner) });
+        check_class(named_class(&config, &model)).map_err(|error| unreadable(dir, &error))?;
+        let pairs = text(&merges)?;
+        let inner = if class == Class::Qwen2 {
+            parse_merges(&pairs).and_then(|it| as_qwen2(byte_level(entries, it)?))
+        } else {
+            merges_of_python(&pairs).and_then(|it| byte_level(entries, it))
+        };
         (inner.map_err(|reason| unreadable(&merges, &reason))?, &merges)
     } else {
         return Err(missing(dir));
@@ -214,7 +253,15 @@ fn add_tokens(
             new.push(it.clone());
         }
     }
-    inner.add_tokens(new).map_err(|error| unreadable(dir, &error))?;
+    // New ids follow the largest one, which may be that of a token before it in the list.
+    let has_id: BTreeSet<String> = new
+        .iter()
+        .filter(|it| inner.token_to_id(&it.content).is_some())
+        .map(|it| it.content.clone())
+        .collect();
+    for run in new.chunk_by(|a, b| has_id.contains(&a.content) == has_id.contains(&b.content)) {
+        inner.add_tokens(run.to_vec()).map_err(|error| unreadable(dir, &error))?;
+    }
     check_added(inner, ids).map_err(|reason| unreadable(dir, &reason))?;
     Ok(special)
 }

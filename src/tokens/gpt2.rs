@@ -34,10 +34,10 @@ pub fn gpt2_merges_for(n_tokens: usize) -> Option<String> {
 /// GPT-2's tokenizer with another vocabulary.
 pub(super) fn byte_level(
     vocabulary: BTreeMap<String, u32>,
-    merges: &str,
+    merges: Vec<(String, String)>,
 ) -> Result<HfTokenizer, String> {
     let bpe = BPE::builder()
-        .vocab_and_merges(vocabulary.into_iter().collect::<Vocab>(), parse_merges(merges)?)
+        .vocab_and_merges(vocabulary.into_iter().collect::<Vocab>(), merges)
         .build()
         .map_err(|error| error.to_string())?;
     let mut inner = HfTokenizer::new(bpe);
@@ -46,9 +46,23 @@ pub(super) fn byte_level(
     Ok(inner)
 }
 
+/// The pairs of tokens that `GPT2Tokenizer` of `transformers` takes from `merges.txt`: it leaves out the first line,
+/// which should be a version, and what comes behind the last line end.
+pub(super) fn merges_of_python(text: &str) -> Result<Vec<(String, String)>, String> {
+    let mut merges = parse_merges(text)?;
+    let first = text.lines().next().unwrap_or_default();
+    if !text.ends_with('\n') {
+        merges.pop();
+    }
+    if !(merges.is_empty() || first.is_empty() || first.starts_with("#version")) {
+        merges.remove(0);
+    }
+    Ok(merges)
+}
+
 /// The pairs of tokens in the text of `merges.txt`, one a line. The first line may be a version
 /// comment.
-fn parse_merges(text: &str) -> Result<Vec<(String, String)>, String> {
+pub(super) fn parse_merges(text: &str) -> Result<Vec<(String, String)>, String> {
     const N_MERGES: usize = 1_000_000;
     if text.lines().nth(N_MERGES).is_some() {
         return Err(format!("it has more than {N_MERGES} lines, which no tokenizer has"));

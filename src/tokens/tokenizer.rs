@@ -15,7 +15,7 @@ use tokenizers::{
 };
 
 use super::first_space::without_first_space;
-use super::gpt2::{END_OF_TEXT, byte_level};
+use super::gpt2::{END_OF_TEXT, byte_level, parse_merges};
 use super::ids::{check_ids, from_json};
 use super::pieces::{Spelling, text_of_bytes, visible};
 use super::{Bos, folder, gguf};
@@ -130,7 +130,7 @@ impl Tokenizer {
         vocabulary: BTreeMap<String, u32>,
         merges: &str,
     ) -> Result<Self, String> {
-        let mut inner = byte_level(vocabulary, merges)?;
+        let mut inner = byte_level(vocabulary, parse_merges(merges)?)?;
         // A vocabulary without the token gets none: its id would lie beyond the model's vocabulary.
         if inner.token_to_id(END_OF_TEXT).is_some() {
             inner

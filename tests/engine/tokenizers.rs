@@ -420,3 +420,60 @@ fn what_a_tokenizer_drops_and_a_foil_that_is_the_answer_are_told() {
         }
     }
 }
+
+/// `transformers` leaves out the first line of `merges.txt`, which should be a version, and what follows the last
+/// line end.
+#[test]
+fn merges_are_those_that_python_takes() {
+    let whole = fs::read_to_string(folder("gpt2-bare").join("merges.txt")).unwrap();
+    let (version, merges) = whole.split_once('\n').unwrap();
+    assert!(version.starts_with("#version"));
+    let with_merges = |merges: String| {
+        Tokenizer::from_dir(with_files("gpt2-bare", &[("merges.txt", merges)]).path()).unwrap()
+    };
+    let (_, without_first) = merges.split_once('\n').unwrap();
+    let (without_last, _) = whole.trim_end().rsplit_once('\n').unwrap();
+    for (file, is_as) in [
+        (merges.to_owned(), format!("{version}\n{without_first}")),
+        (format!("\n{merges}"), whole.clone()),
+        (whole.trim_end().to_owned(), format!("{without_last}\n")),
+        (whole.replace('\n', "\r\n"), whole.clone()),
+    ] {
+        assert_eq!(with_merges(file).to_json(), with_merges(is_as).to_json());
+    }
+}
+
+/// Of other classes a `tokenizer.json` is read.
+#[test]
+fn a_class_that_knows_more_than_its_vocabulary_is_refused() {
+    for class in ["BartTokenizer", "RobertaTokenizerFast", "ByT5Tokenizer", "CLIPTokenizer"] {
+        let config = json!({ "tokenizer_class": class }).to_string();
+        let dir = with_files("gpt2-bare", &[("tokenizer_config.json", config.clone())]);
+        let error = Tokenizer::from_dir(dir.path()).unwrap_err().to_string();
+        let class = class.trim_end_matches("Fast");
+        assert!(error.contains(class) && error.contains("save_pretrained"), "{error}");
+        let dir = with_files("gpt2-start", &[("tokenizer_config.json", config)]);
+        assert!(Tokenizer::from_dir(dir.path()).is_ok());
+    }
+    for (value, is_read) in [(true, false), (false, true)] {
+        let config = json!({ "tokenizer_class": "GPT2Tokenizer", "split_special_tokens": value })
+            .to_string();
+        let dir = with_files("gpt2-bare", &[("tokenizer_config.json", config)]);
+        assert_eq!(Tokenizer::from_dir(dir.path()).is_ok(), is_read);
+    }
+}
+
+/// A token that no file gives an id has the one behind the largest, though ids are left out before that.
+#[test]
+fn a_new_token_follows_the_largest_id() {
+    let text = fs::read_to_string(folder("gpt2-bare").join("vocab.json")).unwrap();
+    let mut vocabulary: Value = serde_json::from_str(&text).unwrap();
+    let end = "<|endoftext|>";
+    assert!(vocabulary.get(end).is_some());
+    vocabulary[end] = json!(1050);
+    let config = json!({ "tokenizer_class": "GPT2Tokenizer", "mask_token": "<mask>" }).to_string();
+    let files = [("vocab.json", vocabulary.to_string()), ("tokenizer_config.json", config)];
+    let tokenizer = Tokenizer::from_dir(with_files("gpt2-bare", &files).path()).unwrap();
+    assert_eq!(ids(&tokenizer, "<mask>"), [1051]);
+    assert_eq!(ids(&tokenizer, end), [1050]);
+}

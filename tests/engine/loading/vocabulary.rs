@@ -22,7 +22,7 @@ fn broken_tokenizers_are_refused() {
         ("vocab.json", "{"),
         ("vocab.json", "[]"),
         ("merges.txt", "one\n"),
-        ("merges.txt", "q q\n"),
+        ("merges.txt", "#version: 0.2\nq q\n"),
     ] {
         let dir = copy_of("tiny-sharded");
         fs::write(dir.path().join(name), text).unwrap();
