@@ -29,6 +29,10 @@ const MISSING: &[&str] = &[
     "N/A",
     "n/a",
     "NaT",
+    "#REF!",
+    "#VALUE!",
+    "#NAME?",
+    "#DIV/0!",
     "<|endoftext|>",
 ];
 
@@ -44,10 +48,21 @@ impl Cell {
                 let text = unquoted(trimmed(text));
                 let all = printed(text)
                     .map_or_else(|| vec![text.to_owned()], Self::into_texts_as_they_are);
-                all.into_iter().filter(|it| !it.is_empty() && !MISSING.contains(&&**it)).collect()
+                all.into_iter().filter(|it| !is_missing(it)).collect()
             }
             Self::List(all) => all.iter().flat_map(Self::texts).collect(),
             Self::Object(_) => self.named().map(Self::texts).unwrap_or_default(),
+        }
+    }
+
+    /// The texts in a cell of names, where `[1984]` is a title: a list of names has quotation marks.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Text(text) if !text.contains(['\'', '"']) => {
+                let name = trimmed(text);
+                if is_missing(name) { Vec::new() } else { vec![name.to_owned()] }
+            }
+            _ => self.texts(),
         }
     }
 
@@ -88,14 +103,25 @@ impl Cell {
     }
 }
 
+fn is_missing(text: &str) -> bool {
+    text.is_empty() || MISSING.contains(&text)
+}
+
 /// Without spaces at its ends, nor characters there that nobody sees.
 pub(super) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_unseen(c))
 }
 
-/// Without the marks that spreadsheets write to keep a text a text: `="007"`.
+/// Without the marks that spreadsheets write to keep a text a text, `="007"`, and without those of RDF:
+/// `"Norway"@en`, `"1905"^^xsd:gYear`.
 fn unquoted(text: &str) -> &str {
-    text.strip_prefix("=\"").and_then(|it| it.strip_suffix('"')).unwrap_or(text)
+    let formula = text.strip_prefix("=\"").and_then(|it| it.strip_suffix('"'));
+    let literal = || {
+        let (inner, kind) = text.strip_prefix('"')?.rsplit_once('"')?;
+        let is_kind = !kind.contains(' ') && (kind.starts_with("^^") || kind.starts_with('@'));
+        is_kind.then_some(inner)
+    };
+    formula.or_else(literal).unwrap_or(text)
 }
 
 /// Whether a character takes no room: a zero-width space or joiner, a byte order mark.

@@ -339,7 +339,8 @@ impl Row {
 
     /// The columns of a role, in the order of the table, each with its texts if it has any.
     pub fn texts(&self, role: Role) -> Vec<(&str, Vec<String>)> {
-        let all = self.cells_of(role).map(|it| (it.name.as_str(), it.cell.texts()));
+        let texts = if role == Role::Subject { Cell::names } else { Cell::texts };
+        let all = self.cells_of(role).map(|it| (it.name.as_str(), texts(&it.cell)));
         all.filter(|(_, texts)| !texts.is_empty()).collect()
     }
 
@@ -375,15 +376,15 @@ pub(super) fn opened(fields: Vec<(String, Cell)>) -> Vec<Column> {
 pub(super) struct Ids {
     are_ids: BTreeSet<String>,
 
-    /// The columns of numbers alone, which may be ids as well.
-    are_numbers: BTreeSet<String>,
+    /// The columns of numbers and codes alone, which may be ids as well.
+    are_codes: BTreeSet<String>,
 }
 
 /// What the columns for subject and object have held so far.
 #[derive(Default)]
 pub(super) struct IdCount {
     are_ids: BTreeMap<String, bool>,
-    are_numbers: BTreeMap<String, bool>,
+    are_codes: BTreeMap<String, bool>,
 }
 
 impl IdCount {
@@ -392,8 +393,8 @@ impl IdCount {
             for (column, texts) in row.texts(role) {
                 let all = |is: fn(&str) -> bool| texts.iter().all(|it| is(it));
                 let ids = all(|it| is_id(it) || is_entity(it));
-                let numbers = all(|it| it.parse::<f64>().is_ok() || is_hexadecimal(it));
-                for (kind, holds) in [(&mut self.are_ids, ids), (&mut self.are_numbers, numbers)] {
+                let codes = all(is_code);
+                for (kind, holds) in [(&mut self.are_ids, ids), (&mut self.are_codes, codes)] {
                     match kind.get_mut(column) {
                         Some(so_far) => *so_far &= holds,
                         None => _ = kind.insert(column.to_owned(), holds),
@@ -409,12 +410,12 @@ impl Ids {
         let whole = |kind: BTreeMap<String, bool>| {
             kind.into_iter().filter(|(_, all)| *all).map(|(column, _)| column).collect()
         };
-        Self { are_ids: whole(count.are_ids), are_numbers: whole(count.are_numbers) }
+        Self { are_ids: whole(count.are_ids), are_codes: whole(count.are_codes) }
     }
 
-    /// Whether a column holds numbers alone.
-    pub fn is_number(&self, column: &str) -> bool {
-        self.are_numbers.contains(column)
+    /// Whether a column holds numbers and codes alone.
+    pub fn is_code(&self, column: &str) -> bool {
+        self.are_codes.contains(column)
     }
 
     /// Whether a column has an id here: all of it are ids, or this can be nothing else.
@@ -423,14 +424,18 @@ impl Ids {
     }
 }
 
-/// Whether a text can only be an id: Freebase's `/m/0abc12`, or an address.
+/// Whether a text can only be an id: Freebase's `/m/0abc12`, an address, a UUID or a hash.
 fn is_id(text: &str) -> bool {
     let text = text.strip_prefix('<').and_then(|it| it.strip_suffix('>')).unwrap_or(text);
     let is_path = text.starts_with('/') && text[1..].contains('/');
     let is_address = ["http://", "https://", "wd:", "dbr:"].iter().any(|it| text.starts_with(it));
     let freebase = text.strip_prefix("m.0").or_else(|| text.strip_prefix("g.1"));
     let is_word = |it: &str| it.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_hash = text.len() >= 32
+        && is_code(text)
+        && text.bytes().all(|it| it.is_ascii_hexdigit() || it == b'-');
     (is_path || is_address) && !text.contains(' ')
+        || is_hash
         || freebase.is_some_and(|it| it.len() > 2 && is_word(it))
 }
 
@@ -439,12 +444,9 @@ fn is_item(text: &str) -> bool {
     text.len() > 3 && text.starts_with('Q') && is_entity(text)
 }
 
-/// Such as `0x1f` and `9f86d081`, which have a digit, unlike names.
-fn is_hexadecimal(text: &str) -> bool {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    digits.len() > 3
-        && digits.bytes().all(|it| it.is_ascii_hexdigit())
-        && digits.bytes().any(|it| it.is_ascii_digit())
+/// Whether a text may be a number or a code where another column has names: `-7`, `1.50`, `0x1f`, `wn:07846`.
+fn is_code(text: &str) -> bool {
+    text.contains(|it: char| it.is_ascii_digit()) && !text.contains(char::is_whitespace)
 }
 
 /// Whether a text may be an id of Wikidata: `Q42`.

@@ -12,6 +12,12 @@ pub enum DatasetError {
     #[error("cannot read the dataset: {source}: {path}")]
     Read { path: PathBuf, source: io::Error },
 
+    #[error(
+        "the name of the file, or of a folder that it lies in, is no UTF-8 text, so that no result could say where \
+         its facts come from; rename it: {path}"
+    )]
+    Name { path: PathBuf },
+
     #[error("this is a folder; name the file of facts in it: {path}")]
     Folder { path: PathBuf },
 
@@ -39,6 +45,11 @@ pub enum DatasetError {
 
     #[error("the table needs columns for {NEEDED}; it has {}: {path}", listed(columns))]
     Columns { path: PathBuf, columns: Vec<String> },
+
+    #[error(
+        "the rows of this table are named as its columns should be; turn it, in pandas with `df.T`: {path}"
+    )]
+    Turned { path: PathBuf },
 
     #[error(
         "{} be used: {}: {path}",

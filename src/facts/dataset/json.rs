@@ -168,6 +168,14 @@ fn held_by(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Faul
     if let (Some(names), Some(data)) = (named("columns"), named("data"))
         && let Some(names) = texts(names)
     {
+        if !columns::is_table(&names)
+            && named("index").and_then(texts).is_some_and(columns::is_table)
+        {
+            return Err(Fault(
+                "its rows are named as its columns should be: turn it, in pandas with `df.T`"
+                    .to_owned(),
+            ));
+        }
         let mut ids = named("index").filter(|it| it.elements().count() == data.elements().count());
         let mut ids = ids.take().map(View::elements);
         for (nth, row) in data.elements().enumerate() {

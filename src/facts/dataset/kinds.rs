@@ -82,10 +82,15 @@ const NAMED: &[(&[&str], &str, &str)] = &[
     (&["xml"], "an XML file", TO_TEXT),
     (&["dta"], "a file of Stata's", TO_TEXT),
     (&["sav"], "a file of SPSS's", TO_TEXT),
+    (&["sas7bdat", "xpt"], "a file of SAS's", TO_TEXT),
     (&["rds", "rda", "rdata"], "a file of R's", TO_TEXT),
     (&["pkl", "pickle", "joblib"], PICKLE, TO_TEXT),
     (&["msgpack", "bson", "cbor", "pb", "tfrecord"], "a file in a binary form", TO_TEXT),
-    (&["db", "sqlite", "duckdb", "lance", "mdb"], "a database", "export the table of facts as CSV"),
+    (
+        &["db", "sqlite", "duckdb", "lance", "mdb", "dbf"],
+        "a database",
+        "export the table of facts as CSV",
+    ),
     (&["safetensors", "bin", "pt", "pth", "gguf", "ckpt"], "a model's weights", CHOOSE),
     (&["factscope"], "a session of this program", "open it as a session"),
 ];
@@ -125,6 +130,8 @@ pub(super) fn other(
         bytes.get(..magic.len()).is_some_and(|it| it.eq_ignore_ascii_case(magic))
     };
     let named = OTHER_FILES.iter().find(|(magic, ..)| starts(bytes, magic) || starts(start, magic));
+    // R packs its files with gzip.
+    let named = named.filter(|it| it.2 != UNPACK || by_name().is_none());
     let tar = bytes.get(257..262) == Some(b"ustar");
     named
         .map(|(_, what, remedy)| (*what, *remedy))
@@ -138,10 +145,14 @@ pub(super) fn other(
         })
 }
 
+/// Whether a file begins with the mark of UTF-16.
+pub(super) fn is_utf16(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
+}
+
 /// How many zeros there are in what is no UTF-16 text with a mark.
 fn n_zeros(bytes: &[u8]) -> usize {
-    let is_marked = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-    if is_marked { 0 } else { bytes.iter().take(N_SEARCHED).filter(|it| **it == 0).count() }
+    if is_utf16(bytes) { 0 } else { bytes.iter().take(N_SEARCHED).filter(|it| **it == 0).count() }
 }
 
 /// The text of a file without its mark, in UTF-8 or in UTF-16 as Excel writes it. The error is the

@@ -11,6 +11,7 @@ mod groups;
 mod json;
 mod json_text;
 mod kinds;
+mod oddities;
 mod packing;
 mod records;
 mod row;
@@ -29,6 +30,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::columns::{IdCount, Ids, Row};
 use self::error::N_LISTED;
+use self::oddities::Oddities;
 use self::records::Packer;
 use super::{Catalogue, Record, Related};
 use crate::packed;
@@ -81,6 +83,9 @@ pub enum NoCase {
     #[error("the id {id} occurs {} times; name one of its records: {}", ids.len(), ids.join(", "))]
     Repeated { id: String, ids: Vec<String> },
 
+    #[error("there is no case {id}, but {same}, which is the same number")]
+    SameNumber { id: String, same: String },
+
     #[error("there is no case {id}; the ids begin with {}", first.join(", "))]
     Unknown { id: String, first: Vec<String> },
 }
@@ -110,6 +115,9 @@ impl Dataset {
         if path == Path::new(Self::BUNDLED) {
             return Ok(Self::bundled());
         }
+        if path.to_str().is_none() {
+            return Err(DatasetError::Name { path: path.to_owned() });
+        }
         let bytes = whole_file::read(path).map_err(DatasetError::reading(path))?;
         let path = path.to_owned();
         #[cfg(feature = "parquet")]
@@ -124,6 +132,11 @@ impl Dataset {
         match kinds::text(&bytes) {
             Ok(text) => Self::parse(&text, path),
             Err(_) if let Some((what, remedy)) = by_name() => {
+                Err(DatasetError::NotText { path, what, remedy })
+            }
+            Err(_) if kinds::is_utf16(&bytes) => {
+                let (what, remedy) =
+                    ("UTF-16 text with a damaged character", "save it anew as UTF-8");
                 Err(DatasetError::NotText { path, what, remedy })
             }
             Err(at) => {
@@ -159,8 +172,12 @@ impl Dataset {
             None => error,
         };
         if !json_text::is_json(text) {
-            let table = table::table(text).map_err(|columns| {
-                otherwise(DatasetError::Columns { path: path.clone(), columns })
+            let table = table::table(text).map_err(|it| {
+                let path = path.clone();
+                otherwise(match it.is_turned {
+                    true => DatasetError::Turned { path },
+                    false => DatasetError::Columns { path, columns: it.columns },
+                })
             })?;
             let each = |add: &mut dyn FnMut(Entry)| {
                 table.each(add);
@@ -197,7 +214,7 @@ impl Dataset {
         let default_relation = default_relation(&path);
         let mut dataset = Self { path, ..Self::default() };
         dataset.taken.notes = notes.into_iter().collect();
-        let mut packer = Packer::default();
+        let (mut packer, mut oddities) = (Packer::default(), Oddities::default());
         each(&mut |entry| {
             let read = entry.and_then(|it| {
                 let read = row::record(&it, &ids, default_relation.as_deref(), &mut dataset.taken);
@@ -206,7 +223,10 @@ impl Dataset {
                     .map_err(|reason| RecordError { place, id: it.given_id(), reason })
             });
             match read {
-                Ok(given) => packer.add(&given),
+                Ok(given) => {
+                    oddities.add(&given.record.fact);
+                    packer.add(&given);
+                }
                 Err(error) if dataset.skipped.len() < N_LISTED => dataset.skipped.push(error),
                 Err(error) => error::count(&mut dataset.skipped_more, &dataset.skipped, error),
             }
@@ -221,6 +241,7 @@ impl Dataset {
         }
         dataset.records = records;
         dataset.taken.notes.extend(decided);
+        dataset.taken.notes.extend(oddities.notes());
         Ok(dataset)
     }
 
@@ -247,6 +268,9 @@ impl Dataset {
             }
             if let Some(error) = self.skipped.iter().find(|it| it.id == id) {
                 return NoCase::LeftOut { id, error: error.clone() };
+            }
+            if let Some(same) = self.records.same_number(&id) {
+                return NoCase::SameNumber { id, same };
             }
             let first = self.records.iter().take(3).map(|it| it.id.clone()).collect();
             NoCase::Unknown { id, first }

@@ -77,7 +77,9 @@ fn read(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
         if nth as u64 >= n_most {
             return Err(Fault::Damaged(format!("it claims to hold more than {n_most} rows")));
         }
-        let row = row.map_err(|error| Fault::Damaged(format!("row {nth}: {error}")))?;
+        let row = row.map_err(|error| {
+            Fault::Damaged(format!("row {nth}: {error}; it is damaged, copy or download it again"))
+        })?;
         let place = RecordPlace::Index(nth);
         let id = nth.to_string();
         add(match no_text(&row) {

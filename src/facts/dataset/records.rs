@@ -330,6 +330,13 @@ impl Records {
         alike.find(|nth| kept.id(*nth, kept.given_at(*nth)) == id)
     }
 
+    /// The id of a record that is the same number, written otherwise: `1.50` for 1.5.
+    pub fn same_number(&self, id: &str) -> Option<String> {
+        let number: f64 = id.parse().ok()?;
+        let mut ids = self.0.all_given().map(|it| it.record.id);
+        ids.find(|it| it.parse() == Ok(number))
+    }
+
     /// The ids that records have here to which the file gives this one, if it gives it to several.
     pub fn repeated(&self, id: &str) -> Vec<String> {
         let of = |(nth, n_marks): (&usize, &u32)| {

@@ -169,14 +169,14 @@ fn named<'a>(
         _ => {
             let passed_over = of_ids.iter().map(|it| format!("`{}` holds ids, not names", it.0));
             used.1.extend(passed_over);
-            let (numbers, names): (Vec<_>, Vec<_>) =
-                of_names.into_iter().partition(|it| ids.is_number(it.0));
+            let (codes, names): (Vec<_>, Vec<_>) =
+                of_names.into_iter().partition(|it| ids.is_code(it.0));
             if names.is_empty() {
-                return agreed(numbers, what);
+                return agreed(codes, what);
             }
             let says_else = |it: &&Pick<'_>| !names[0].1.contains(&it.1[0]);
-            let passed_over = numbers.iter().filter(says_else);
-            used.1.extend(passed_over.map(|it| format!("`{}` holds numbers, not names", it.0)));
+            let passed_over = codes.iter().filter(says_else);
+            used.1.extend(passed_over.map(|it| format!("`{}` holds codes, not names", it.0)));
             agreed(names, what)
         }
     }

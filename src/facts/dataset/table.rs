@@ -29,22 +29,55 @@ pub(super) struct Table<'a> {
 
     /// How many rows stand before the names of the columns.
     n_before: usize,
+
+    /// Whether the row below the names of the columns says of which type each is.
+    has_types: bool,
 }
 
-/// The table in a text. The error is the names of the columns of a table without facts.
-pub(super) fn table(text: &str) -> Result<Table<'_>, Vec<String>> {
+/// Why a text is no table of facts.
+pub(super) struct NoTable {
+    /// The names of its columns.
+    pub columns: Vec<String>,
+
+    /// Whether its rows are named as columns should be.
+    pub is_turned: bool,
+}
+
+/// Words for the type of a column, before what stands in brackets and without the size: `VARCHAR(20)`, `int64`.
+const TYPES: &[&str] = &[
+    "string", "str", "text", "varchar", "char", "object", "category", "int", "integer", "bigint",
+    "float", "double", "number", "bool", "boolean", "date",
+];
+
+/// The table in a text.
+pub(super) fn table(text: &str) -> Result<Table<'_>, NoTable> {
     let headers =
         DELIMITERS.iter().filter_map(|&delimiter| Some((delimiter, header(text, delimiter)?)));
     let Some((delimiter, (columns, n_before))) =
         headers.max_by_key(|(_, (columns, _))| columns.len())
     else {
-        let first = DELIMITERS.iter().filter(|it| !is_too_wide(text, **it));
-        let first = first.filter_map(|it| first_rows(text, *it).next());
-        return Err(first.max_by_key(Vec::len).unwrap_or_default());
+        let narrow = || DELIMITERS.iter().filter(|it| !is_too_wide(text, **it));
+        let first = narrow().filter_map(|it| first_rows(text, *it).next());
+        let is_turned = narrow().any(|delimiter| {
+            let names = first_rows(text, *delimiter).filter_map(|row| row.into_iter().next());
+            columns::is_table(names)
+        });
+        return Err(NoTable { columns: first.max_by_key(Vec::len).unwrap_or_default(), is_turned });
     };
     let text = without_spaces_before_quotes(text, delimiter);
     let quote = quote(&text, delimiter, n_before);
-    Ok(Table { text, delimiter, quote, columns, n_before })
+    let has_types =
+        first_rows(&text, delimiter).nth(n_before + 1).is_some_and(|it| is_of_types(&it));
+    Ok(Table { text, delimiter, quote, columns, n_before, has_types })
+}
+
+/// Whether a row says of which type each column is.
+fn is_of_types(row: &[String]) -> bool {
+    row.len() > 1
+        && row.iter().all(|cell| {
+            let word = trimmed(cell).split('(').next().unwrap_or_default().to_lowercase();
+            TYPES.contains(&word.trim_end_matches(|it: char| it.is_ascii_digit()))
+        })
 }
 
 /// The mark around cells: `'` where the first row has it around each of several cells.
@@ -104,20 +137,22 @@ impl Table<'_> {
     /// What the reader decided.
     pub fn notes(&self) -> Vec<String> {
         let rows = match self.n_before {
-            0 => return Vec::new(),
-            1 => "row".to_owned(),
-            n => format!("{n} rows"),
+            0 => None,
+            1 => Some("row".to_owned()),
+            n => Some(format!("{n} rows")),
         };
-        vec![format!("passed over the first {rows}, before the names of the columns")]
+        let before = rows
+            .map(|rows| format!("passed over the first {rows}, before the names of the columns"));
+        let types = "passed over the row of types below the names of the columns";
+        before.into_iter().chain(self.has_types.then(|| types.to_owned())).collect()
     }
 
     /// Gives each record to `add`, one a row.
     pub fn each(&self, add: &mut dyn FnMut(Entry)) {
         let shared = Rc::default();
         let mut lines = Lines::new(&self.text);
-        let rows =
-            reader(&self.text, self.delimiter, self.quote).into_records().skip(self.n_before + 1);
-        let mut rows = rows.peekable();
+        let rows = reader(&self.text, self.delimiter, self.quote).into_records();
+        let mut rows = rows.skip(self.n_before + 1 + usize::from(self.has_types)).peekable();
         let mut n_found = 0;
         while let Some(row) = rows.next() {
             let row = match row {

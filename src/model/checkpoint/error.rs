@@ -104,7 +104,8 @@ pub enum LoadError {
 
     #[error(
         "tensor `{tensor}` is of type {found}; only F32, F16, BF16 and ggml's Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, \
-         Q4_K, Q4_1 and Q4_0 can be read: {path}"
+         Q4_K, Q4_1 and Q4_0 can be read; save it in one of these, in Python with `model.float()` before \
+         `save_pretrained(folder)`: {path}"
     )]
     Dtype { tensor: String, found: NumberType, path: PathBuf },
 

@@ -84,9 +84,7 @@ fn of_two_relations_or_ids_neither_is_taken() {
 fn ids_in_numbers_or_in_angle_brackets_are_no_names() {
     let numbers = "subject,subject_label,object,object_label,relation\n20,Norway,585,Oslo,P36\n";
     assert_eq!(asked("f.csv", numbers), oslo());
-    assert!(
-        read("f.csv", numbers).unwrap().reading().contains("`subject` holds numbers, not names")
-    );
+    assert!(read("f.csv", numbers).unwrap().reading().contains("`subject` holds codes, not names"));
     let uris = "subject,object,relation\n<http://dbpedia.org/resource/Norway>,Oslo,P36\n";
     refused("f.csv", uris, &["holds an id"]);
     // Alone, numbers are names as any other.

@@ -6,6 +6,9 @@ use std::fs;
 
 mod cells;
 mod columns;
+mod ids;
+mod oddities;
+mod turned;
 mod slots;
 mod told;
 mod bounded;

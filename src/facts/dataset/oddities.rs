@@ -1,0 +1,128 @@
+//! What looks wrong in the words of facts though they can be asked, such as `Tom &amp; Jerry`: rests of how
+//! another program writes.
+
+use std::collections::BTreeMap;
+
+use super::super::{Fact, alike};
+use super::cell::is_unseen;
+
+/// What is odd about a text, as it follows “2 texts”, and whether it is.
+type Oddity = (&'static str, fn(&str) -> bool);
+
+/// Of names, which are subjects and answers.
+const OF_NAMES: [Oddity; 4] = [
+    ("in angle brackets, as RDF writes names", is_in_angles),
+    ("with a language at the end, as RDF writes it", has_language),
+    ("with underscores for spaces", has_underscores),
+    ("with “=” at the beginning, as formulas of spreadsheets have", |it| {
+        it.starts_with('=') && it.len() > 1
+    }),
+];
+
+/// Of names and prompts.
+const OF_ALL: [Oddity; 4] = [
+    ("with characters as HTML writes them", has_entity),
+    ("with letters that were read in another encoding than UTF-8", is_misread),
+    ("with “\u{fffd}” in the place of a lost letter", |it| it.contains('\u{fffd}')),
+    ("with characters within that nobody sees, such as a zero-width space", has_unseen),
+];
+
+const TWICE: &str =
+    "with the subject twice, of which that in the place of `{}`, or else the first, is meant";
+
+/// The odd texts of a file: how many there are of each kind, and the first of them.
+#[derive(Default)]
+pub(super) struct Oddities(BTreeMap<&'static str, (usize, String)>);
+
+impl Oddities {
+    pub fn add(&mut self, fact: &Fact) {
+        let names = [fact.subject_text(), fact.answer.as_deref(), fact.foil.as_deref()];
+        for name in names.into_iter().flatten() {
+            self.look(name, &OF_NAMES);
+        }
+        // The prompt holds the subject.
+        for text in [Some(&*fact.prompt), names[1], names[2]].into_iter().flatten() {
+            self.look(text, &OF_ALL);
+        }
+        if let (Some(place), Some(subject)) = (&fact.subject, names[0])
+            && (alike::stands_in(subject, &fact.prompt[..place.start])
+                || alike::stands_in(subject, &fact.prompt[place.end..]))
+        {
+            self.count(TWICE, &fact.prompt);
+        }
+    }
+
+    fn look(&mut self, text: &str, oddities: &[Oddity]) {
+        for (what, is_odd) in oddities {
+            if is_odd(text) {
+                self.count(what, text);
+            }
+        }
+    }
+
+    fn count(&mut self, what: &'static str, text: &str) {
+        self.0.entry(what).or_insert_with(|| (0, text.to_owned())).0 += 1;
+    }
+
+    /// What is odd, each a phrase of its own.
+    pub fn notes(self) -> impl Iterator<Item = String> {
+        self.0.into_iter().map(|(what, (n, first))| {
+            let first = super::error::short(&first);
+            match n {
+                1 => format!("1 text {what}: “{first}”"),
+                n => format!("{n} texts {what}, such as “{first}”"),
+            }
+        })
+    }
+}
+
+fn is_in_angles(name: &str) -> bool {
+    name.len() > 2 && name.starts_with('<') && name.ends_with('>')
+}
+
+/// Such as `Norway@en` and `Brasil@pt-BR`.
+fn has_language(name: &str) -> bool {
+    let Some((before, language)) = name.rsplit_once('@') else { return false };
+    let (code, region) = language.split_once('-').unwrap_or((language, "XX"));
+    matches!(code.len(), 2 | 3)
+        && code.bytes().all(|it| it.is_ascii_lowercase())
+        && region.bytes().all(|it| it.is_ascii_alphanumeric())
+        && !before.is_empty()
+}
+
+/// Such as `New_York`.
+fn has_underscores(name: &str) -> bool {
+    name.contains('_') && !name.contains(char::is_whitespace)
+}
+
+/// Such as `&amp;`, `&#38;` and `&eacute;`.
+fn has_entity(text: &str) -> bool {
+    const LONGEST: usize = 8;
+    text.match_indices('&').any(|(at, _)| {
+        let rest = &text[at + 1..];
+        let name = rest.strip_prefix('#').unwrap_or(rest);
+        let n = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        let is_long = n > 1 || name.len() < rest.len() && n > 0;
+        is_long && n <= LONGEST && name[n..].starts_with(';')
+    })
+}
+
+/// Such as `MÃ¡laga` for `Málaga`, and `â€™` for `’`.
+fn is_misread(text: &str) -> bool {
+    /// What Windows writes in the place of the second byte, but marks that may follow a letter.
+    const SECOND: &str = "€‚ƒ„†‡ˆ‰Š‹ŒŽ‘“•˜™š›œžŸ";
+    let pairs = text.chars().zip(text.chars().skip(1));
+    let is_second = |c: char| {
+        matches!(c, '\u{80}'..='\u{bf}') && !matches!(c, '\u{a0}' | '»') || SECOND.contains(c)
+    };
+    pairs.into_iter().any(|(first, second)| match first {
+        'Â' | 'Ã' | 'Ä' | 'Å' => is_second(second),
+        'â' => second == '€',
+        _ => false,
+    })
+}
+
+/// Joiners are no oddity: Persian, Hindi and pictures of families are written with them.
+fn has_unseen(text: &str) -> bool {
+    text.chars().any(|c| is_unseen(c) && !matches!(c, '\u{200c}' | '\u{200d}'))
+}
