@@ -398,7 +398,7 @@ impl ModelConfig {
     ) -> Result<(), String> {
         for (name, size) in sizes {
             if size == 0 {
-                return Err(format!("`{name}` is 0"));
+                return Err(format!("`{name}` is 0, but must be at least 1"));
             }
             if size > MAX_SIZE {
                 return Err(format!("`{name}` is {size}, which is larger than any model's"));

@@ -69,7 +69,8 @@ const MISTRAL: ClassFields = ClassFields {
         "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
         "head_dim": null, "hidden_size": 4096, "intermediate_size": 14336,
         "max_position_embeddings": 131072, "vocab_size": 32000, "rms_norm_eps": 1e-6,
-        "hidden_act": "silu", "tie_word_embeddings": false, "sliding_window": 4096
+        "hidden_act": "silu", "tie_word_embeddings": false, "sliding_window": 4096,
+        "layer_types": null
     }"#,
     null_too: &["sliding_window"],
     beside: &["rope_theta"],

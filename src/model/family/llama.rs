@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::config::{Biases, NormPlaces, QkNorm, WindowedLayers};
+use super::super::config::{Biases, NormPlaces, QkNorm, Window, WindowedLayers};
 use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
 use super::super::{ModelConfig, Nonlinearity};
 use super::Family;
@@ -46,12 +46,13 @@ pub(super) fn from_json(family: Family, json: Value) -> Result<ModelConfig, Stri
     let it: Fields = super::fields_of(json)?;
     let config = it.block.config(family)?;
     let has_windows = match family {
-        Family::Mistral => true,
+        Family::Mistral => it.block.sliding_window.is_some(),
         Family::Qwen2 | Family::Qwen3 => it.use_sliding_window == Some(true),
         _ => false,
     };
     let layers = match (&it.block.layer_types, it.max_window_layers) {
-        (Some(types), _) if matches!(family, Family::Qwen2 | Family::Qwen3) => {
+        // A Mistral whose layers differ is read as a Ministral by `transformers`, too.
+        (Some(types), _) if matches!(family, Family::Mistral | Family::Qwen2 | Family::Qwen3) => {
             let layers = windowed_layers(types, config.n_layers)?;
             if layers.is_some() && !(has_windows && it.block.sliding_window.is_some()) {
                 return Err("`layer_types` has `sliding_attention`, but `use_sliding_window` is not true, or \
@@ -117,7 +118,10 @@ pub(super) fn to_json(config: &ModelConfig) -> Value {
         "max_window_layers": first_in_window.unwrap_or(config.n_layers),
     });
     let mut json = BlockFields::to_json(config, architecture, own);
-    if config.window.is_some() && config.family != Family::Mistral {
+    // Without the list, all layers of a Mistral have the window.
+    let is_told =
+        |it: Window| config.family != Family::Mistral || it.layers != WindowedLayers::From(0);
+    if config.window.is_some_and(is_told) {
         json["layer_types"] = json!(layer_types(config));
     }
     if let Some(rotary) = &config.rotary {

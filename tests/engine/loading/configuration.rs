@@ -284,7 +284,7 @@ fn windows_may_be_in_any_layers() {
     };
     let irregular = format!("sff{}fs", "f".repeat(123));
     for kinds in ["sff", "fsffs", "ssf", "fss", "fff", &irregular] {
-        for family in ["qwen2", "qwen3", "gemma2", "gemma3_text"] {
+        for family in ["mistral", "qwen2", "qwen3", "gemma2", "gemma3_text"] {
             let config = read(family, kinds).unwrap();
             let seen = |layer| if config.window_of(layer) == Some(3) { 's' } else { 'f' };
             let found: String = (0..config.n_layers).map(seen).collect();
