@@ -160,9 +160,12 @@ const OPENED: &[&str] = &["inverse", "properties"];
 /// `subjectLabel`, and without what pandas writes before and behind: the second of two columns is `object.1`, and
 /// a field of a rewrite `requested_rewrite.target_true.str`.
 fn plain(column: &str) -> String {
-    let column = trimmed(column);
-    let column = column.strip_prefix("requested_rewrite.").unwrap_or(column);
-    let column = column.strip_suffix(".str").unwrap_or(column);
+    // Some tables mark the line of names so.
+    let column = trimmed(trimmed(column).trim_start_matches('#'));
+    let of_rewrite = column.strip_prefix(REWRITE).and_then(|it| it.strip_prefix(['.', '_', '/']));
+    let column = of_rewrite.unwrap_or(column);
+    let named = column.strip_suffix("str").and_then(|it| it.strip_suffix(['.', '_', '/']));
+    let column = named.unwrap_or(column);
     let mut plain = String::with_capacity(column.len() + 2);
     let mut is_within_word = false;
     for c in column.chars() {

@@ -19,12 +19,16 @@ const OF_NAMES: [Oddity; 4] = [
     }),
 ];
 
+/// Of prompts.
+const OF_PROMPTS: [Oddity; 1] =
+    [("with a mark at the end that may be the answer's place", has_open_end)];
+
 /// Of names and prompts.
 const OF_ALL: [Oddity; 4] = [
-    ("with characters as HTML writes them", has_entity),
+    ("with characters as HTML writes them", has_markup),
     ("with letters that were read in another encoding than UTF-8", is_misread),
     ("with “\u{fffd}” in the place of a lost letter", |it| it.contains('\u{fffd}')),
-    ("with characters within that nobody sees, such as a zero-width space", has_unseen),
+    ("with characters within that nobody sees (a zero-width space or the like)", has_unseen),
 ];
 
 const TWICE: &str =
@@ -44,6 +48,7 @@ impl Oddities {
         for text in [Some(&*fact.prompt), names[1], names[2]].into_iter().flatten() {
             self.look(text, &OF_ALL);
         }
+        self.look(&fact.prompt, &OF_PROMPTS);
         if let (Some(place), Some(subject)) = (&fact.subject, names[0])
             && (alike::stands_in(subject, &fact.prompt[..place.start])
                 || alike::stands_in(subject, &fact.prompt[place.end..]))
@@ -95,9 +100,21 @@ fn has_underscores(name: &str) -> bool {
     name.contains('_') && !name.contains(char::is_whitespace)
 }
 
-/// Such as `&amp;`, `&#38;` and `&eacute;`.
-fn has_entity(text: &str) -> bool {
+/// Such as `is ...`, `is ???` and `is (blank)`.
+fn has_open_end(prompt: &str) -> bool {
+    let in_brackets = prompt.strip_suffix(')').and_then(|it| it.rsplit_once('('));
+    let is_blank = |inside: &str| matches!(inside.trim(), "" | "blank" | "answer" | "?");
+    ["...", "…", "??"].into_iter().any(|it| prompt.ends_with(it))
+        || in_brackets.is_some_and(|it| is_blank(it.1))
+}
+
+/// Such as `&amp;`, `&#38;`, `&eacute;` and `</b>`.
+fn has_markup(text: &str) -> bool {
     const LONGEST: usize = 8;
+    let is_tag = |at: usize| text[at + 2..].starts_with(|it: char| it.is_ascii_alphabetic());
+    if text.match_indices("</").any(|it| is_tag(it.0)) {
+        return true;
+    }
     text.match_indices('&').any(|(at, _)| {
         let rest = &text[at + 1..];
         let name = rest.strip_prefix('#').unwrap_or(rest);

@@ -232,11 +232,16 @@ impl Table<'_> {
 
     /// Why a row's cells do not fit the names of the columns.
     fn misfit(&self, row: &csv::StringRecord) -> Option<String> {
+        if row.iter().map(trimmed).eq(self.columns.iter().map(|it| trimmed(it))) {
+            return Some("the row repeats the names of the columns".to_owned());
+        }
         let wanted = self.columns.len();
+        let n_named = self.columns.iter().rposition(|it| !trimmed(it).is_empty());
+        let n_named = n_named.map_or(wanted, |it| it + 1);
         let is_filled = |it: &usize| !trimmed(&row[*it]).is_empty();
         let n_filled = (0..row.len()).rev().find(is_filled).map_or(0, |it| it + 1);
         let n_cells = if n_filled <= wanted { row.len().min(wanted) } else { row.len() };
-        (n_cells != wanted).then(|| {
+        (!(n_named..=wanted).contains(&n_cells)).then(|| {
             format!(
                 "the row has {n_cells} cell{} and the header {wanted}; put quotes around a cell that \
                  contains the delimiter",

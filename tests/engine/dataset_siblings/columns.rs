@@ -125,6 +125,8 @@ fn rewrites_in_columns_are_one_for_each_row() {
     let table = "case_id,requested_rewrite.prompt,requested_rewrite.subject,requested_rewrite.target_true.str,\
                  requested_rewrite.target_true.id\n4,The capital of {} is,Norway,Oslo,Q585\n";
     assert_eq!(asked("cf.csv", table), oslo());
+    let underscores = table.replace("rewrite.", "rewrite_").replace("true.", "true_");
+    assert_eq!(asked("cf.csv", underscores), oslo());
 }
 
 #[test]

@@ -86,6 +86,20 @@ fn a_place_for_a_subject_that_stands_in_the_template_is_told() {
 }
 
 #[test]
+fn a_mark_at_the_end_that_may_be_the_answers_place_is_told() {
+    for end in ["...", " …", " ???", " (blank)", " (   )"] {
+        let said = said("f.json", of("Norway", "Oslo", &format!("The capital of {{}} is{end}")));
+        assert!(said.contains("1 text with a mark at the end that may be"), "{said}");
+    }
+    for end in ["", "?", " (in Europe)", ":", "\u{201c}"] {
+        let said = said("f.json", of("Norway", "Oslo", &format!("What is {{}}{end}")));
+        assert!(!said.contains("a mark"), "{said}");
+    }
+    let marked = of("Norway", "Oslo", "The capital of <b>{}</b> is");
+    assert!(said("f.json", marked).contains("as HTML writes them"));
+}
+
+#[test]
 fn marks_of_spreadsheets_and_triples_are_no_part_of_a_name() {
     let literal = "subject,object,template\n\"\"\"Norway\"\"@en\",\"\"\"Oslo\"\"^^xsd:string\",The capital of {} is\n";
     assert_eq!(asked("f.csv", literal), oslo());

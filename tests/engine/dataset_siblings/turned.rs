@@ -74,3 +74,21 @@ fn a_file_whose_name_is_no_text_is_refused_before_it_is_asked() {
     let error = factscope::facts::Dataset::load(&path).unwrap_err().to_string();
     assert!(error.contains("rename it") && error.contains(".csv"), "{error}");
 }
+
+#[test]
+fn the_names_of_the_columns_are_no_fact_where_they_come_again() {
+    // As of files that were put behind each other; the file's name tells the relation.
+    let table = "subject,object\nNorway,Oslo\nsubject,object\nEgypt,Cairo\n";
+    let dataset = read("P36.csv", table).unwrap();
+    assert_eq!((dataset.records.len(), dataset.n_skipped()), (2, 1));
+    assert!(dataset.skipped[0].reason.contains("repeats the names of the columns"));
+    // A comma behind the names is no column that rows must fill.
+    for table in [
+        "subject,object,relation,\nNorway,Oslo,P36\n",
+        "subject,object,relation,,\nNorway,Oslo,P36,\n",
+        "#subject,object,relation\nNorway,Oslo,P36\n",
+    ] {
+        assert_eq!(asked("f.csv", table), oslo(), "{table}");
+    }
+    refused("f.csv", "subject,object,relation,\nNorway,Oslo\n", &["the row has 2 cells"]);
+}
