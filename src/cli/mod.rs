@@ -24,6 +24,8 @@ mod interrupt;
 mod json;
 mod script_keys;
 mod output;
+mod overwritten;
+mod wrong_number;
 mod terminal;
 mod serve;
 mod flags;
@@ -74,7 +76,10 @@ fn parsed(typed: &[OsString]) -> Result<Cli, clap::Error> {
     let mut command = taking_text(Cli::command());
     let matches = command
         .try_get_matches_from_mut(typed)
-        .or_else(|error| as_of_window(&mut command, typed, error))?;
+        .or_else(|error| as_of_window(&mut command, typed, error))
+        .map_err(|error| wrong_number::in_plain_words(error, &command))?;
+    overwritten::check(&command, &matches)
+        .map_err(|reason| command.error(ErrorKind::ArgumentConflict, reason))?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 

@@ -23,7 +23,12 @@ pub enum FileFormat {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no figure is written as `.{0}`; end the name in .{endings}",
+    "{}; end the name in .{endings}",
+    if self.0.is_empty() {
+        "the ending of the name says how a figure is written, and this has none".to_owned()
+    } else {
+        format!("no figure is written as `.{}`", self.0)
+    },
     endings = FileFormat::ENDINGS.join(", .")
 )]
 pub struct UnknownFormat(String);

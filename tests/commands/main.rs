@@ -4,6 +4,7 @@
 
 mod support;
 mod help;
+mod typed;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]

@@ -16,7 +16,14 @@ fn taking_text_but(command: Command, inherited: &[String]) -> Command {
     let flags: Vec<String> = inherited.iter().cloned().chain(own).collect();
     let within = flags.clone();
     command
-        .mut_args(move |arg| if is_text(&arg) { of_text(arg, flags.clone()) } else { arg })
+        .mut_args(move |arg| {
+            // Elsewhere `-1` is a number that is too small, and no flag.
+            if is_text(&arg) {
+                of_text(arg, flags.clone())
+            } else {
+                arg.allow_negative_numbers(true)
+            }
+        })
         .mut_subcommands(move |it| taking_text_but(it, &within))
 }
 
