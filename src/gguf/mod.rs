@@ -69,7 +69,14 @@ impl<'a> Header<'a> {
     /// Reads the header at the beginning of a file's bytes.
     pub fn read(bytes: &'a [u8]) -> Result<Self, GgufError> {
         let mut reader = Reader::new(bytes);
-        if reader.take("the first bytes", 4)? != b"GGUF" {
+        let first = reader.take("the first bytes", MAGIC.len())?;
+        if OLDER.contains(&first) {
+            return Err(reader.invalid(
+                "this is a format of llama.cpp before GGUF, of 2023; make the file anew with llama.cpp's \
+                 `convert_hf_to_gguf.py`",
+            ));
+        }
+        if first != MAGIC {
             return Err(reader.invalid("the file does not begin with `GGUF`"));
         }
         let version: u32 = reader.number("the version")?;
@@ -176,10 +183,21 @@ impl<'a> Tensor<'a> {
     }
 }
 
-/// Whether a path is a GGUF file by its name.
+/// Whether a path is a GGUF file, by its name or by its first bytes: Ollama calls them by their hashes.
 pub fn is_gguf(path: &Path) -> bool {
-    path.extension().is_some_and(|it| it == "gguf") && path.is_file()
+    let begins_so = || {
+        let mut first = [0; MAGIC.len()];
+        File::open(path).is_ok_and(|mut it| it.read_exact(&mut first).is_ok()) && first == *MAGIC
+    };
+    let is_named = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("gguf"));
+    path.is_file() && (is_named || begins_so())
 }
+
+/// The first bytes of a file.
+const MAGIC: &[u8; 4] = b"GGUF";
+
+/// The first bytes in the formats that llama.cpp had before.
+const OLDER: [&[u8]; 4] = [b"lmgg", b"fmgg", b"tjgg", b"algg"];
 
 /// Reads the beginning of a file, which holds the header and may go on behind it.
 pub fn read_head(path: &Path) -> Result<Vec<u8>, GgufError> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::other_folder::SAVE;
 use super::stored::{Fault, StoredTensor};
 use super::{LoadError, gguf, gguf_keys, pytorch, safetensors};
+use crate::gguf::is_gguf;
 use crate::text_file;
 
 /// The format of a weight file.
@@ -33,16 +34,17 @@ const ENDINGS: [(&str, Format); 5] = [
 pub static WEIGHT_ENDINGS: [&str; 5] =
     [ENDINGS[0].0, ENDINGS[1].0, ENDINGS[2].0, ENDINGS[3].0, ENDINGS[4].0];
 
-/// Whether a path is a weight file by its name, so that a model may be opened there.
+/// Whether a path is a weight file, so that a model may be opened there.
 pub fn is_weight_file(path: &Path) -> bool {
     Format::of(path).is_some() && path.is_file()
 }
 
 impl Format {
-    /// The format that a file's name says.
+    /// The format that a file's name says, or its first bytes where the name says none.
     pub(super) fn of(path: &Path) -> Option<Self> {
-        let ending = path.extension()?;
-        ENDINGS.iter().find(|(known, _)| ending == *known).map(|(_, format)| *format)
+        let is_of = |known: &str| path.extension().is_some_and(|it| it.eq_ignore_ascii_case(known));
+        let named = ENDINGS.iter().find(|(known, _)| is_of(known)).map(|(_, format)| *format);
+        named.or_else(|| is_gguf(path).then_some(Self::Gguf))
     }
 
     /// Reads where each tensor of a file is.

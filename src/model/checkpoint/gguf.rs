@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::gguf_families::{Change, FAMILIES, Family, LLAMA3_FACTORS, Says};
+use super::gguf_families::{Change, FAMILIES, Family, LLAMA3_FACTORS, Says, missing};
 use super::gguf_said;
 use super::stored::{Axis, Fault, NumberType, Order, StoredTensor};
 use crate::gguf::{GgufError, Header, Tensor};
@@ -47,8 +47,13 @@ pub(super) fn shape_in_file(bytes: &[u8], tensor: &str, shape: &[usize]) -> Vec<
 }
 
 pub(super) fn family(header: &Header<'_>) -> Result<&'static Family, Fault> {
+    if header.tensors.is_empty() {
+        return Err(Fault::invalid(
+            "it holds no tensors, only a tokenizer or less; get the file with the model's weights",
+        ));
+    }
     let name = header.text("general.architecture")?;
-    let name = name.ok_or_else(|| Fault::invalid("metadata `general.architecture` is missing"))?;
+    let name = name.ok_or_else(|| missing("general.architecture"))?;
     FAMILIES.iter().find(|it| it.architecture == name).ok_or_else(|| {
         let known: Vec<&str> = FAMILIES.iter().map(|it| it.architecture).collect();
         Fault::invalid(format!(

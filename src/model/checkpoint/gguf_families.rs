@@ -53,12 +53,19 @@ pub(super) struct Says<'a> {
     pub architecture: &'a str,
 }
 
+/// What a file lacks that describes its model.
+pub(super) fn missing(key: &str) -> Fault {
+    Fault::invalid(format!(
+        "metadata `{key}` is missing; make the file anew with llama.cpp's `convert_hf_to_gguf.py`"
+    ))
+}
+
 impl Says<'_> {
     /// A size that must be there.
     pub fn size(&self, name: &str) -> Result<usize, Fault> {
         let key = format!("{}.{name}", self.architecture);
         let found = self.header.size(&key)?;
-        found.ok_or_else(|| Fault::invalid(format!("metadata `{key}` is missing")))
+        found.ok_or_else(|| missing(&key))
     }
 
     /// A size that may be missing.
@@ -79,10 +86,7 @@ impl Says<'_> {
     /// A number that must be there.
     fn needed(&self, name: &str) -> Result<Value, Fault> {
         match self.number(name)? {
-            Value::Null => {
-                let key = format!("{}.{name}", self.architecture);
-                Err(Fault::invalid(format!("metadata `{key}` is missing")))
-            }
+            Value::Null => Err(missing(&format!("{}.{name}", self.architecture))),
             found => Ok(found),
         }
     }

@@ -380,3 +380,32 @@ fn tokens_of_trained_models_are_those_of_others() {
         }
     }
 }
+
+#[test]
+fn a_file_is_opened_by_its_first_bytes_where_its_name_tells_nothing() {
+    let whole = fs::read(file("quantised")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let asked = |path: &Path| logits(&load(path).run_clean(&[0, 1, 2], &SiteSet::new()));
+    let expected = asked(&file("quantised"));
+    // As Ollama calls them, and Windows.
+    for name in ["sha256-2af3b81862c6", "model.GGUF", "model.gguf.v2"] {
+        let path = dir.path().join(name);
+        fs::write(&path, &whole).unwrap();
+        assert_close(&asked(&path), &expected, 0.0, name);
+        assert!(Tokenizer::from_dir(&path).is_ok(), "{name}");
+    }
+    fs::write(dir.path().join("model.txt"), "GGU").unwrap();
+    check_refused(&dir.path().join("model.txt"), &["no weight file by its name"]);
+}
+
+#[test]
+fn a_vocabulary_alone_and_the_formats_before_gguf_are_told() {
+    check_refused(
+        &file("byte-level"),
+        &["it holds no tensors", "get the file with the model's weights"],
+    );
+    for first in [b"lmgg", b"fmgg", b"tjgg", b"algg"] {
+        let (_dir, path) = changed("quantised", |it| it[..4].copy_from_slice(first));
+        check_refused(&path, &["before GGUF", "convert_hf_to_gguf.py"]);
+    }
+}
