@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::command::Command;
 use super::pane::{Pane, View};
 
+mod by_hand;
 mod form;
 mod kept;
 mod showing;
 
+use by_hand::ByHand;
 use form::Form;
 use kept::kept_tree;
 use showing::Showing;
@@ -30,6 +32,13 @@ pub struct Workspace {
     /// The usual arrangement that the tree has, until views are moved, or picked by their tabs: it
     /// follows the size of the window.
     usual: Option<Form>,
+
+    /// For how many columns the window had room when the tree was last drawn. `None` in arrangements of
+    /// earlier versions.
+    room: Option<usize>,
+
+    /// What was arranged by hand for windows with room for another number of columns.
+    by_hand: ByHand,
 
     /// To be brought to the front when there is a tree.
     wanted: Option<Pane>,
@@ -53,7 +62,8 @@ impl Workspace {
         let open = self.open();
         let mode_of = |view: View| open.iter().copied().find(|pane| pane.view() == view);
         let all = View::ALL.map(|view| mode_of(view).unwrap_or_else(|| view.first_mode()));
-        *self = Self { tree: Some(form::all_beside(&all)), ..Self::default() };
+        let room = self.room;
+        *self = Self { tree: Some(form::all_beside(&all)), room, ..Self::default() };
     }
 
     /// Brings the tabs in front into sight: the arrangement has taken the place of another.
@@ -81,16 +91,7 @@ impl Workspace {
             self.wanted = Some(pane);
             return;
         };
-        if let Some(id) = tile_of(tree, pane.view()) {
-            tree.tiles.insert(id, Tile::Pane(pane));
-        } else {
-            let id = tree.tiles.insert_pane(pane);
-            let place = home(tree, pane.view());
-            match place {
-                Some(tabs) => tree.move_tile_to_container(id, tabs, usize::MAX, false),
-                None => tree.root = Some(tree.tiles.insert_tab_tile(vec![id])),
-            }
-        }
+        put(tree, pane);
         tree.make_active(|_, tile| pane_of(tile) == Some(pane));
     }
 
@@ -114,17 +115,30 @@ impl Workspace {
         tiles.filter_map(|id| tree.tiles.get_pane(&id)).copied().collect()
     }
 
-    /// Puts the open views where they usually stand in a window of this size, until somebody has touched
-    /// them: who has picked a tab looks for it where it was.
+    /// Arranges the open views for a window of this size: as somebody has arranged them in one with room for
+    /// as many columns, or else as they usually stand there. What somebody has touched stays as it is while
+    /// its columns have room: who has picked a tab looks for it where it was.
     fn follow_size(&mut self, window: Vec2) {
         let form = Form::of(window);
-        let is_usual = self.tree.is_none() || self.usual.is_some_and(|usual| usual != form);
-        if !is_usual {
+        let room = form.n_columns();
+        // Arrangements of earlier versions are taken to be made for a window with room for two columns.
+        let before = self.room.replace(room).unwrap_or(room.max(2));
+        let has_place = self.tree.as_ref().is_some_and(|tree| match self.usual {
+            Some(usual) => usual == form,
+            None => before == room || !self.by_hand.has(room) && by_hand::fits(tree, before, room),
+        });
+        if has_place {
             return;
         }
         let (mut open, in_front) = (self.open(), self.in_front());
         open.sort_by_key(|pane| pane.view());
-        let mut tree = form.tree(&open);
+        let kept = if before == room { None } else { self.by_hand.take(room) };
+        let left = self.tree.take().filter(|_| self.usual.is_none());
+        if let Some(left) = left {
+            self.by_hand.keep(before, left);
+        }
+        self.usual = kept.is_none().then_some(form);
+        let mut tree = kept.map_or_else(|| form.tree(&open), |tree| with_views(tree, &open));
         // Of several that now share a place the one that was asked for last is in front, or else the
         // first of the list.
         let mut in_front: Vec<Pane> = in_front.into_iter().collect();
@@ -132,7 +146,7 @@ impl Workspace {
         for pane in in_front {
             tree.make_active(|_, tile| pane_of(tile) == Some(pane));
         }
-        (self.tree, self.usual) = (Some(tree), Some(form));
+        self.tree = Some(tree);
         if let Some(pane) = self.wanted.take() {
             self.show(pane);
         }
@@ -163,12 +177,22 @@ impl Workspace {
             ui.ctx().request_repaint();
         }
         self.scroll_to = self.scroll_to.and_then(|(view, n)| Some((view, n.checked_sub(1)?)));
-        let mut showing =
-            Showing { closed, scroll_to, revealed: None, commands, pane_ui, is_touched: false };
+        let mut showing = Showing {
+            closed,
+            scroll_to,
+            revealed: None,
+            commands,
+            pane_ui,
+            picked: None,
+            is_moved: false,
+        };
         tree.ui(&mut showing, ui);
-        if showing.is_touched {
+        let (picked, is_moved) = (showing.picked, showing.is_moved);
+        // Where all views are tabs in one place, to pick one is to look at it.
+        if is_moved || (picked.is_some() && self.usual != Some(Form::Tabs)) {
             self.usual = None;
         }
+        self.last = picked.or(self.last);
     }
 }
 
@@ -186,6 +210,32 @@ fn pane_of(tile: &Tile<Pane>) -> Option<Pane> {
 fn tile_of(tree: &Tree<Pane>, view: View) -> Option<TileId> {
     let mut tiles = tree.tiles.iter();
     tiles.find(|(_, tile)| pane_of(tile).is_some_and(|it| it.view() == view)).map(|(id, _)| *id)
+}
+
+/// Gives a view the mode, and a place if it has none.
+fn put(tree: &mut Tree<Pane>, pane: Pane) {
+    if let Some(id) = tile_of(tree, pane.view()) {
+        tree.tiles.insert(id, Tile::Pane(pane));
+        return;
+    }
+    let id = tree.tiles.insert_pane(pane);
+    match home(tree, pane.view()) {
+        Some(tabs) => tree.move_tile_to_container(id, tabs, usize::MAX, false),
+        None => tree.root = Some(tree.tiles.insert_tab_tile(vec![id])),
+    }
+}
+
+/// An arrangement with these views and no others: some may have been opened and closed since it was made.
+fn with_views(mut tree: Tree<Pane>, open: &[Pane]) -> Tree<Pane> {
+    let is_open = |pane: Pane| open.iter().any(|it| it.view() == pane.view());
+    let closed = tree.tiles.iter().filter(|(_, tile)| pane_of(tile).is_some_and(|it| !is_open(it)));
+    for id in closed.map(|(id, _)| *id).collect::<Vec<_>>() {
+        tree.remove_recursively(id);
+    }
+    for &pane in open {
+        put(&mut tree, pane);
+    }
+    tree
 }
 
 /// Frames in which a row of tabs is scrolled to one of them: the row can go no further than it was long

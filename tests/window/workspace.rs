@@ -270,14 +270,16 @@ fn views_that_nobody_has_moved_follow_the_size_of_the_window() {
     let share = (moved.x - trace.x) / (2560.0 - trace.x);
     let kept = serde_json::to_string(window.workspace()).unwrap();
     *window.harness.state_mut().workspace_mut() = serde_json::from_str(&kept).unwrap();
-    let [trace, prediction, _] = sized(&mut window, 900.0, 600.0);
-    let now = (prediction.x - trace.x) / (900.0 - trace.x);
+    let [trace, prediction, lens] = sized(&mut window, 900.0, 600.0);
+    assert!(trace.y == prediction.y && prediction.y == lens.y, "there is room for one column");
+    let [trace, prediction, _] = sized(&mut window, 2000.0, 1000.0);
+    let now = (prediction.x - trace.x) / (2000.0 - trace.x);
     assert!((now - share).abs() < 0.02, "{share} before, now {now}");
     assert!(!window.workspace().is_in_front(Pane::LogitLens));
     assert!(window.workspace().is_in_front(Pane::Knockout), "it still has its own place");
 }
 
-/// Who has picked a tab looks for it where it was.
+/// Who has picked a tab looks for it where it was, while its column has room.
 #[test]
 fn views_that_somebody_has_touched_stay_where_they_are() {
     let mut window = Window::open();
@@ -290,10 +292,75 @@ fn views_that_somebody_has_touched_stay_where_they_are() {
     };
     let before = in_front(&window);
     assert!(before.contains(&Pane::Attribution) && before.contains(&Pane::Prediction));
-    for size in [Vec2::new(900.0, 600.0), Vec2::new(1280.0, 720.0), Vec2::new(2560.0, 1440.0)] {
+    let sizes = [[1280.0, 720.0], [900.0, 600.0], [1280.0, 720.0], [2560.0, 1440.0]];
+    for size in sizes.map(Vec2::from) {
         window.harness.set_size(size);
         window.harness.run_steps(4);
-        assert_eq!(in_front(&window), before, "at {size}");
+        if size.x < 1000.0 {
+            assert_eq!(in_front(&window), [Pane::Attribution], "what was picked last");
+        } else {
+            assert_eq!(in_front(&window), before, "at {size}");
+        }
+    }
+}
+
+/// In a narrow window, or one whose points are large; and they come apart again as they were arranged.
+#[test]
+fn columns_without_room_fall_together_and_come_back() {
+    let places: [(&[&str], usize); 3] =
+        [(&["Trace"], 0), (&["Prediction", "LogitLens"], 1), (&["Attention"], 0)];
+    for (size, zoom) in [([900.0, 600.0], 1.0), ([1280.0, 720.0], 1.5)] {
+        let mut window = Window::open();
+        window.set_window(Vec2::new(1600.0, 1000.0), 1.0);
+        *window.harness.state_mut().workspace_mut() =
+            serde_json::from_str(&arranged("Horizontal", &places)).unwrap();
+        window.harness.run_steps(4);
+        let lefts = |window: &Window| {
+            let shown = [Pane::Trace, Pane::LogitLens, Pane::Attention];
+            shown.map(|pane| window.place_of(pane).left())
+        };
+        let before = lefts(&window);
+        assert!(before[0] < before[1] && before[1] < before[2], "{before:?}");
+        window.click_tab(View::Lens);
+        window.set_window(Vec2::from(size), zoom);
+        // All in one place, with what was picked last in front, and all of the width is its.
+        let panes = window.harness.query_all_by_role(Role::TabPanel).count();
+        assert_eq!(panes, 1, "at {size:?} × {zoom}");
+        let place = window.place_of(Pane::LogitLens);
+        assert!(place.width() > 0.6 * size[0] / zoom, "{place:?}");
+        // What is opened, closed and shown otherwise there is so when they come apart.
+        window.show(Pane::Knockout);
+        window.show(Pane::Jobs);
+        window.does(Command::CloseView(View::Prediction));
+        let kept = serde_json::to_string(window.workspace()).unwrap();
+        *window.harness.state_mut().workspace_mut() = serde_json::from_str(&kept).unwrap();
+        window.harness.run_steps(4);
+        assert_eq!(window.harness.query_all_by_role(Role::TabPanel).count(), 1);
+        window.set_window(Vec2::new(1600.0, 1000.0), 1.0);
+        assert!(!window.workspace().is_open(View::Prediction));
+        assert!(window.workspace().is_in_front(Pane::Jobs));
+        let lefts = [Pane::Trace, Pane::Knockout].map(|pane| window.place_of(pane).left());
+        assert!((lefts[0] - before[0]).abs() < 2.0 && (lefts[1] - before[2]).abs() < 2.0);
+    }
+}
+
+/// What is arranged in a narrow window stays there, and the next time too.
+#[test]
+fn columns_that_are_made_in_a_narrow_window_stay() {
+    let places: [(&[&str], usize); 2] = [(&["Trace"], 0), (&["Prediction"], 0)];
+    let mut window = Window::open();
+    window.set_window(Vec2::new(900.0, 600.0), 1.0);
+    window.does(Command::SpreadViews);
+    assert!(window.workspace().is_in_front(Pane::Trace));
+    assert!(window.workspace().is_in_front(Pane::LogitLens));
+    *window.harness.state_mut().workspace_mut() =
+        serde_json::from_str(&arranged("Vertical", &places)).unwrap();
+    let both = |window: &Window| {
+        [Pane::Trace, Pane::Prediction].map(|pane| window.workspace().is_in_front(pane))
+    };
+    for size in [[900.0, 600.0], [1600.0, 1000.0], [900.0, 600.0]] {
+        window.set_window(Vec2::from(size), 1.0);
+        assert_eq!(both(&window), [true; 2], "one above the other has room at {size:?}");
     }
 }
 

@@ -38,6 +38,11 @@ impl Form {
         }
     }
 
+    /// How many columns there are, and room for in a window of that size.
+    pub(super) fn n_columns(self) -> usize {
+        self.columns().len()
+    }
+
     fn columns(self) -> Columns {
         match self {
             Self::Tabs => &[(1.0, &[(1.0, &[])])],

@@ -1,6 +1,6 @@
-//! An arrangement as a file holds it.
+//! Arrangements as a file holds them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use egui_tiles::{Tile, TileId, Tree};
 use serde::{Deserialize as _, Deserializer};
@@ -13,9 +13,21 @@ use crate::ui::pane::Pane;
 pub(super) fn kept_tree<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Tree<Pane>>, D::Error> {
-    let Some(mut tree) = Option::<Tree<Pane>>::deserialize(from)? else { return Ok(None) };
+    Ok(Option::<Tree<Pane>>::deserialize(from)?.and_then(mended))
+}
+
+/// Several arrangements as they were kept.
+pub(super) fn kept_trees<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<usize, Tree<Pane>>, D::Error> {
+    let kept = BTreeMap::<usize, Tree<Pane>>::deserialize(from)?;
+    Ok(kept.into_iter().filter_map(|(room, tree)| Some((room, mended(tree)?))).collect())
+}
+
+/// An arrangement in which each view stands once. `None` if it holds itself.
+fn mended(mut tree: Tree<Pane>) -> Option<Tree<Pane>> {
     if !is_sound(&tree) {
-        return Ok(None);
+        return None;
     }
     let in_front = tree.active_tiles();
     let tiles = tree.tiles.iter().filter_map(|(id, tile)| Some((*id, pane_of(tile)?)));
@@ -27,7 +39,7 @@ pub(super) fn kept_tree<'de, D: Deserializer<'de>>(
             tree.remove_recursively(id);
         }
     }
-    Ok(Some(tree))
+    Some(tree)
 }
 
 /// Whether no tile holds itself, and each is held once at most: a file may say anything.

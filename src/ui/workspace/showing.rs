@@ -30,8 +30,11 @@ pub(super) struct Showing<'a> {
     pub commands: &'a mut Vec<Command>,
     pub pane_ui: &'a mut dyn FnMut(&mut Ui, Pane, &mut Vec<Command>),
 
-    /// Whether a view was moved or picked by its tab, or an edge between views moved.
-    pub is_touched: bool,
+    /// What was picked by its tab.
+    pub picked: Option<Pane>,
+
+    /// Whether a view or an edge between views was moved.
+    pub is_moved: bool,
 }
 
 impl Showing<'_> {
@@ -202,12 +205,14 @@ impl Behavior<Pane> for Showing<'_> {
         tile: TileId,
         response: Response,
     ) -> Response {
-        let Some(view) = tiles.get_pane(&tile).map(|pane| pane.view()) else { return response };
-        self.is_touched |= response.clicked();
-        if response.middle_clicked() {
-            self.commands.push(Command::CloseView(view));
+        let Some(&pane) = tiles.get_pane(&tile) else { return response };
+        if response.clicked() {
+            self.picked = Some(pane);
         }
-        response.on_hover_text(view.tooltip())
+        if response.middle_clicked() {
+            self.commands.push(Command::CloseView(pane.view()));
+        }
+        response.on_hover_text(pane.view().tooltip())
     }
 
     fn tab_title_spacing(&self, _visuals: &Visuals) -> f32 {
@@ -246,7 +251,7 @@ impl Behavior<Pane> for Showing<'_> {
     }
 
     fn on_edit(&mut self, edit: EditAction) {
-        self.is_touched |= matches!(edit, EditAction::TileResized | EditAction::TileDropped);
+        self.is_moved |= matches!(edit, EditAction::TileResized | EditAction::TileDropped);
     }
 
     fn simplification_options(&self) -> SimplificationOptions {
