@@ -88,10 +88,10 @@ fn what_is_clicked_is_followed_in_all_views() {
     let mut program = display.factscope(&order);
     let desk = Desk::sit_down(&display);
 
-    // Among the small patterns, 19 points high and wide.
+    // Among the small patterns, 25 points high and wide.
     for (layer, head) in [(2, 3), (4, 1)] {
         desk.command("show attention");
-        desk.click(1162 + 19 * layer, 249 + 19 * head);
+        desk.click(884 + 25 * layer, 495 + 25 * head);
         let name = format!("L{layer} H{head}");
         let attention = desk.saves_figure("attention", &in_home(&format!("attention {name}.svg")));
         assert!(attention.contains(&format!("Attention pattern — {name}")), "{name}");

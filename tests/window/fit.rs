@@ -7,6 +7,7 @@ use std::fs;
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Rect, Vec2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use factscope::figure::{Chart, Key};
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::{Pane, View};
@@ -92,6 +93,68 @@ fn maps_are_high_enough_to_be_read_on_a_small_screen() {
         let is_high = |height: &f32| *height >= LEAST_MAP;
         assert!(!heights.is_empty() && heights.iter().all(is_high), "{pane:?}: {heights:?}");
     }
+}
+
+/// In a pane of a small screen each has more than a third of the width, with the small print beside them.
+#[test]
+fn attention_fills_its_room_on_a_small_screen() {
+    let mut window = with_all_results();
+    window.does(Command::Paint(Paint::Clear));
+    window.does(Command::ResetLayout);
+    window.set_window(vec2(1280.0, 720.0), 1.0);
+    window.show(Pane::Attention);
+    window.harness.run_steps(4);
+    let place = window.place_of(Pane::Attention);
+    let nodes = window.region(Pane::Attention).children_recursive();
+    let maps: Vec<Rect> =
+        nodes.filter(|it| it.accesskit_node().role() == Role::Canvas).map(|it| it.rect()).collect();
+    assert!(maps.len() == 2 && maps.iter().all(|it| it.height() > 0.3 * place.width()), "{maps:?}");
+    let lowest = maps.iter().map(|it| it.bottom()).fold(0.0, f32::max);
+    assert!(lowest > place.bottom() - 0.25 * place.height(), "{maps:?} in {place:?}");
+    assert_eq!(window.scroll_bars(Pane::Attention), [false; 2]);
+}
+
+/// In whichever view, and however much of it its settings take.
+#[test]
+fn maps_of_heads_have_rows_of_one_height() {
+    let mut window = with_all_results();
+    window.does(Command::ResetLayout);
+    window.set_window(vec2(1280.0, 720.0), 1.0);
+    let mut heights = Vec::new();
+    for pane in [Pane::Ablation, Pane::Paths, Pane::Heads, Pane::Parts] {
+        window.show(pane);
+        window.harness.run_steps(4);
+        let figure = window.app().figure(pane).unwrap_or_else(|| panic!("{pane:?}"));
+        let n_rows = figure.charts.iter().find_map(|chart| match chart {
+            Chart::Map(map) if matches!(map.rows.keys.first(), Some(Key::Head(_))) => {
+                Some(map.n_rows())
+            }
+            _ => None,
+        });
+        let Some(n_rows) = n_rows else { continue };
+        heights.push((pane, window.map_heights(pane)[0] / n_rows as f32));
+    }
+    assert!(heights.len() >= 3, "{heights:?}");
+    let all = heights.iter().map(|it| it.1);
+    let (low, high) = (all.clone().fold(f32::INFINITY, f32::min), all.fold(0.0, f32::max));
+    assert!(low > 0.8 * high, "{heights:?}");
+}
+
+/// A name that says between what a quantity lies is that of colours from one to the other.
+#[test]
+fn colour_bars_end_where_their_names_say() {
+    let window = with_all_results();
+    let mut n_maps = 0;
+    for pane in Pane::ALL {
+        let Some(figure) = window.app().figure(pane) else { continue };
+        for chart in &figure.charts {
+            let Chart::Map(map) = chart else { continue };
+            n_maps += 1;
+            let says = map.quantity.contains("0 to 1");
+            assert!(!says || map.range == (0.0, 1.0), "{pane:?}: {} {:?}", map.name, map.range);
+        }
+    }
+    assert!(n_maps > 20, "{n_maps}");
 }
 
 /// A view whose content is too high gives the points from its maps before it scrolls, and none is too
@@ -209,7 +272,7 @@ fn one_head_stands_beside_all_heads_where_the_pane_is_wide() {
     window.does(Command::Paint(Paint::Clear));
     window.alone(Pane::Attention);
     let mut sides = Vec::new();
-    for size in [vec2(900.0, 800.0), vec2(1280.0, 720.0), vec2(1600.0, 1000.0)] {
+    for size in [vec2(1100.0, 640.0), vec2(1280.0, 720.0), vec2(1600.0, 1000.0)] {
         window.set_window(size, 1.0);
         let nodes = window.region(Pane::Attention).children_recursive();
         let maps: Vec<Rect> = nodes

@@ -13,7 +13,7 @@ use crate::ui::row::Row;
 use crate::ui::state::{Run, Setting, State, capitalized};
 use crate::ui::theme;
 use crate::ui::view::ViewCtx;
-use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
+use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of, n_lines};
 use crate::ui::widgets::command_button_ui;
 
 pub fn study_panel_ui(
@@ -75,9 +75,9 @@ pub fn study_panel_ui(
         if n_shown > 1 {
             ui.add_space(ROW_GAP);
         }
-        // What is in one row is not hidden below the other, unless it has more charts than have room.
+        // What is in one row is not hidden below the other, unless it is scrolled anyway.
         let n_left = match rows.iter().skip_while(|it| **it != row).count() {
-            _ if figure.charts.len() > MANY_CHARTS => 1.0,
+            _ if n_lines(ui, &figure, width) > 1 => 1.0,
             n => n as f32,
         };
         let below = (n_left - 1.0) * (ROW_GAP + ui.spacing().item_spacing.y);
@@ -150,9 +150,6 @@ fn change_tried_ui(
     ui.push_id("tried", |ui| figure_ui(ui, &figure, &ctx, commands));
     true
 }
-
-/// A figure of more charts is scrolled.
-const MANY_CHARTS: usize = 2;
 
 /// Points between the figures of two rows, besides the gap that all have.
 const ROW_GAP: f32 = 6.0;

@@ -90,10 +90,11 @@ pub fn attention_ui(
     caption.add(Tone::Note, about_cuts(view.settings.drawing, view.cut.painted.len()));
     // However many lines the small print has of what the pointer is on, nothing above it moves.
     let line = TextStyle::Small.resolve(ui.style()).size + ui.spacing().item_spacing.y;
-    let room = vec2(width, ui.available_height() - CAPTION_LINES * line);
+    let of_caption = CAPTION_LINES * line;
+    let room = vec2(width, ui.available_height() - of_caption);
     let selected = (layer, head);
     let mut atlas = HeadAtlas { attention, n_layers, n_sharing, selected, max_height: room.y };
-    let split = split(ui, &atlas, room, ctx);
+    let split = split(ui, &atlas, (room, of_caption), ctx);
     let about = |layer, head| {
         let about = about_head(attention, layer, head);
         if n_sharing == 1 { about } else { format!("{about}\n{}", about_key(head, n_sharing)) }
@@ -140,7 +141,16 @@ pub fn attention_ui(
             let position = top.inner;
             cut_ui(ui, &mut view.cut, prompt, n_layers, ctx, commands);
             atlas.max_height = atlas_height;
-            (position, atlas.show(ui, ctx, about))
+            let bottom = ui.horizontal_top(|ui| {
+                let picked = ui.vertical(|ui| atlas.show(ui, ctx, about));
+                if ui.available_width() >= CAPTION_WIDTH
+                    && let Some(caption) = caption.take()
+                {
+                    ui.vertical(|ui| caption.laid_out(ui).show(ui));
+                }
+                picked.inner
+            });
+            (position, bottom.inner)
         }
     };
     let hovered = match position {
@@ -199,11 +209,17 @@ const ROUNDING: f32 = 1.0;
 const LEAST_SIDE: f32 = 100.0;
 const LEAST_PICTURE: f32 = 11.0;
 
-/// Shares the room so that one head and all heads are both as large as can be.
-fn split(ui: &Ui, atlas: &HeadAtlas<'_>, room: Vec2, ctx: &ViewCtx<'_>) -> Split {
+/// Shares the room so that one head and all heads are both as large as can be. `of_caption`: the height in
+/// points that the small print has below them, which is theirs as well where it has room at their side.
+fn split(
+    ui: &Ui,
+    atlas: &HeadAtlas<'_>,
+    (room, of_caption): (Vec2, f32),
+    ctx: &ViewCtx<'_>,
+) -> Split {
     let attention = atlas.attention;
     let weights = Shared(Arc::clone(attention.weights()));
-    let of = (weights, [room.x, room.y, ui.pixels_per_point()].map(f32::to_bits));
+    let of = (weights, [room.x, room.y, of_caption, ui.pixels_per_point()].map(f32::to_bits));
     let id = ui.make_persistent_id("room of one head and all heads");
     let scrolled = || {
         let map_height = (MAP_HEIGHT * room.y).max(LEAST_HEIGHT);
@@ -218,26 +234,37 @@ fn split(ui: &Ui, atlas: &HeadAtlas<'_>, room: Vec2, ctx: &ViewCtx<'_>) -> Split
         let fits = |[whole, _]: &[Vec2; 2], room: Vec2| {
             whole.x <= room.x + ROUNDING && whole.y <= room.y + ROUNDING
         };
-        // How large both are in these rooms, or `None` where one is too large or too small.
-        let size = |rooms: [Vec2; 2]| {
+        let gap = ui.spacing().item_spacing;
+        // Whether the small print, as many letters in other lines, has room beside what is so large.
+        let has_caption = |whole: Vec2| {
+            let beside = room.x - gap.x - whole.x;
+            beside >= CAPTION_WIDTH && beside * whole.y >= room.x * of_caption
+        };
+        // How large both are in these rooms, or `None` where one is too large or too small. `has_place`:
+        // whether the small print has a place of its own.
+        let size = |rooms: [Vec2; 2], has_place: bool| {
             let sizes = [map.sizes(ui, rooms[0]), atlas.sizes(ui, ctx, rooms[1])];
             let sides = sizes.map(|[_, cells]| (cells.x * cells.y).sqrt());
             let are_in_sight = sizes.iter().zip(rooms).all(|(sizes, room)| fits(sizes, room));
             let picture = sizes[1][1].y / attention.n_heads as f32;
             let is_legible = sides[0] >= LEAST_SIDE && picture >= LEAST_PICTURE;
-            (are_in_sight && is_legible).then_some(sides[0] * sides[1])
+            let has_place = has_place || sizes.iter().any(|[whole, _]| has_caption(*whole));
+            (are_in_sight && is_legible && has_place).then_some(sides[0] * sides[1])
         };
-        let gap = ui.spacing().item_spacing;
         let splits = (6..=14).flat_map(|nth| {
             let part = nth as f32 * 0.05;
             let map_width = ((room.x - gap.x) * part).floor();
             let beside = [map_width, room.x - gap.x - map_width].map(|width| vec2(width, room.y));
-            let map_height = ((room.y - gap.y) * part).floor();
-            let atlas_height = room.y - gap.y - map_height;
-            let above = [map_height, atlas_height].map(|height| vec2(room.x, height));
+            let above = |whole: f32, has_place: bool| {
+                let map_height = ((whole - gap.y) * part).floor();
+                let atlas_height = whole - gap.y - map_height;
+                let rooms = [map_height, atlas_height].map(|height| vec2(room.x, height));
+                (Split::Above { map_height, atlas_height }, size(rooms, has_place))
+            };
             [
-                (Split::Beside { map_width }, size(beside)),
-                (Split::Above { map_height, atlas_height }, size(above)),
+                (Split::Beside { map_width }, size(beside, true)),
+                above(room.y, true),
+                above(room.y + of_caption, false),
             ]
         });
         let legible = splits.filter_map(|(split, size)| Some((split, size?)));

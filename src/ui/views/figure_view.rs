@@ -26,6 +26,9 @@ const PLOT_HEIGHTS: [f32; 2] = [160.0, 560.0];
 /// The part of the room that the first of several charts takes, so that the next is in sight.
 const FIRST_OF_SEVERAL: f32 = 0.75;
 
+/// The least height in points of maps that stand above or below other charts, which do not fit into less than that anyway.
+const LEAST_OF_SEVERAL: f32 = 330.0;
+
 /// The gap below each chart, where room is not short.
 const CHART_GAP: f32 = 6.0;
 
@@ -98,7 +101,7 @@ impl<'a> FigureView<'a> {
         let below = caption.height(ui) + gap + ui.spacing().item_spacing.y;
         let room = ui.available_height();
         let mut height = Some(room - below);
-        // What is scrolled is as high in one map as in the next.
+        // What is scrolled is as high in one map as in the next, and in one view as in the next.
         let of_several = room * FIRST_OF_SEVERAL;
         let mut range = self.range;
         let mut action: Option<ViewAction> = None;
@@ -108,7 +111,8 @@ impl<'a> FigureView<'a> {
             let after = &charts[block.n_charts()..];
             if block.n_charts() < figure.charts.len() {
                 let is_first = height.is_some();
-                height = (is_first || block.has_maps()).then_some(of_several);
+                let least = if block.has_maps() { LEAST_OF_SEVERAL } else { 0.0 };
+                height = (is_first || block.has_maps()).then_some(of_several.max(least));
             }
             ui.push_id(charts.len(), |ui| {
                 // A chart that is wider than the pane makes no other wider.
@@ -144,6 +148,17 @@ impl<'a> FigureView<'a> {
         }
         caption
     }
+}
+
+/// How many lines of charts a figure has in so many points of width: of several the first take most of the
+/// room, and the rest is scrolled to.
+pub fn n_lines(ui: &Ui, figure: &Figure, width: f32) -> usize {
+    let (mut charts, mut n) = (figure.charts.as_slice(), 0);
+    while !charts.is_empty() {
+        charts = &charts[Block::first_of(ui, charts, width).n_charts()..];
+        n += 1;
+    }
+    n
 }
 
 /// Charts that are drawn together.

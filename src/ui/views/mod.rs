@@ -17,7 +17,7 @@ mod table_view;
 pub use attention_view::{AttentionView, attention_ui};
 pub use choices::{attribution_choices_ui, lens_choices_ui, metric_picker_ui, metrics_of};
 pub use cut_view::CutView;
-pub use figure_view::{FigureView, export_button_ui, figure_ui};
+pub use figure_view::{FigureView, export_button_ui, figure_ui, n_lines};
 pub use figures::Figures;
 pub use small_maps::{Heights, SmallMap, small_maps_ui};
 
