@@ -5,7 +5,7 @@ use crate::analysis::composition::{Composition, Mode, ModeScores};
 use crate::figure::words::joined;
 use crate::figure::{Bar, Bars, Cell, Chart, ColorMap, Figure, Map, Pick, Row, Table, extent};
 
-const QUANTITY: &str = "Composition score (0 to 1)";
+const QUANTITY: &str = "Composition score";
 
 pub(super) fn figure(found: &Composition, look: &Look<'_>) -> Figure {
     let picked = look.pick.layer.zip(look.pick.head);
@@ -107,7 +107,7 @@ fn notes(found: &Composition, picked: Option<(usize, usize)>) -> Vec<String> {
         ));
     }
     notes.push(
-        "‖W_OV X‖ / (‖W_OV‖ ‖X‖), Frobenius norms, W_OV of the earlier head; X of the later one is \
+        "From 0 to 1: ‖W_OV X‖ / (‖W_OV‖ ‖X‖), Frobenius norms, W_OV of the earlier head; X of the later one is \
          W_QK for Q, W_QKᵀ for K and W_OV for V (Elhage et al. 2021)"
             .to_owned(),
     );

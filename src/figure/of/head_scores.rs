@@ -33,7 +33,7 @@ pub(super) fn figure(found: &HeadSummary, look: &Look<'_>) -> Figure {
             continue;
         }
         let name = format!("{name}, on {of}");
-        let map = heads(found, &name, "Attention weight (0 to 1)", look, read);
+        let map = heads(found, &name, "Mean attention weight", look, read);
         // Most heads look at none of these keys: on a scale up to 1 they would all be blank.
         let largest = map.values.iter().copied().filter(|it| it.is_finite()).fold(1e-6, f32::max);
         charts.push(Chart::Map(map.colored(ColorMap::Blues).in_range(0.0, largest)));
@@ -70,7 +70,7 @@ fn notes(found: &HeadSummary, missing: &[String]) -> Vec<String> {
             counted(spec.n_random, "token"),
             spec.seed,
         ),
-        "Mean attention weight over the queries that have such a key: the token before; earlier \
+        "Mean attention weight, from 0 to 1, over the queries that have such a key: the token before; earlier \
          occurrences of the same token; what came after those (Olsson et al. 2022)"
             .to_owned(),
         "Subject: from the last token to all of the subject's. First token: from all later ones. \
