@@ -24,6 +24,7 @@ mod cell;
 mod keys;
 mod noise;
 mod numbers;
+mod notices;
 mod patching;
 mod paths;
 mod pictures;

@@ -98,6 +98,7 @@ impl App {
             given_bos: options.bos,
             picture: None,
             is_remembered,
+            noticed: None,
             written,
             changed_since: None,
             keeping: None,

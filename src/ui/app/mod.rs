@@ -49,6 +49,7 @@ mod keys;
 mod listen;
 mod many;
 mod noise;
+mod notices;
 mod open;
 mod queue;
 mod recall;
@@ -154,6 +155,9 @@ pub struct App {
     /// A picture being taken that is larger than the window.
     picture: Option<LargePicture>,
     is_remembered: bool,
+
+    /// The notice that is shown, and since when, in seconds of the window's clock.
+    noticed: Option<(String, f64)>,
 
     /// Settings and preferences as they were last written, and since when they are others.
     written: (Settings, Preferences),
@@ -308,7 +312,7 @@ impl eframe::App for App {
         self.keep_on_refusal(ctx);
         self.keep_unsaved(ctx);
         for command in std::mem::take(&mut self.commands) {
-            self.handle(command, ctx);
+            self.carry_out(command, ctx);
         }
         self.show_title(ctx);
     }
@@ -344,7 +348,7 @@ impl eframe::App for App {
         }
         for command in std::mem::take(&mut self.commands) {
             let is_hover = matches!(command, Command::Hover(_));
-            self.handle(command, &ctx);
+            self.carry_out(command, &ctx);
             if !is_hover {
                 ctx.request_repaint();
             }
@@ -361,6 +365,7 @@ impl eframe::App for App {
             self.state.remember_step();
         }
         self.look_at_settings(&ctx);
+        self.let_notice_go(&ctx);
     }
 
     fn raw_input_hook(&mut self, _ctx: &egui::Context, input: &mut egui::RawInput) {

@@ -164,7 +164,7 @@ impl App {
             return;
         }
         self.state.error = None;
-        self.state.notice = Some(format!("Reading {}", dir.display()));
+        self.state.under_way = Some(format!("Reading {}", dir.display()));
         self.checking[which as usize] = Some(dir.clone());
         let dir_then = dir.clone();
         let thread = aside("check model", &self.replies, ctx, move || {
@@ -187,7 +187,7 @@ impl App {
         if self.checking[which as usize].take_if(|it| *it == dir).is_none() {
             return;
         }
-        self.state.notice = None;
+        self.state.under_way = None;
         match checked {
             Ok(()) if self.may_leave(opening(which, dir.clone())) => self.begin_model(which, dir),
             Ok(()) => {}

@@ -50,7 +50,7 @@ impl App {
             let Some(snapshot) = self.state.snapshot(&self.views.workspace) else { return };
             Results::Window(name, Box::new(snapshot))
         };
-        self.state.notice = Some("Writing the report…".to_owned());
+        self.state.under_way = Some("Writing the report…".to_owned());
         let path_then = path.clone();
         let thread = aside("report", &self.replies, ctx, move || {
             let saved = results.held().and_then(|held| write(held, &path));
@@ -62,15 +62,13 @@ impl App {
     }
 
     pub(super) fn report_saved(&mut self, path: &Path, saved: Result<(), String>) {
+        self.state.under_way = None;
         match saved {
             Ok(()) => {
                 self.state.preferences.screenshot_dir = path.parent().map(Path::to_owned);
                 self.state.notice = Some(format!("Saved {}", path.display()));
             }
-            Err(error) => {
-                self.state.notice = None;
-                self.state.error = Some(format!("The report is not saved: {error}"));
-            }
+            Err(error) => self.state.error = Some(format!("The report is not saved: {error}")),
         }
     }
 }

@@ -76,7 +76,7 @@ impl App {
         }
         let path = std::path::absolute(&path).unwrap_or(path);
         let Some(snapshot) = self.state.snapshot(&self.views.workspace) else { return };
-        self.state.notice = Some("Saving the session…".to_owned());
+        self.state.under_way = Some("Saving the session…".to_owned());
         self.saving_begins();
         let path_then = path.clone();
         let thread = aside("save session", &self.replies, ctx, move || {
@@ -95,16 +95,14 @@ impl App {
         ctx: &egui::Context,
     ) {
         let is_saved = saved.is_ok();
+        self.state.under_way = None;
         match saved {
             Ok(saved) => {
                 self.state.notice = Some(format!("Saved {}", path.display()));
                 self.state.preferences.remember_session(&path);
                 self.state.session = Some(OpenSession { path, saved: *saved });
             }
-            Err(error) => {
-                self.state.notice = None;
-                self.state.error = Some(format!("The session is not saved: {error}"));
-            }
+            Err(error) => self.state.error = Some(format!("The session is not saved: {error}")),
         }
         self.leave_when_saved(is_saved, ctx);
     }
@@ -117,7 +115,7 @@ impl App {
         }
         self.state.error = None;
         self.state.reading_session = Some(path.clone());
-        self.state.notice = Some(format!("Reading {}", path.display()));
+        self.state.under_way = Some(format!("Reading {}", path.display()));
         let path_then = path.clone();
         let thread = aside("open session", &self.replies, ctx, move || {
             let read = Session::load(&path).map_err(|error| capitalized(&error)).map(|session| {
@@ -142,7 +140,7 @@ impl App {
             return;
         }
         self.state.reading_session = None;
-        self.state.notice = None;
+        self.state.under_way = None;
         let command = Command::OpenSessionAt(path.to_owned());
         match read {
             Ok(read) if self.may_leave(command.clone()) => self.begin_read(path, *read, ctx),

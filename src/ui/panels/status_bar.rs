@@ -33,8 +33,9 @@ fn doing_ui(ui: &mut Ui, state: &State) {
     let (_, first) = state.jobs.iter().next().unzip();
     let is_running = |(id, _): &(JobId, &OpenJob)| !state.jobs.is_held(*id);
     let sweep = state.jobs.asked().find(is_running).map(|(_, job)| job);
+    let told = state.under_way.as_ref().or(state.notice.as_ref());
     let Some(job) = sweep.or(first) else {
-        let text = state.notice.clone().unwrap_or_else(|| "Ready".to_owned());
+        let text = told.map_or("Ready", String::as_str);
         ui.add(Label::new(RichText::new(text).small().weak()).truncate());
         return;
     };
@@ -56,7 +57,8 @@ fn doing_ui(ui: &mut Ui, state: &State) {
     let left = is_of_all.then(|| job.time_left(Instant::now())).flatten();
     let more = (n_waiting > 0).then(|| format!("{n_waiting} more to follow"));
     let parts: Vec<String> = [Some(doing(state, job)), left, more].into_iter().flatten().collect();
-    let text = parts.join(", ");
+    let told = told.map(|it| format!("  ·  {it}")).unwrap_or_default();
+    let text = format!("{}{told}", parts.join(", "));
     ui.add(Label::new(RichText::new(text).small()).truncate());
 }
 

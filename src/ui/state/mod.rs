@@ -181,10 +181,13 @@ pub struct State {
     /// That error, while it is about the chosen fact.
     error_of_fact: Option<String>,
 
-    /// The last thing that went well.
+    /// The last thing that went well, for some seconds.
     pub notice: Option<String>,
 
     /// How the window is drawn, if that is worth knowing.
+    /// What a thread of the window reads or writes now.
+    pub under_way: Option<String>,
+
     pub renderer: Option<String>,
 
     /// The experiment that is typed.
@@ -242,6 +245,7 @@ impl State {
             error_of_fact: None,
             notice: None,
             renderer: None,
+            under_way: None,
             spec: SpecText::default(),
             many: Many::default(),
             swept: None,

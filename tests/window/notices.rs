@@ -1,0 +1,50 @@
+//! Notices of what is done go again, and errors stay.
+
+use egui_kittest::kittest::Queryable as _;
+use factscope::ui::command::Command;
+use factscope::ui::pane::Pane;
+use factscope::ui::state::FactId;
+
+use super::support::Window;
+
+/// Frames of a quarter of a second: more than a notice is shown for, by the clock of the window.
+const LONG: usize = 60;
+
+fn notice(window: &Window) -> Option<&str> {
+    window.app().state.notice.as_deref()
+}
+
+#[test]
+fn a_notice_of_what_is_done_goes_again() {
+    let mut window = Window::open();
+    let copy = || Command::CopyCommandLineOf(Pane::Prediction);
+    window.does(copy());
+    assert_eq!(notice(&window), Some("Copied the command line"));
+    window.sees("Copied the command line");
+    window.harness.run_steps(LONG / 3);
+    assert_eq!(notice(&window), Some("Copied the command line"), "it can be read");
+    // One that is given again is shown for as long again.
+    window.does(copy());
+    window.harness.run_steps(LONG / 2);
+    assert_eq!(notice(&window), Some("Copied the command line"));
+    window.harness.run_steps(LONG);
+    assert_eq!(notice(&window), None);
+    assert!(window.harness.query_by_label_contains("Copied the command line").is_none());
+
+    // What is looked at meanwhile changes nothing of that.
+    window.does(copy());
+    window.does(Command::Select(FactId::Record(1)));
+    assert_eq!(notice(&window), Some("Copied the command line"));
+}
+
+#[test]
+fn an_error_stays_until_it_is_dismissed() {
+    let mut window = Window::open();
+    let gone = window.dir.path().join("gone.json");
+    window.does(Command::OpenDatasetAt(gone));
+    window.wait("the error", |app| app.state.error.is_some());
+    window.harness.run_steps(2 * LONG);
+    assert!(window.app().state.error.is_some());
+    window.click("Dismiss");
+    assert!(window.app().state.error.is_none());
+}
