@@ -1,10 +1,16 @@
 //! The queue: what waits can be put in another order, what is over can be shown again.
 
+use std::time::Instant;
+
 use factscope::analysis::causal_trace::Component;
+use factscope::facts::Direction;
+use factscope::session::Origin;
+use factscope::task::Progress;
+use factscope::tokens::Bos;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
-use factscope::ui::state::{FactId, Outcome};
-use factscope::worker::JobId;
+use factscope::ui::state::{FactId, FactKey, JobKind, Jobs, Outcome};
+use factscope::worker::{JobId, Which};
 
 use super::support::Window;
 
@@ -81,4 +87,46 @@ fn what_is_over_is_shown_as_it_was_asked() {
     window.show(Pane::Jobs);
     window.click("Clear the list of done jobs");
     assert_eq!(window.app().state.jobs.ended().len(), 0);
+}
+
+/// What a view asks of both rows is one thing to who has asked it.
+#[test]
+fn how_far_a_thing_is_never_goes_back() {
+    let (bos, direction) = (Bos::Off, Direction::Forward);
+    let runs = |pane, origin| {
+        let key = FactKey::new(Which::Main, FactId::Record(0), direction, bos);
+        JobKind::Run { key, pane, origin }
+    };
+    for (origin, panes) in [
+        (Origin::Unasked, [Pane::Prediction, Pane::LogitLens, Pane::Attention]),
+        (Origin::Asked, [Pane::Ablation; 3]),
+    ] {
+        let mut jobs = Jobs::default();
+        jobs.begin_command();
+        let ids = panes.map(|pane| jobs.add(runs(pane, origin)).0);
+        let mut told = Vec::new();
+        for (nth, id) in ids.into_iter().enumerate() {
+            for done in 0..=4 {
+                jobs.advance(id, Progress { done, total: 4 }, Instant::now());
+                told.extend(jobs.iter().next().map(|(_, job)| job.fraction()));
+            }
+            if nth == 0 {
+                // What is looked at meanwhile.
+                jobs.add(runs(panes[0], origin));
+            }
+            jobs.remove(id);
+            told.extend(jobs.iter().next().map(|(_, job)| job.fraction()));
+        }
+        assert!(told.is_sorted(), "{told:?}");
+        assert!(told[2] > 0.1 && told[2] < 0.2, "{told:?}");
+        assert!(told[told.len() - 1] > 0.7, "{told:?}");
+    }
+    // The next command is another thing.
+    let mut jobs = Jobs::default();
+    let (first, _) = jobs.add(runs(Pane::Ablation, Origin::Asked));
+    jobs.advance(first, Progress { done: 3, total: 4 }, Instant::now());
+    jobs.begin_command();
+    let (second, _) = jobs.add(runs(Pane::Ablation, Origin::Asked));
+    let fraction = |id| jobs.get(id).unwrap().fraction();
+    assert!(fraction(first) > 0.7 && fraction(second) < 0.1);
 }

@@ -101,9 +101,7 @@ impl App {
     pub(super) fn hear_hub(&mut self, id: JobId, told: FromHub) {
         let outcome = match &told {
             FromHub::Progress(progress) => {
-                if let Some(job) = self.state.jobs.get_mut(id) {
-                    job.advance(*progress, Instant::now());
-                }
+                self.state.jobs.advance(id, *progress, Instant::now());
                 return;
             }
             FromHub::Said(text) => {

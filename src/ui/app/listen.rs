@@ -28,14 +28,10 @@ impl App {
     pub(super) fn apply(&mut self, event: Event, ctx: &egui::Context) {
         match event {
             Event::Stage(id, stage) => {
-                if let Some(job) = self.state.jobs.get_mut(id) {
-                    job.enter(stage);
-                }
+                self.state.jobs.enter(id, stage);
             }
             Event::Progress(id, progress) => {
-                if let Some(job) = self.state.jobs.get_mut(id) {
-                    job.advance(progress, Instant::now());
-                }
+                self.state.jobs.advance(id, progress, Instant::now());
                 self.sweep_grows(id, false);
             }
             Event::Took(id, took) => {

@@ -11,6 +11,7 @@ use crate::experiment::{Datasets, Written};
 use crate::population::{
     Estimate, Folder, Outcome, Plan, PlanError, Shard, SweepSettings, Ways, Wording,
 };
+use crate::task::Progress;
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::pane::Pane;
@@ -260,7 +261,10 @@ impl App {
         let id = self.call(which, kind, Class::Long, |_| {
             move |engine: &Engine, datasets: &Datasets, ctx: &AnalysisCtx<'_>| {
                 let outcome = plan.open(engine, datasets, |ready| {
-                    let manifest = ready.manifest(shard, &ctx.task)?;
+                    // The weights are hashed, which is no part of asking the facts.
+                    let total = ready.tasks.len() as u64;
+                    let hashing = |_: Progress| (ctx.task.report)(Progress { done: 0, total });
+                    let manifest = ready.manifest(shard, &ctx.reporting(&hashing).task)?;
                     let mut folder = Folder::open(&to, manifest)?;
                     let tasks = ready.tasks.clone();
                     let tasks = shard.map_or_else(|| tasks.clone(), |it| it.of(tasks.clone()));

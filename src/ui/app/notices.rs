@@ -11,6 +11,7 @@ const SHOWN: f64 = 10.0;
 impl App {
     /// Does what is commanded. A notice that is given again is shown for its time again.
     pub(super) fn carry_out(&mut self, command: Command, ctx: &Context) {
+        self.state.jobs.begin_command();
         let before = self.state.notice.take();
         self.handle(command, ctx);
         if self.state.notice.is_some() {

@@ -38,7 +38,7 @@ fn running_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 right_ui(ui, |ui| cancel_ui(ui, id, job, commands), |ui| title_ui(ui, job));
             });
             ui.horizontal(|ui| {
-                let bar = ProgressBar::new(job.fraction())
+                let bar = ProgressBar::new(job.own_fraction())
                     .desired_width(180.0)
                     .desired_height(8.0)
                     .fill(theme::palette(ui).accent);

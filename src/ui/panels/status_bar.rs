@@ -78,6 +78,9 @@ fn doing(state: &State, job: &OpenJob) -> String {
             let doing = if job.cancel.is_cancelled() { "Stopping" } else { "Asking many facts" };
             format!("{doing}, {}", job.percent())
         }
+        JobKind::Run { pane: Pane::Trace, origin: Origin::Unasked, .. } => {
+            "Tracing the chosen fact".to_owned()
+        }
         JobKind::Run { origin: Origin::Unasked, .. } => {
             "Running the model on the chosen fact".to_owned()
         }

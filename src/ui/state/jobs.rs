@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::queue::{Asked, Queue};
+use super::together::{Whole, Wholes};
 use super::{FactKey, Recalled};
 use crate::session::Origin;
 use crate::task::{CancelToken, Progress};
@@ -16,6 +17,10 @@ use crate::worker::{JobId, Stage, Which};
 pub struct Jobs {
     open: BTreeMap<JobId, OpenJob>,
     n_given: u64,
+
+    /// The commands that were carried out.
+    n_commands: u64,
+    wholes: Wholes,
     pub(super) queue: Queue,
 }
 
@@ -35,6 +40,10 @@ pub struct OpenJob {
     /// Where a question for a fact leaves its answer before it ends.
     pub answer: Arc<OnceLock<FactAnswer>>,
     pace: Pace,
+
+    /// What the job is a part of, and how far that is, 0 to 1.
+    whole: Whole,
+    shown: f32,
 }
 
 /// What was recalled of a fact, and how many tokens its prompt has.
@@ -88,6 +97,8 @@ impl Jobs {
         self.n_given += 1;
         let id = JobId(self.n_given);
         let cancel = CancelToken::default();
+        let whole = Whole::of(&kind, id, self.n_commands);
+        self.wholes.add(whole);
         let job = OpenJob {
             kind,
             cancel: cancel.clone(),
@@ -97,9 +108,44 @@ impl Jobs {
             asked: None,
             answer: Arc::default(),
             pace: Pace::default(),
+            whole,
+            shown: self.wholes.fraction(whole),
         };
         self.open.insert(id, job);
         (id, cancel)
+    }
+
+    /// Another command is carried out: what it asks for is a thing of its own.
+    pub fn begin_command(&mut self) {
+        self.n_commands += 1;
+    }
+
+    /// A job has advanced.
+    pub fn advance(&mut self, id: JobId, progress: Progress, now: Instant) {
+        let Some(job) = self.open.get_mut(&id) else { return };
+        job.pace.advance(progress, now);
+        job.progress = Some(progress);
+        let whole = job.whole;
+        self.look_at(whole);
+    }
+
+    /// A job begins a new stage.
+    pub fn enter(&mut self, id: JobId, stage: Stage) {
+        if let Some(job) = self.open.get_mut(&id) {
+            job.stage = Some(stage);
+            job.progress = None;
+            job.pace = Pace::default();
+        }
+    }
+
+    /// Tells all jobs of a whole how far that is.
+    fn look_at(&mut self, whole: Whole) {
+        let open = self.open.values().filter(|job| job.whole == whole);
+        self.wholes.advance(whole, open.map(OpenJob::own_fraction).sum());
+        let shown = self.wholes.fraction(whole);
+        for job in self.open.values_mut().filter(|job| job.whole == whole) {
+            job.shown = shown;
+        }
     }
 
     /// Since the start.
@@ -116,7 +162,10 @@ impl Jobs {
     }
 
     pub fn remove(&mut self, id: JobId) -> Option<OpenJob> {
-        self.open.remove(&id)
+        let job = self.open.remove(&id)?;
+        self.wholes.end(job.whole);
+        self.look_at(job.whole);
+        Some(job)
     }
 
     /// In the order they were given.
@@ -134,7 +183,10 @@ impl Jobs {
     /// Cancels all jobs and forgets them: answers that still come are for nobody.
     pub fn abandon(&mut self, is_meant: impl Fn(&JobKind) -> bool) {
         self.cancel(&is_meant);
-        self.open.retain(|_, job| !is_meant(&job.kind));
+        let meant = self.open.iter().filter(|(_, job)| is_meant(&job.kind));
+        for id in meant.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.remove(id);
+        }
     }
 
     /// What a person has asked for.
@@ -144,21 +196,21 @@ impl Jobs {
 }
 
 impl OpenJob {
-    pub fn advance(&mut self, progress: Progress, now: Instant) {
-        self.pace.advance(progress, now);
-        self.progress = Some(progress);
-    }
-
-    /// A new stage counts from the start.
-    pub fn enter(&mut self, stage: Stage) {
-        self.stage = Some(stage);
-        self.progress = None;
-        self.pace = Pace::default();
-    }
-
-    /// 0 to 1.
+    /// How far all that was asked together is, 0 to 1. It never goes back.
     pub fn fraction(&self) -> f32 {
-        self.progress.map_or(0.0, Progress::fraction)
+        self.shown
+    }
+
+    /// How far the job is by itself, 0 to 1.
+    pub fn own_fraction(&self) -> f32 {
+        // Before it has counted its steps there are none.
+        let counted = self.progress.filter(|it| it.total > 0);
+        let here = counted.map_or(0.0, Progress::fraction);
+        match self.stage {
+            None => here,
+            Some(Stage::TestingDevice) => DEVICE_SHARE * here,
+            Some(Stage::ReadingWeights) => DEVICE_SHARE + (1.0 - DEVICE_SHARE) * here,
+        }
     }
 
     /// How far it is, in the same words wherever that is told: `9 %`, or `9.9 %` of many facts. No more than
@@ -232,6 +284,9 @@ impl JobKind {
         matches!(self, Self::Run { origin: Origin::Asked, .. })
     }
 }
+
+/// The part of opening a model that is testing the device, roughly.
+const DEVICE_SHARE: f32 = 0.2;
 
 /// How fast a job advances, smoothed.
 #[derive(Debug, Default)]
@@ -318,9 +373,8 @@ mod tests {
         ];
         for (kind, expected) in kinds.into_iter().zip(["9.9 %", "9 %"]) {
             let (id, _) = jobs.add(kind);
-            let job = jobs.get_mut(id).unwrap();
-            job.advance(Progress { done: 999, total: 10_000 }, Instant::now());
-            assert_eq!(job.percent(), expected);
+            jobs.advance(id, Progress { done: 999, total: 10_000 }, Instant::now());
+            assert_eq!(jobs.get(id).unwrap().percent(), expected);
         }
     }
 

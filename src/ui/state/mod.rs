@@ -30,6 +30,7 @@ mod spec_text;
 mod step;
 mod swept;
 mod taught;
+mod together;
 
 pub use super::facts::{
     FactId, FactKey, FactList, Filter, Known, Lesson, Order, Others, Plan, Recall, Recalled,
@@ -184,10 +185,10 @@ pub struct State {
     /// The last thing that went well, for some seconds.
     pub notice: Option<String>,
 
-    /// How the window is drawn, if that is worth knowing.
     /// What a thread of the window reads or writes now.
     pub under_way: Option<String>,
 
+    /// How the window is drawn, if that is worth knowing.
     pub renderer: Option<String>,
 
     /// The experiment that is typed.
@@ -244,8 +245,8 @@ impl State {
             error: None,
             error_of_fact: None,
             notice: None,
-            renderer: None,
             under_way: None,
+            renderer: None,
             spec: SpecText::default(),
             many: Many::default(),
             swept: None,
