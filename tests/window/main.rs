@@ -13,6 +13,7 @@ mod averages;
 mod calm;
 mod closing;
 mod earlier;
+mod editing;
 mod fit;
 #[cfg(feature = "hub")]
 mod get_model;

@@ -1,8 +1,9 @@
 //! A rank-one edit: settings, and what is asked with them.
 
-use eframe::egui::{TextEdit, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
+use super::word_field::{Unless, word_ui};
 use super::{About, Asks, Study, layer_of, layer_ui, number_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::rank_one_edit::{Asked, Context, Covariance, Descent, PromptKind, Spec};
@@ -79,11 +80,9 @@ impl Study for Settings {
 
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
-            let label = ui.label("Let it say");
-            let hint = about.prompt.foil.as_ref().map_or("Lyon", |it| it.text.trim()).to_owned();
-            let edit = TextEdit::singleline(&mut self.target).hint_text(hint).desired_width(110.0);
-            let field = crate::ui::theme::field_color(ui);
-            ui.add(edit.background_color(field)).labelled_by(label.id);
+            let foil = about.prompt.foil.as_ref().map(|it| Unless::Word(it.text.trim()));
+            let unless = foil.unwrap_or(Unless::Said("for example Lyon"));
+            word_ui(ui, "Let it say", 130.0, &mut self.target, unless);
             let text = "Whose MLP is changed. ROME: 12 of GPT-2-large's 36";
             layer_ui(ui, &mut self.layer, about, text);
         });

@@ -47,6 +47,7 @@ mod graph;
 mod generation;
 mod steering;
 mod windows;
+mod word_field;
 
 /// What a study may know of the fact that it is asked about.
 pub struct About<'a> {

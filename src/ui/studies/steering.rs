@@ -1,12 +1,13 @@
 //! Steering: settings, and what is asked with them.
 
-use eframe::egui::{TextEdit, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
+use super::word_field::{Unless, word_ui};
 use super::{About, Asks, Study, layer_of, layer_ui, number_ui};
 use crate::analysis::steering::{Direction, Spec};
 use crate::analysis::{AnalysisSpec, Positions};
-use crate::ui::widgets::{keep_together, number_field};
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -64,12 +65,14 @@ impl Study for Settings {
 
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
-            let foil = about.prompt.foil.as_ref().map_or("a word", |it| it.text.trim());
-            word_ui(ui, "Towards", &mut self.plus, foil);
             // The same words that `spec` takes where none are typed.
+            let foil = about.prompt.foil.as_ref().map(|it| Unless::Word(it.text.trim()));
+            let foil = foil.unwrap_or(Unless::Said("for example Lyon"));
+            word_ui(ui, "Towards", WORD, &mut self.plus, foil);
             let answer = about.prompt.answer.as_ref().filter(|_| self.plus.trim().is_empty());
-            let minus = answer.map_or("the mean of all tokens", |it| it.text.trim());
-            word_ui(ui, "and away from", &mut self.minus, minus);
+            let answer = answer.map(|it| Unless::Word(it.text.trim()));
+            let answer = answer.unwrap_or(Unless::Said("the mean of all tokens"));
+            word_ui(ui, "and away from", WORD, &mut self.minus, answer);
         });
         ui.horizontal_wrapped(|ui| {
             layer_ui(ui, &mut self.layer, about, "After which layer it is added");
@@ -81,14 +84,6 @@ impl Study for Settings {
                 .on_hover_text("Else at the last token of the prompt only");
         });
     }
-}
-
-fn word_ui(ui: &mut Ui, name: &str, word: &mut String, hint: &str) {
-    keep_together(ui, name, WORD);
-    let label = ui.label(name);
-    let field = crate::ui::theme::field_color(ui);
-    let edit = TextEdit::singleline(word).hint_text(hint).desired_width(WORD);
-    ui.add(edit.background_color(field)).labelled_by(label.id);
 }
 
 /// The width in points of the field for a word.

@@ -1,0 +1,62 @@
+//! An edit's settings: what is taken where nothing is typed, and what was found with others.
+
+use eframe::egui::Key;
+use eframe::egui::accesskit::Role;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use factscope::analysis::AnalysisSpec;
+use factscope::facts::Fact;
+use factscope::ui::command::Command;
+use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
+use factscope::ui::state::TypedFact;
+
+use super::studies::open;
+use super::support::Window;
+
+fn target(window: &Window) -> Option<String> {
+    match window.app().state.spec_of(Pane::Editing, Row::First) {
+        Ok(AnalysisSpec::RankOneEdit(it)) => Some(it.target.text.trim().to_owned()),
+        _ => None,
+    }
+}
+
+fn typed(window: &Window, field: &str) -> String {
+    window.field(field).value().unwrap_or_default()
+}
+
+#[test]
+fn a_word_that_is_taken_stands_in_its_field_and_an_example_is_called_one() {
+    let mut window = open();
+    window.show(Pane::Editing);
+    assert_eq!(
+        (typed(&window, "Let it say"), target(&window)),
+        ("Rome".to_owned(), Some("Rome".to_owned()))
+    );
+    // It is changed like what is typed.
+    window.retype("Let it say", "Lima");
+    assert_eq!(target(&window).as_deref(), Some("Lima"));
+    window.retype("Let it say", "Rome");
+    assert_eq!(
+        (typed(&window, "Let it say"), target(&window)),
+        ("Rome".to_owned(), Some("Rome".to_owned()))
+    );
+    for _ in 0.."Rome".len() {
+        window.harness.key_press(Key::Backspace);
+        window.harness.run_steps(2);
+    }
+    assert_eq!(typed(&window, "Let it say"), "", "it can be emptied to type another");
+
+    // Both words of a direction, too.
+    window.show(Pane::Steering);
+    assert_eq!(typed(&window, "Towards"), "Rome");
+    assert_eq!(typed(&window, "and away from"), "Paris");
+
+    let fact = Fact::from_text("The sea is", Some("sea")).unwrap();
+    window.does(Command::AddFact(Box::new(TypedFact { fact, inverse: None })));
+    window.wait_for_predictions();
+    window.show(Pane::Editing);
+    assert_eq!((typed(&window, "Let it say"), target(&window)), (String::new(), None));
+    let field = window.field("Let it say");
+    let hint = field.accesskit_node().data().placeholder().unwrap_or_default().to_owned();
+    assert_eq!(hint, "for example Lyon");
+}
