@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// A row of the window. Which fact stands in it, which way it is asked and of which model is up to
 /// the state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Row {
     /// The chosen fact.
     // Sessions of the first two formats name rows by the way a fact is asked.

@@ -60,3 +60,33 @@ fn a_word_that_is_taken_stands_in_its_field_and_an_example_is_called_one() {
     let hint = field.accesskit_node().data().placeholder().unwrap_or_default().to_owned();
     assert_eq!(hint, "for example Lyon");
 }
+
+/// With the settings that it was found with, until what the new ones find is there.
+#[test]
+fn what_was_found_stays_when_a_setting_is_changed() {
+    let mut window = open();
+    window.show(Pane::Editing);
+    let descent = |window: &mut Window, learning_rate: &str| {
+        let field = window.region(Pane::Editing);
+        field.get_by_role_and_label(Role::SpinButton, "Learning rate").focus();
+        window.types_into_number(learning_rate);
+    };
+    descent(&mut window, "0.4");
+    window.ask(Pane::Editing);
+    window.sees("at 0.4, until the loss");
+    assert!(window.harness.query_by_label_contains("Found with other settings").is_none());
+    descent(&mut window, "0.3");
+    window.sees("Found with other settings");
+    window.sees("at 0.4, until the loss");
+    window.ask(Pane::Editing);
+    assert!(window.harness.query_by_label_contains("Found with other settings").is_none());
+    window.sees("at 0.3, until the loss");
+    assert!(window.harness.query_by_label_contains("at 0.4, until the loss").is_none());
+
+    // It is of its fact, and of no other.
+    descent(&mut window, "0.2");
+    window.sees("at 0.3, until the loss");
+    window.does(Command::NextFact);
+    window.wait_for_predictions();
+    assert!(window.harness.query_by_label_contains("until the loss").is_none());
+}

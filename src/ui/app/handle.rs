@@ -267,6 +267,7 @@ impl App {
             Command::ForgetResults => {
                 if !self.refuses() {
                     self.state.forget_results();
+                    self.views.forget_studies();
                     self.state.notice = Some("All results are forgotten".to_owned());
                     self.look();
                 }

@@ -43,13 +43,14 @@ pub use study_panel::IS_MADE;
 
 use super::command::Command;
 use super::pane::Pane;
-use super::state::State;
+use super::row::Row;
+use super::state::{FactKey, State};
 use super::theme;
 use super::view::Selection;
 use super::views::Figures;
 use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
-use crate::analysis::AnalysisResult;
+use crate::analysis::{AnalysisResult, ModelEdit};
 use crate::figure::Figure;
 use crate::worker::ModelInfo;
 
@@ -65,6 +66,18 @@ pub struct Views {
 
     /// What each mode showed last, until the model has answered anew.
     last_answers: BTreeMap<Pane, LastAnswer>,
+
+    /// What each study showed last of each row, until it is asked with the settings as they are now.
+    last_studies: BTreeMap<(Pane, Row), LastStudy>,
+}
+
+/// What a study has found of a fact with other settings.
+#[derive(Clone, Debug)]
+struct LastStudy {
+    key: FactKey,
+    of: Arc<ModelInfo>,
+    edits: Vec<ModelEdit>,
+    figure: Arc<Figure>,
 }
 
 /// What the model answered last, and what was picked out in it.
@@ -96,6 +109,27 @@ impl Views {
             return None;
         }
         self.last_answers.get(&pane).filter(|it| Arc::ptr_eq(&it.of, of)).cloned()
+    }
+
+    /// Remembers what a study shows of a row.
+    fn remember_study(&mut self, pane: Pane, row: Row, state: &State, figure: &Arc<Figure>) {
+        let (Some(key), Some(of)) = (state.key_of(row), state.info_at(row)) else { return };
+        let (of, figure) = (Arc::clone(of), Arc::clone(figure));
+        let last = LastStudy { key, of, edits: state.edits.clone(), figure };
+        self.last_studies.insert((pane, row), last);
+    }
+
+    /// Nothing that studies have found is to be shown any more.
+    pub fn forget_studies(&mut self) {
+        self.last_studies.clear();
+    }
+
+    /// What a study showed last of a row, if it is the same fact in the same model.
+    fn last_study(&self, pane: Pane, row: Row, state: &State) -> Option<Arc<Figure>> {
+        let (key, of) = (state.key_of(row)?, state.info_at(row)?);
+        let last = self.last_studies.get(&(pane, row))?;
+        let is_same = last.key == key && Arc::ptr_eq(&last.of, of) && last.edits == state.edits;
+        is_same.then(|| Arc::clone(&last.figure))
     }
 
     pub fn new(workspace: Workspace) -> Self {

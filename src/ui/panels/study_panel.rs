@@ -42,6 +42,10 @@ pub fn study_panel_ui(
         if pane == Pane::Cut && ui.button("Open Pattern").clicked() {
             commands.push(Command::ShowPane(Pane::Attention));
         }
+        let rows: Vec<Row> = state.rows_of(pane).collect();
+        for row in rows {
+            last_ui(ui, pane, row, state, views);
+        }
         change_tried_ui(ui, pane, state, views, commands);
         return;
     }
@@ -64,14 +68,16 @@ pub fn study_panel_ui(
     let rows: Vec<Row> = state.rows_of(pane).collect();
     let mut n_shown = 0;
     for row in rows.iter().copied() {
-        let Some(run) = state.run(pane, row) else { continue };
-        let (Some(result), Some(ctx)) = (&run.result, ViewCtx::of(state, pane, row)) else {
+        let result = state.run(pane, row).and_then(|run| run.result.as_ref());
+        let (Some(result), Some(ctx)) = (result, ViewCtx::of(state, pane, row)) else {
+            n_shown += usize::from(last_ui(ui, pane, row, state, views));
             continue;
         };
         n_shown += 1;
         let Some(look) = look_of(pane, row, state) else { continue };
         let place = Id::unique((pane, row));
         let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
+        views.remember_study(pane, row, state, &figure);
         if n_shown > 1 {
             ui.add_space(ROW_GAP);
         }
@@ -102,6 +108,27 @@ pub fn study_panel_ui(
         ui.weak(pane.tooltip());
     }
 }
+
+/// What the study showed last of a row, set back, while it has no result with the settings as they are now.
+/// Returns whether there is any.
+fn last_ui(ui: &mut Ui, pane: Pane, row: Row, state: &State, views: &Views) -> bool {
+    let (Some(figure), Some(ctx)) =
+        (views.last_study(pane, row, state), ViewCtx::of(state, pane, row))
+    else {
+        return false;
+    };
+    ui.weak(LAST);
+    ui.push_id(("last", row), |ui| {
+        ui.add_enabled_ui(false, |ui| {
+            ui.multiply_opacity(0.5);
+            figure_ui(ui, &figure, &ctx, &mut Vec::new());
+        });
+    });
+    true
+}
+
+/// What is said above a result that is not of the settings as they are now.
+const LAST: &str = "Found with other settings, which stand below it";
 
 /// What is said where an edit is asked for that the open model has.
 pub const IS_MADE: &str = "The model is changed so already; “Back” at the top takes it back";
