@@ -91,7 +91,7 @@ impl Window {
     }
 
     fn text_of(&self, field: &str) -> Option<String> {
-        self.harness.query_by_role_and_label(Role::TextInput, field)?.value()
+        self.find_field(field)?.value()
     }
 }
 
@@ -288,7 +288,7 @@ fn what_is_typed_after_tab_is_for_the_next_field_however_busy_the_machine_is() {
     window.click("Type a fact");
     // It unfolds.
     window.harness.run_steps(8);
-    window.harness.get_by_role_and_label(Role::TextInput, "Prompt").focus();
+    window.field("Prompt").focus();
     window.harness.run_steps(2);
     let text = |text: &str| Event::Text(text.to_owned());
     keys(&mut window, vec![text("one"), pressed(Key::Tab, Modifiers::NONE), text("two")]);

@@ -38,7 +38,7 @@ const LONGEST_FRAME: f64 = 100.0;
 const REST: usize = 500;
 
 /// The roles of what can be clicked.
-const CLICKED: [Role; 12] = [
+const CLICKED: [Role; 13] = [
     Role::Button,
     Role::Canvas,
     Role::CheckBox,
@@ -46,6 +46,7 @@ const CLICKED: [Role; 12] = [
     Role::Label,
     Role::Link,
     Role::MenuItem,
+    Role::MultilineTextInput,
     Role::RadioButton,
     Role::SpinButton,
     Role::Tab,

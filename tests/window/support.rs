@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{self, Key, Modifiers, Vec2};
-use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::{Harness, Node};
 use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::CausalTrace;
 use factscope::builtin;
@@ -261,18 +261,31 @@ impl Window {
         self.harness.run_steps(3);
     }
 
+    /// A field for text, of one line or more.
+    pub fn find_field<'a>(&'a self, name: &'a str) -> Option<Node<'a>> {
+        self.harness.query_all_by_label(name).find(|it| {
+            let role = it.accesskit_node().role();
+            matches!(role, Role::TextInput | Role::MultilineTextInput)
+        })
+    }
+
+    #[track_caller]
+    pub fn field<'a>(&'a self, name: &'a str) -> Node<'a> {
+        self.find_field(name).unwrap_or_else(|| panic!("no field “{name}”"))
+    }
+
     #[track_caller]
     pub fn type_into(&mut self, field: &str, text: &str) {
-        self.harness.get_by_role_and_label(Role::TextInput, field).focus();
+        self.field(field).focus();
         self.harness.run_steps(2);
-        self.harness.get_by_role_and_label(Role::TextInput, field).type_text(text);
+        self.field(field).type_text(text);
         self.harness.run_steps(2);
     }
 
     /// Over what was there.
     #[track_caller]
     pub fn retype(&mut self, field: &str, text: &str) {
-        self.harness.get_by_role_and_label(Role::TextInput, field).focus();
+        self.field(field).focus();
         self.harness.run_steps(2);
         self.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
         self.harness.run_steps(2);

@@ -1,7 +1,7 @@
 //! Facts of one's own: changed in their places, given an inverse, removed, and kept.
 
-use eframe::egui::Key;
 use eframe::egui::accesskit::Role;
+use eframe::egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::facts::{Direction, Fact};
 use factscope::session::Session;
@@ -188,17 +188,12 @@ fn a_typed_fact_that_the_search_hides_says_so() {
 #[test]
 fn the_form_has_the_focus_when_it_is_unfolded_and_escape_leaves_it() {
     let mut window = Window::with_typed_fact();
-    let is_typing = |window: &Window| {
-        let field = window.harness.query_by_role_and_label(Role::TextInput, "Prompt");
-        field.is_some_and(|it| it.is_focused())
-    };
-    let is_there = |window: &Window| {
-        window.harness.query_by_role_and_label(Role::TextInput, "Prompt").is_some()
-    };
+    let is_typing = |window: &Window| window.find_field("Prompt").is_some_and(|it| it.is_focused());
+    let is_there = |window: &Window| window.find_field("Prompt").is_some();
     window.click("Type a fact");
     window.harness.run_steps(30);
     assert!(is_typing(&window));
-    window.harness.get_by_role_and_label(Role::TextInput, "Prompt").type_text("The moon");
+    window.field("Prompt").type_text("The moon");
     window.harness.run_steps(2);
     window.harness.key_press(Key::Escape);
     window.harness.run_steps(30);
@@ -206,8 +201,7 @@ fn the_form_has_the_focus_when_it_is_unfolded_and_escape_leaves_it() {
     // What was typed is still there.
     window.click("Type a fact");
     window.harness.run_steps(30);
-    let field = window.harness.get_by_role_and_label(Role::TextInput, "Prompt");
-    assert_eq!(field.value().as_deref(), Some("The moon"));
+    assert_eq!(window.field("Prompt").value().as_deref(), Some("The moon"));
     window.click("Type a fact");
     window.harness.run_steps(30);
     assert!(!is_there(&window));
@@ -222,6 +216,52 @@ fn the_form_has_the_focus_when_it_is_unfolded_and_escape_leaves_it() {
     window.sees("Type a fact");
     assert!(!is_there(&window));
     assert_eq!(window.prompt(), "The sea is");
+}
+
+/// A long prompt wraps, in some rows of which the rest is scrolled to; Enter is for the whole form.
+#[test]
+fn a_long_prompt_is_typed_in_several_rows() {
+    let mut window = Window::open();
+    window.click("Type a fact");
+    window.harness.run_steps(30);
+    let row = window.field("Subject").rect().height();
+    let lowest = |window: &Window| window.harness.get_by_label("Analyse").rect().top();
+    let before = lowest(&window);
+    window.type_into("Prompt", &"The capital of the country is far away. ".repeat(40));
+    let prompt = window.field("Prompt").rect();
+    assert!(prompt.height() > 20.0 * row, "{prompt:?}");
+    assert!(prompt.right() < window.field("Subject").rect().right() + 1.0, "{prompt:?}");
+    assert!(lowest(&window) < before + 5.0 * row, "the rest of the form is in sight");
+    let shift = Modifiers::SHIFT;
+    window.harness.key_press_modifiers(shift, Key::Enter);
+    window.harness.run_steps(2);
+    window.harness.event(Event::Text("The sea is".to_owned()));
+    window.harness.run_steps(2);
+    assert!(window.listed().is_empty());
+    window.harness.key_press(Key::Enter);
+    window.harness.run_steps(3);
+    assert_eq!(window.listed().len(), 1);
+    assert!(window.listed()[0].ends_with("far away. \nThe sea is"), "{:?}", window.listed());
+    assert!(!window.field("Prompt").is_focused());
+}
+
+#[test]
+fn a_fact_without_an_answer_says_what_it_is_asked_for() {
+    let mut window = Window::open();
+    window.click("Type a fact");
+    window.harness.run_steps(30);
+    window.type_into("Prompt", "The sea is");
+    window.click("Analyse");
+    let told = "No answer was typed: the model's own first guess is taken for it";
+    assert_eq!(window.notice(), told);
+    window.sees("The sea is → the first guess");
+    // One with an answer needs no word.
+    window.retype("Prompt", "The sky is");
+    window.type_into("Answer", "blue");
+    window.harness.state_mut().state.notice = None;
+    window.click("Analyse");
+    assert_eq!(window.notice(), "");
+    window.sees("The sky is → blue");
 }
 
 #[test]

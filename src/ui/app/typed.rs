@@ -1,6 +1,7 @@
 //! Facts of one's own: typed, changed in their places, taken off the list.
 
 use super::App;
+use crate::facts::Fact;
 use crate::ui::command::Command;
 use crate::ui::state::{FactId, TypedFact};
 
@@ -8,6 +9,7 @@ impl App {
     pub(super) fn fact_command(&mut self, command: Command) {
         match command {
             Command::AddFact(fact) => {
+                self.tell_of_answers(&fact);
                 let id = self.state.facts.add(*fact);
                 self.select(id);
                 self.views.facts.reveal();
@@ -26,7 +28,22 @@ impl App {
         }
     }
 
+    /// Says what a fact without an answer is asked for.
+    fn tell_of_answers(&mut self, fact: &TypedFact) {
+        let lacks = |fact: &Fact| fact.answer.is_none();
+        let inverse_lacks = fact.inverse.as_ref().is_some_and(lacks);
+        let which = match (lacks(&fact.fact), inverse_lacks) {
+            (false, false) => return,
+            (true, false) => "No answer was typed",
+            (false, true) => "The inverse has no answer",
+            (true, true) => "No answers were typed",
+        };
+        let text = format!("{which}: the model's own first guess is taken for it");
+        self.state.notice = Some(text);
+    }
+
     fn replace_fact(&mut self, old: FactId, fact: TypedFact) {
+        self.tell_of_answers(&fact);
         let new = self.state.facts.replace(old, fact);
         if new != old {
             if let Some(beside) = self.state.beside.as_mut().filter(|it| it.fact == old) {

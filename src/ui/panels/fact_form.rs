@@ -1,6 +1,9 @@
 //! The form in which a fact of one's own is typed or changed, with its inverse.
 
-use eframe::egui::{CollapsingHeader, Key, RichText, ScrollArea, TextEdit, Ui};
+use eframe::egui::{
+    CollapsingHeader, InputState, Key, KeyboardShortcut, Modifiers, RichText, ScrollArea, TextEdit,
+    TextStyle, Ui,
+};
 
 use crate::facts::{Fact, Record};
 use crate::ui::command::Command;
@@ -108,13 +111,14 @@ impl FactForm {
         let about = "The text before the answer; a space at its end is removed, since the answer has \
                      its own";
         let hint = "e.g. The Eiffel Tower is in the city of";
-        done.line_ui(ui, ["Prompt", hint, about], &mut self.fact.prompt, self.is_begun);
+        done.prompt_ui(ui, ["Prompt", hint, about], &mut self.fact.prompt, self.is_begun);
         let about =
             "The words of the prompt that a trace corrupts; without a subject there is no trace";
         let line = ["Subject", "e.g. The Eiffel Tower", about];
         done.line_ui(ui, line, &mut self.fact.subject, false);
         let about = "What should follow the prompt; if left empty, the model's own first guess";
-        done.line_ui(ui, ["Answer", "e.g. Paris", about], &mut self.fact.answer, false);
+        let hint = "e.g. Paris; empty: the first guess";
+        done.line_ui(ui, ["Answer", hint, about], &mut self.fact.answer, false);
         let about = "A wrong answer to compare with, for logit differences";
         let line = ["Foil (optional)", "e.g. Rome", about];
         done.line_ui(ui, line, &mut self.fact.foil, false);
@@ -259,13 +263,51 @@ impl Done {
         self.is_entered |= field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     }
 
+    /// A field for a text that may be long. It wraps, and scrolls from some rows on; Enter is for the whole
+    /// form, as in any other field, and with Shift begins a new line.
+    fn prompt_ui(
+        &mut self,
+        ui: &mut Ui,
+        [name, hint, about]: [&str; 3],
+        text: &mut String,
+        is_begun: bool,
+    ) {
+        const ROWS: [usize; 2] = [2, 6];
+        let label = ui.label(RichText::new(name).small().weak()).on_hover_text(about);
+        let row = ui.text_style_height(&TextStyle::Body);
+        let most = ROWS[1] as f32 * row + 2.0 * ui.spacing().button_padding.y;
+        let area = ScrollArea::vertical().id_salt(name).max_height(most).min_scrolled_height(most);
+        let area = area.auto_shrink([false, true]);
+        let field = area.show(ui, |ui| {
+            let edit = TextEdit::multiline(text)
+                .hint_text(hint)
+                .background_color(theme::field_color(ui))
+                .desired_rows(ROWS[0])
+                .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter))
+                .desired_width(f32::INFINITY);
+            ui.add(edit).labelled_by(label.id).on_hover_text(about)
+        });
+        let field = field.inner;
+        if is_begun {
+            field.request_focus();
+        }
+        let is_entered =
+            |input: &InputState| input.key_pressed(Key::Enter) && !input.modifiers.any();
+        if field.has_focus() && ui.input(is_entered) {
+            field.surrender_focus();
+            self.is_entered = true;
+        }
+        self.is_changed |= field.changed();
+        self.has_focus |= field.has_focus();
+    }
+
     fn inverse_ui(&mut self, ui: &mut Ui, fact: &Texts, inverse: &mut Texts) {
         let or = |text: &str, else_: &str| {
             if text.trim().is_empty() { else_.to_owned() } else { text.to_owned() }
         };
         let about = "The same fact asked from its answer: the text before the subject's name";
         let line = ["Inverse prompt", "e.g. Paris is home to", about];
-        self.line_ui(ui, line, &mut inverse.prompt, false);
+        self.prompt_ui(ui, line, &mut inverse.prompt, false);
         let about = "Its words that a trace corrupts; if left empty, the fact's answer";
         let hint = or(&fact.answer, "e.g. Paris");
         let line = ["Inverse subject", &hint, about];

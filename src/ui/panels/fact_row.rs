@@ -20,6 +20,9 @@ use crate::ui::theme;
 pub(super) const ROW_HEIGHT: f32 = 42.0;
 const PADDING: f32 = 8.0;
 
+/// What stands in the place of the answer of a fact that has none.
+const FIRST_GUESS: &str = "the first guess";
+
 /// Whether the fact of a row is chosen, whether it is kept beside the chosen one, whether Tab stops there,
 /// whether the model is still to be asked it, each way, and by what it counts as known.
 #[derive(Clone, Copy)]
@@ -41,7 +44,7 @@ pub(super) fn row_ui(
     let sense = if is_stop { Sense::click() } else { Sense::CLICK };
     let (rect, response) = ui.allocate_exact_size(size, sense);
     let fact = &record.fact;
-    let answer = fact.answer.as_deref().unwrap_or("?");
+    let answer = fact.answer.as_deref().unwrap_or(FIRST_GUESS);
     response.widget_info(|| {
         let beside = if is_beside { ", kept beside" } else { "" };
         let label = format!("{} → {answer}{beside}", fact.prompt);
@@ -127,9 +130,10 @@ fn answer_job(
 ) -> LayoutJob {
     let mut job = one_line(width);
     let format = |color: Color32| TextFormat::simple(font.clone(), color);
-    if let Some(answer) = &record.fact.answer {
-        job.append("→ ", 0.0, format(palette.weak_text));
-        job.append(answer, 0.0, format(palette.text));
+    job.append("→ ", 0.0, format(palette.weak_text));
+    match &record.fact.answer {
+        Some(answer) => job.append(answer, 0.0, format(palette.text)),
+        None => job.append(FIRST_GUESS, 0.0, format(palette.weak_text)),
     }
     let ways = Direction::ALL.map(|it| record.fact(it).is_some());
     for (nth, name) in ["→", "←"].into_iter().enumerate() {
