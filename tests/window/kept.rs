@@ -173,6 +173,30 @@ fn a_model_that_cannot_be_opened_leaves_the_one_that_is_open() {
     window.traces();
 }
 
+/// All that is shown of the chosen fact is shown while the error is.
+#[test]
+fn what_is_shown_stays_when_a_model_cannot_be_opened() {
+    let mut window = Window::open();
+    let dir = tempfile::tempdir().unwrap();
+    let broken = part_of_tiny(dir.path(), Some(40_000));
+    for (width, height) in [(1280.0, 720.0), (1360.0, 850.0), (1600.0, 1000.0)] {
+        window.harness.set_size(eframe::egui::vec2(width, height));
+        window.harness.run_steps(4);
+        let shown = |window: &Window| {
+            let nodes = window.region(Pane::Trace).children_recursive();
+            let names = nodes.filter_map(|it| it.accesskit_node().label());
+            names.filter(|it| !it.trim().is_empty()).collect::<Vec<_>>()
+        };
+        let before = shown(&window);
+        window.does(Command::OpenModelAt(broken.clone()));
+        window.wait("the refusal", |app| app.state.error.is_some());
+        window.wait_for_predictions();
+        assert_eq!(shown(&window), before, "at {width} × {height}");
+        window.click("Dismiss");
+        assert_eq!(shown(&window), before, "at {width} × {height}");
+    }
+}
+
 #[test]
 fn another_model_or_dataset_is_opened_when_what_was_found_is_let_go() {
     let mut window = Window::open();

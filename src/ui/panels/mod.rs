@@ -59,6 +59,9 @@ use crate::worker::ModelInfo;
 pub struct Views {
     pub workspace: Workspace,
     pub facts: FactsView,
+
+    /// The height in points of the bars that come and go again, such as that of an error.
+    of_passing_bars: f32,
     figures: Figures,
 
     /// The last map of each row's trace, shown until the next is there.
@@ -153,6 +156,7 @@ pub fn window_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut V
         .frame(bar)
         .resizable(false)
         .show(ui, |ui| status_bar::status_bar_ui(ui, state, commands));
+    let usual_height = ui.available_height();
     if status_bar::is_dialog_slow(ui, state) {
         Panel::bottom("dialog")
             .frame(bar)
@@ -167,6 +171,7 @@ pub fn window_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut V
             .resizable(false)
             .show(ui, |ui| status_bar::error_ui(ui, state, commands));
     }
+    views.of_passing_bars = usual_height - ui.available_height();
     if state.stored.is_some() {
         let fill = mix(theme::palette(ui).background, theme::palette(ui).warning);
         Panel::top("stored")

@@ -42,7 +42,9 @@ pub fn traces_ui(
         empty_ui(ui, "No fact is chosen", "Choose one on the left, or type your own");
         return;
     }
-    if ui.available_height() < rows.len() as f32 * TIGHT_ROW + ABOVE_ROWS {
+    // What is shown does not change where an error takes some of the height: maps are lower meanwhile.
+    let passing = views.of_passing_bars;
+    if ui.available_height() + passing < rows.len() as f32 * TIGHT_ROW + ABOVE_ROWS {
         ui.spacing_mut().item_spacing.y = TIGHT_GAP;
     }
     let has_subject = rows.iter().any(|&row| {
@@ -53,7 +55,7 @@ pub fn traces_ui(
         run_ui(ui, state, commands);
         // Where one row stands alone, or the view is low, no more is said than how far a trace is.
         let is_busy = state.running_trace().is_some() || !state.trace_waits.is_empty();
-        let has_room = rows.len() == state.rows().count() && ui.available_height() >= LOW;
+        let has_room = rows.len() == state.rows().count() && ui.available_height() + passing >= LOW;
         if has_room || is_busy {
             status_ui(ui, state);
         }
@@ -76,9 +78,10 @@ pub fn traces_ui(
     }
     let of_pair = if is_pair && has_same_scale { shared_range(state, rows, views) } else { None };
     let (room, style_gap) = (ui.available_size(), ui.spacing().item_spacing.x);
-    let n_beside = n_beside(state, rows, blocks.len(), room);
+    let usual_room = room + vec2(0.0, passing);
+    let n_beside = n_beside(state, rows, blocks.len(), usual_room);
     let n_lines = blocks.len().div_ceil(n_beside);
-    let is_brief = room.y < n_lines as f32 * ROOMY_ROW;
+    let is_brief = usual_room.y < n_lines as f32 * ROOMY_ROW;
     let between = if is_brief { 2.0 } else { 6.0 };
     if has_subject {
         ui.add(Separator::default().spacing(between));
@@ -86,7 +89,7 @@ pub fn traces_ui(
     // All lines are as high as each other, with a separator and its gaps between two.
     let separators = (between + 2.0 * ui.spacing().item_spacing.y) * (n_lines - 1) as f32;
     let height = (ui.available_height() - separators) / n_lines as f32;
-    let shows_tokens = height >= TIGHT_ROW;
+    let shows_tokens = height + passing / n_lines as f32 >= TIGHT_ROW;
     let mut picked = Vec::new();
     for (nth, line) in blocks.chunks(n_beside).enumerate() {
         // A last one alone is no larger than the others, so that all are compared by eye.
