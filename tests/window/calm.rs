@@ -195,15 +195,50 @@ fn there_is_little_to_press_at_first() {
         ..Options::default()
     };
     let mut window = Window::new(options, None);
-    window.harness.set_size(Vec2::new(1360.0, 850.0));
     window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
     window.wait_for_predictions();
-    let controls: Vec<String> = window
-        .controls()
-        .filter(|it| !is_shown(it))
-        .map(|it| super::accessible::described(&it))
-        .collect();
-    assert!(controls.len() <= 25, "{}: {controls:#?}", controls.len());
+    for size in [Vec2::new(1360.0, 850.0), Vec2::new(1280.0, 720.0)] {
+        window.harness.set_size(size);
+        window.harness.run_steps(4);
+        let controls: Vec<String> = window
+            .controls()
+            .filter(|it| !is_shown(it))
+            .map(|it| super::accessible::described(&it))
+            .collect();
+        assert!(controls.len() <= 25, "{} at {size}: {controls:#?}", controls.len());
+    }
+}
+
+/// What takes room only for a while gives it back.
+#[test]
+fn the_list_is_as_wide_as_before_after_a_narrow_window() {
+    let mut window = Window::open();
+    let width = |window: &Window| window.harness.get_by_label("Search facts").rect().width();
+    let big = Vec2::new(1280.0, 720.0);
+    window.set_window(big, 1.0);
+    let before = width(&window);
+    for (size, zoom) in [(big, 2.0), (Vec2::new(560.0, 600.0), 1.0)] {
+        window.set_window(size, zoom);
+        assert!(width(&window) < before - 10.0, "at {size} × {zoom}");
+        window.set_window(big, 1.0);
+        assert!((width(&window) - before).abs() < 1.0, "{} after {size} × {zoom}", width(&window));
+    }
+    // One that is dragged stays so.
+    let edge = window.harness.get_by_label("Search facts").rect().right() + 10.0;
+    let (from, to) = (eframe::egui::pos2(edge, 500.0), eframe::egui::pos2(edge + 60.0, 500.0));
+    window.harness.hover_at(from);
+    window.harness.run_steps(2);
+    window.harness.drag_at(from);
+    window.harness.run_steps(2);
+    window.harness.hover_at(to);
+    window.harness.run_steps(2);
+    window.harness.drop_at(to);
+    window.harness.run_steps(3);
+    let dragged = width(&window);
+    assert!(dragged > before + 40.0, "{before} before, then {dragged}");
+    window.set_window(Vec2::new(640.0, 600.0), 1.0);
+    window.set_window(big, 1.0);
+    assert!((width(&window) - dragged).abs() < 1.0, "{}", width(&window));
 }
 
 /// Where the controls of a view are, whichever of them can be pressed now.

@@ -33,6 +33,7 @@ mod trace_panel;
 mod trace_settings;
 mod trust_panel;
 mod unsaved_bar;
+mod wanted_width;
 mod welcome;
 
 pub use drawn::{asked_of, figure_of, figure_settings, figures_of};
@@ -41,6 +42,7 @@ pub use facts_panel::{FactsView, focus_search, is_search_focused};
 pub use help::{Help, drop_hint_ui, help_ui};
 pub use study_panel::IS_MADE;
 
+use self::wanted_width::WantedWidth;
 use super::command::Command;
 use super::pane::Pane;
 use super::row::Row;
@@ -59,6 +61,7 @@ use crate::worker::ModelInfo;
 pub struct Views {
     pub workspace: Workspace,
     pub facts: FactsView,
+    facts_width: WantedWidth,
 
     /// The height in points of the bars that come and go again, such as that of an error.
     of_passing_bars: f32,
@@ -193,11 +196,13 @@ pub fn window_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut V
 
     let width = ui.available_width();
     let side = filled.inner_margin(Margin::symmetric(10, 8));
-    Panel::left("facts")
+    views.facts_width.restore(ui, FACTS, width);
+    let shown = Panel::left(FACTS)
         .frame(side)
         .default_size((width * 0.22).clamp((width * 0.28).clamp(200.0, 250.0), 340.0))
         .size_range(200.0..=width * 0.4)
         .show(ui, |ui| facts_panel::facts_ui(ui, state, &mut views.facts, commands));
+    views.facts_width.remember(width, shown.response.rect.width());
     CentralPanel::no_frame().frame(filled).show(ui, |ui| {
         if state.info().is_none() {
             welcome::no_model_ui(ui, state, commands);
@@ -210,6 +215,9 @@ pub fn window_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut V
         views.workspace = workspace;
     });
 }
+
+/// What the panel of facts is called among those of the window.
+const FACTS: &str = "facts";
 
 /// A background with a little of `color` in it.
 fn mix(background: Color32, color: Color32) -> Color32 {
