@@ -16,6 +16,7 @@ use factscope::ui::state::Paint;
 use super::accessible::described;
 use super::pictures::fixture;
 use super::support::Window;
+use super::workspace::arranged;
 
 mod doubts;
 mod first;
@@ -313,6 +314,25 @@ fn a_sweep_fits_its_place() {
         let [across, _] = window.scroll_bars(Pane::Sweep);
         assert!(!across, "at {size} × {zoom}");
     }
+}
+
+/// Beside two others on a small screen: its charts stand one below the other, and each fills the width.
+#[test]
+fn a_sweep_fits_a_narrow_column() {
+    let (mut window, _home) = Window::swept(Pane::Trace, |_| ());
+    window.set_window(vec2(1280.0, 720.0), 1.0);
+    let places: [(&[&str], usize); 3] = [(&["Trace"], 0), (&["Prediction"], 0), (&["Sweep"], 0)];
+    *window.harness.state_mut().workspace_mut() =
+        serde_json::from_str(&arranged("Horizontal", &places)).unwrap();
+    window.harness.run_steps(6);
+    let place = window.place_of(Pane::Sweep);
+    assert!((250.0..360.0).contains(&place.width()), "{place:?}");
+    let nodes = window.region(Pane::Sweep).children_recursive();
+    let maps: Vec<Rect> =
+        nodes.filter(|it| it.accesskit_node().role() == Role::Canvas).map(|it| it.rect()).collect();
+    assert!(maps.len() >= 2 && maps.iter().all(|it| it.width() > 0.3 * place.width()), "{maps:?}");
+    assert!(maps.windows(2).all(|it| it[0].bottom() < it[1].top()), "{maps:?}");
+    assert!(!window.scroll_bars(Pane::Sweep)[0]);
 }
 
 /// Its buttons, its folder and how far it is do not lie over each other.

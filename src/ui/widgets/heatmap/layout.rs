@@ -52,7 +52,10 @@ const FINE: f32 = 4.0;
 /// The height in points that the name of a quantity needs beside its map.
 const NAME_HEIGHT: f32 = 112.0;
 
+/// The width in points of the longest label, and the largest part of a map's width that the labels of its
+/// rows take.
 const MAX_LABEL_WIDTH: f32 = 140.0;
+const MAX_LABEL_SHARE: f32 = 0.32;
 pub(super) const LABEL_GAP: f32 = 6.0;
 pub(super) const BAR_GAP: f32 = 12.0;
 
@@ -96,7 +99,9 @@ impl Around {
 impl Heatmap<'_> {
     /// `room`: for the map with its labels and its bar.
     pub(super) fn layout(&self, ui: &Ui, bar: &ColorBar<'_>, room: Vec2) -> Layout {
-        let labels = [&self.rows, &self.columns].map(|it| it.galleys(ui, MAX_LABEL_WIDTH));
+        // In a narrow column long labels are cut short before the map is.
+        let most = MAX_LABEL_WIDTH.min(MAX_LABEL_SHARE * room.x);
+        let labels = [self.rows.galleys(ui, most), self.columns.galleys(ui, MAX_LABEL_WIDTH)];
         let layout = self.layout_beside(ui, bar, 1, room, labels.clone());
         let below = layout.size.y - layout.map.bottom();
         if self.picture.is_some() || bar.n_lines(ui, layout.map.height(), below) == 1 {
