@@ -42,6 +42,9 @@ pub(super) enum Role {
     /// Whether the template asks the inverse as well.
     Symmetric,
     Foil,
+
+    /// What a question lets choose from, of which an answer may give the number or the letter alone.
+    Choices,
     Id,
 
     /// Prompts that ask the same, and prompts about other subjects with the same answer.
@@ -142,6 +145,7 @@ const NAMES: &[(Role, &[&str])] = &[
             "alt",
         ],
     ),
+    (Role::Choices, &["choices", "options", "candidates", "a", "option_a"]),
     (Role::Id, &["case_id", "known_id", "id", "uuid"]),
     (Role::Paraphrases, &["paraphrase_prompts", "rephrase", "rephrase_prompt"]),
     (Role::Neighbourhood, &["neighborhood_prompts"]),

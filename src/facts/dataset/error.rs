@@ -18,6 +18,9 @@ pub enum DatasetError {
     )]
     Name { path: PathBuf },
 
+    #[error("this is an address on the network; download the file, and name it here: {path}")]
+    Address { path: PathBuf },
+
     #[error("this is a folder; name the file of facts in it: {path}")]
     Folder { path: PathBuf },
 
@@ -80,7 +83,12 @@ impl DatasetError {
     pub(super) fn reading(path: &Path) -> impl Fn(io::Error) -> Self {
         |source| {
             let path = path.to_owned();
-            if path.is_dir() { Self::Folder { path } } else { Self::Read { path, source } }
+            let is_address = path.to_str().is_some_and(|it| it.contains("://"));
+            match source.kind() {
+                _ if path.is_dir() => Self::Folder { path },
+                io::ErrorKind::NotFound if is_address => Self::Address { path },
+                _ => Self::Read { path, source },
+            }
         }
     }
 }

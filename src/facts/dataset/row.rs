@@ -53,6 +53,13 @@ pub(super) fn record(
         named(row, Role::Object, ids, "answer", &mut used)?.or_else(|| more.first().cloned());
     let object = object.ok_or_else(|| absent(row, Role::Object, "answer"))?;
     let answer = used.take(Part::Answer, &object);
+    let is_letter = answer.trim_matches(['(', ')', '.']).len() == 1;
+    if is_letter && row.has(Role::Choices) && !says(row, Role::Choices, &answer) {
+        return Err(format!(
+            "`{}` says “{answer}”, which stands for one of the choices; write the words of the right one there",
+            object.0
+        ));
+    }
     let mut answers = object.1.clone();
     for (column, texts) in more.into_iter().filter(|it| it.0 != object.0) {
         used.add(Part::Answers, column);
@@ -86,7 +93,7 @@ pub(super) fn record(
                 Some(asked) => Some(asked),
                 None => prompt(Role::Masked)?,
             };
-            let (column, template, fact) = asked.ok_or_else(|| untold(relation.as_deref()))?;
+            let (column, template, fact) = asked.ok_or_else(|| untold(row, relation.as_deref()))?;
             used.add(Part::Question, &column);
             (template, fact)
         }
@@ -121,6 +128,11 @@ pub(super) fn record(
         Record { answers, inverse: inverse.map(Box::new), ..Record::new(id, relation, fact) },
         related,
     ))
+}
+
+/// Whether a text is one of those in the columns of a role.
+fn says(row: &Row, role: Role, text: &str) -> bool {
+    row.texts(role).iter().any(|it| it.1.iter().any(|it| it == text))
 }
 
 /// The first column of a role. Others that have another text are an error: nobody knows which one is
@@ -265,14 +277,19 @@ fn prompt(
 }
 
 /// Why there is no prompt.
-fn untold(relation: Option<&str>) -> String {
+fn untold(row: &Row, relation: Option<&str>) -> String {
+    let missing = if row.has(Role::Template) {
+        "the prompt or its template is empty"
+    } else {
+        "there is no column `template`"
+    };
     match relation {
-        Some(id) => format!(
-            "there is no column `template`, and the program has no template for the relation “{id}”"
+        Some(id) => {
+            format!("{missing}, and the program has no template for the relation “{id}”")
+        }
+        None => format!(
+            "{missing}, and no column `relation` with a relation that the program has templates for"
         ),
-        None => "there is neither a column `template` nor a column `relation` with a relation \
-                 that the program has templates for"
-            .to_owned(),
     }
 }
 

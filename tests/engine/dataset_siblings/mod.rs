@@ -5,6 +5,7 @@ use factscope::facts::Dataset;
 use std::fs;
 
 mod cells;
+mod choices;
 mod columns;
 mod ids;
 mod oddities;

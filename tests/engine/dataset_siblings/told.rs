@@ -109,3 +109,15 @@ fn a_fault_of_a_file_is_told_with_what_can_be_seen() {
     let error = read("facts.json", part.to_string()).unwrap_err();
     assert!(!error.contains("in other letters"), "{error}");
 }
+
+#[test]
+fn a_template_that_is_there_and_empty_is_told() {
+    let row = json!([{"subject": "Norway", "object": "Oslo", "template": ""}]);
+    refused("f.json", row.to_string(), &["the prompt or its template is empty"]);
+    let row = json!([{"subject": "Norway", "object": "Oslo", "prompt": [], "relation": "unknown"}]);
+    refused(
+        "f.json",
+        row.to_string(),
+        &["is empty, and the program has no template for the relation"],
+    );
+}
