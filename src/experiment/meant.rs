@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::datasets::Datasets;
@@ -17,6 +18,7 @@ use super::{Experiment, ExperimentError, FactSource, Question};
 use crate::analysis::ModelEdit;
 use crate::analysis::corruption::SubjectsOf;
 use crate::facts::{Dataset, Direction, Fact};
+use crate::text_file::Misread;
 use crate::tokens::{Bos, Substitute, TokenizeError, TokenizedPrompt, Tokenizer, substitutes};
 
 /// Where token ids come from.
@@ -105,6 +107,10 @@ pub const N_SUBJECTS_TRIED: usize = 3000;
 impl Written {
     /// Reads an experiment from JSON. Errors name `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ExperimentError> {
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| {
+            let fault = Misread::new(text, &error, 1);
+            ExperimentError::Json { path: path.to_owned(), fault }
+        })?;
         let references = references(text, path)?;
         let blank = |meant: &Meant| Ok(meant.blank().to_owned());
         let outline = Experiment::parse(&replaced(text, &references, blank)?, path)?;
@@ -157,7 +163,7 @@ impl Written {
         change: &dyn Fn(u64) -> u64,
         path: &Path,
     ) -> Result<(Self, usize), ExperimentError> {
-        let mut tree = self.tree().map_err(ExperimentError::Json)?;
+        let mut tree = self.tree().map_err(ExperimentError::Ids)?;
         let n = tree.get_mut("spec").map_or(0, |spec| spec.change_numbers(key, change));
         Ok((Self::parse(&written(&tree), path)?, n))
     }
@@ -258,7 +264,7 @@ impl<'a> Library<'a> {
             }
             Meant::Answer(text) => Tree::of(&TokenizedPrompt::answer(self.tokenizer, text)?),
         };
-        tree.map_err(ExperimentError::Json)
+        tree.map_err(ExperimentError::Ids)
     }
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{AnalysisSpec, ModelEdit};
 use crate::facts::{Dataset, DatasetError, Direction, Fact, NoCase, Record, SubjectNotFound};
+use crate::text_file::{self, Misread};
 use crate::tokens::{Bos, TokenizeError, Tokenizer};
 
 mod tree;
@@ -174,8 +175,14 @@ impl From<Fact> for Question {
 /// Why an experiment cannot be read or asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
-    #[error("cannot read the experiment: {source}: {path}")]
-    Read { path: PathBuf, source: std::io::Error },
+    #[error("cannot read the experiment: {reason}: {path}")]
+    Read { path: PathBuf, reason: String },
+
+    #[error(
+        "the experiment is not valid JSON: {fault}; each analysis command writes a valid file with \
+         `--save-spec`: {path}"
+    )]
+    Json { path: PathBuf, fault: Misread },
 
     #[error(
         "line {line}, column {column}: {reason}; each analysis command writes a valid file with \
@@ -206,7 +213,7 @@ pub enum ExperimentError {
     Tokens(#[from] TokenizeError),
 
     #[error("the ids cannot be written: {0}")]
-    Json(serde_json::Error),
+    Ids(serde_json::Error),
 
     #[error("{reason}: {path}")]
     NoCase { reason: NoCase, path: PathBuf },
@@ -287,9 +294,11 @@ impl Experiment {
 impl Written {
     /// Reads an experiment from a file.
     pub fn load(path: &Path) -> Result<Self, ExperimentError> {
-        let text = fs::read_to_string(path);
+        // It may be a pipe.
+        let bytes = fs::read(path).map_err(|error| error.to_string());
+        let text = bytes.and_then(text_file::text_of);
         let text =
-            text.map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
+            text.map_err(|reason| ExperimentError::Read { path: path.to_owned(), reason })?;
         Self::parse(&text, path)
     }
 }

@@ -35,7 +35,11 @@ pub fn read_up_to(path: &Path, most: u64) -> Result<String, String> {
             most >> 20
         ));
     }
-    let bytes = whole_file::read(path).map_err(|error| error.to_string())?;
+    text_of(whole_file::read(path).map_err(|error| error.to_string())?)
+}
+
+/// The text in a file's bytes, without its mark. The error says what else it is, and what to do.
+pub fn text_of(bytes: Vec<u8>) -> Result<String, String> {
     if let Some((what, remedy)) = something_else(&bytes) {
         return Err(format!("this is {what}; {remedy}"));
     }

@@ -80,6 +80,25 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let said = complaint(&["run", spec]);
     assert!(said.contains("line 2, column 9: unknown field `modle`"), "{said}");
     assert!(said.contains("spec.json"), "{said}");
+    // As Windows and Python write it.
+    fs::write(spec, "\u{feff}{\r\n  \"modle\": \"builtin\"\r\n}").unwrap();
+    assert!(complaint(&["run", spec]).contains("line 2, column 9: unknown field `modle`"));
+    for (text, says) in [
+        (
+            &b"{\n  'model': 1}"[..],
+            "line 2, character 3 at “'model': 1}”; this is how Python prints",
+        ),
+        (b"{\n  \"model\": \"a\",\n}", "line 3, character 1 at “}”; take the comma before it away"),
+        (b"// a spec\n{}", "JSON has no comments"),
+        (b"{\"model\": ", "the file ends too early"),
+        (b"\xff\xfe{\0}\0", "this is UTF-16 text; save it as UTF-8"),
+        (b"\x1f\x8b\x08", "this is a gzip archive; unpack it"),
+        (b"", "this is an empty file"),
+    ] {
+        fs::write(spec, text).unwrap();
+        let said = complaint(&["run", spec]);
+        assert!(said.contains(says) && said.contains("spec.json"), "{said}");
+    }
     let far = complaint(&["lens", "--prompt", "a", "--save-spec", "/nowhere/spec.json"]);
     assert!(far.contains("/nowhere"), "{far}");
 }

@@ -31,7 +31,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
     // Results as charts, for the window and for files.
     ("figure", &["packed", "tokens", "intervention", "analysis"]),
     ("training", &["builtin", "facts", "tokens", "task", "whole_file", "model"]),
-    ("experiment", &["facts", "tokens", "analysis"]),
+    ("experiment", &["text_file", "facts", "tokens", "analysis"]),
     (
         "worker",
         &[
