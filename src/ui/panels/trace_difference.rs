@@ -1,4 +1,4 @@
-//! The third map of a trace: the fact's minus the inverse's.
+//! The third map of a trace, the fact's minus the inverse's, and how both are compared.
 
 use std::sync::Arc;
 
@@ -12,9 +12,10 @@ use crate::figure::{Figure, Look};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{State, capitalized};
+use crate::ui::state::{State, TracePair, capitalized};
 use crate::ui::view::ViewCtx;
 use crate::ui::views::{Figures, figure_ui};
+use crate::ui::widgets::command_choice_ui;
 
 pub fn difference_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
     match figure(state, &mut views.figures) {
@@ -31,6 +32,18 @@ pub fn difference_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &m
             let action = figure_ui(ui, &figure, &ctx, commands);
             commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
         }
+    }
+}
+
+/// What is done with both maps.
+pub fn pair_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let TracePair { shows_difference, has_same_scale, .. } = state.preferences.trace_pair;
+    let command = Command::ShowDifference(!shows_difference);
+    command_choice_ui(ui, shows_difference, command, commands);
+    let command = Command::SetSameScale(!has_same_scale);
+    let mut is_on = has_same_scale;
+    if ui.checkbox(&mut is_on, command.text()).on_hover_text(command.tooltip()).changed() {
+        commands.push(command);
     }
 }
 

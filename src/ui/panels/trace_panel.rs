@@ -9,7 +9,7 @@ use super::drawn::look_of;
 use super::pane::asked_by;
 use super::run_row::{memory_ui, progress_bar, run_button_ui};
 use super::trace_before::{self, before_ui};
-use super::trace_difference::difference_ui;
+use super::trace_difference::{difference_ui, pair_ui};
 use super::trace_heading::heading_ui;
 use super::trace_kinds::{kinds_button_ui, kinds_ui};
 use super::trace_settings::{has_settings, restored_ui, settings_toggle_ui, settings_ui};
@@ -67,16 +67,15 @@ pub fn traces_ui(
     let is_pair = rows.len() > 1;
     let all: Vec<Row> = state.rows().collect();
     let TracePair { shows_difference, has_same_scale, .. } = state.preferences.trace_pair;
-    let is_before = |row: &Row| shows_before(state, *row);
     let mut blocks = Vec::new();
-    for row in rows {
-        blocks.push(Block::Row(*row));
-        blocks.extend(is_before(row).then_some(Block::Before(*row)));
+    for &row in rows {
+        blocks.push(Block::Row(row));
+        blocks.extend(shows_before(state, row).then_some(Block::Before(row)));
     }
     if is_pair && has_subject && shows_difference {
         blocks.push(Block::Difference);
     }
-    let of_pair = if is_pair && has_same_scale { shared_range(state, rows, views) } else { None };
+    let of_pair = (is_pair && has_same_scale).then(|| shared_range(state, rows, views)).flatten();
     let (room, style_gap) = (ui.available_size(), ui.spacing().item_spacing.x);
     let usual_room = room + vec2(0.0, passing);
     let n_beside = n_beside(state, rows, blocks.len(), usual_room);
@@ -217,18 +216,6 @@ fn shared_range(state: &State, rows: &[Row], views: &mut Views) -> Option<(f32, 
     let low = ranges.iter().map(|it| it.0).fold(f32::INFINITY, f32::min);
     let high = ranges.iter().map(|it| it.1).fold(f32::NEG_INFINITY, f32::max);
     Some((low, high)).filter(|(low, high)| low < high)
-}
-
-/// What is done with both maps.
-fn pair_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    let TracePair { shows_difference, has_same_scale, .. } = state.preferences.trace_pair;
-    let command = Command::ShowDifference(!shows_difference);
-    command_choice_ui(ui, shows_difference, command, commands);
-    let command = Command::SetSameScale(!has_same_scale);
-    let mut is_on = has_same_scale;
-    if ui.checkbox(&mut is_on, command.text()).on_hover_text(command.tooltip()).changed() {
-        commands.push(command);
-    }
 }
 
 /// A fact asked one way.
