@@ -173,28 +173,37 @@ fn a_model_that_cannot_be_opened_leaves_the_one_that_is_open() {
     window.traces();
 }
 
-/// All that is shown of the chosen fact is shown while the error is.
+/// All that is shown of the chosen fact is shown while the error is, though that takes more height than is
+/// between a window in which the tokens have room and one in which they have not.
 #[test]
 fn what_is_shown_stays_when_a_model_cannot_be_opened() {
     let mut window = Window::open();
+    window.does(Command::ShowMoreOfTrace(false));
     let dir = tempfile::tempdir().unwrap();
     let broken = part_of_tiny(dir.path(), Some(40_000));
-    for (width, height) in [(1280.0, 720.0), (1360.0, 850.0), (1600.0, 1000.0)] {
-        window.harness.set_size(eframe::egui::vec2(width, height));
+    let shown = |window: &Window| {
+        let nodes = window.region(Pane::Trace).children_recursive();
+        let names = nodes.filter_map(|it| it.accesskit_node().label());
+        names.filter(|it| !it.trim().is_empty()).collect::<Vec<_>>()
+    };
+    let mut n_with_tokens = Vec::new();
+    for nth in 0..24_u8 {
+        let size = eframe::egui::vec2(1280.0, 400.0 + 25.0 * f32::from(nth));
+        window.harness.set_size(size);
         window.harness.run_steps(4);
-        let shown = |window: &Window| {
-            let nodes = window.region(Pane::Trace).children_recursive();
-            let names = nodes.filter_map(|it| it.accesskit_node().label());
-            names.filter(|it| !it.trim().is_empty()).collect::<Vec<_>>()
-        };
         let before = shown(&window);
+        n_with_tokens.push(before.iter().filter(|it| it.starts_with("Token ")).count());
+        let room = window.place_of(Pane::Trace).height();
         window.does(Command::OpenModelAt(broken.clone()));
         window.wait("the refusal", |app| app.state.error.is_some());
         window.wait_for_predictions();
-        assert_eq!(shown(&window), before, "at {width} × {height}");
+        assert!(window.place_of(Pane::Trace).height() < room - 25.0, "the error takes room");
+        assert_eq!(shown(&window), before, "at {size}");
         window.click("Dismiss");
-        assert_eq!(shown(&window), before, "at {width} × {height}");
+        assert_eq!(shown(&window), before, "at {size}");
     }
+    let (first, last) = (n_with_tokens[0], n_with_tokens[n_with_tokens.len() - 1]);
+    assert!(first == 0 && last > 0, "{n_with_tokens:?}");
 }
 
 #[test]
