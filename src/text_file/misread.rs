@@ -5,9 +5,12 @@ use std::fmt;
 /// Where a text is no JSON, and why as far as that can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misread {
-    line: u64,
-    column: usize,
-    reason: String,
+    /// Counted from 1, as is the character within it.
+    pub line: u64,
+    pub column: usize,
+
+    /// What follows the place in a sentence.
+    pub reason: String,
 }
 
 /// How much of the text is shown.

@@ -160,6 +160,9 @@ fn what_is_wrong_is_said_while_it_is_typed() {
     window.sees("Line 3, column 8: unknown field `boss`");
     assert!(window.app().state.experiment_run().is_none(), "nothing is asked");
 
+    window.set_spec_text("{\n  \"model\": \"builtin\",\n}");
+    window.sees("column 1: not valid JSON at “}”; take the comma before it away");
+
     window.set_spec_text(&text);
     assert!(
         window.harness.query_by_label_contains("unknown field").is_none() || {
@@ -175,7 +178,7 @@ fn what_is_wrong_is_said_while_it_is_typed() {
     field.type_text("}");
     window.harness.run_steps(2);
     window.sees("Line ");
-    window.sees("trailing characters");
+    window.sees("not valid JSON at");
 }
 
 /// The fact's own view shows it, too, and other facts know nothing of it.

@@ -122,6 +122,11 @@ fn parse(text: &str) -> Result<Written, Fault> {
             let column = String::from_utf8_lossy(before).chars().count() + 1;
             Fault { line, column, reason }
         }
+        ExperimentError::Json { fault, .. } => Fault {
+            line: usize::try_from(fault.line).unwrap_or(usize::MAX),
+            column: fault.column,
+            reason: format!("not valid JSON{}", fault.reason),
+        },
         other => Fault { line: 1, column: 1, reason: other.to_string() },
     })
 }
