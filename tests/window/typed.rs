@@ -312,3 +312,34 @@ fn the_chosen_fact_stays_in_sight_when_the_window_is_made_smaller() {
     let after = chosen(&window).expect("it is in the list");
     assert!(after.bottom() < 560.0 && after.top() > 100.0, "{after:?}");
 }
+
+/// No time is promised for what cannot run, and the line of the error is its own.
+#[test]
+fn a_prompt_that_is_too_long_for_the_model_says_so_where_its_map_would_be() {
+    let mut window = Window::open();
+    let long = format!("{}the capital of Egypt is", "word ".repeat(300));
+    window.does(typed(&long, "Egypt"));
+    window.harness.run_steps(10);
+    window.sees("Not traced yet: the prompt with its answer has ");
+    window.sees("but the model takes at most 64");
+    assert!(window.harness.query_by_label_contains("it takes about").is_none());
+    window.does(Command::Trace);
+    window.harness.run_steps(30);
+    assert!(window.harness.query_by_label_contains("samples · ").is_none(), "beside the error");
+}
+
+#[test]
+fn an_error_about_a_long_prompt_leaves_the_list_its_room() {
+    let mut window = Window::open();
+    window.click("Type a fact");
+    window.harness.run_steps(30);
+    window.type_into("Prompt", &"once upon a time ".repeat(40));
+    window.type_into("Subject", "Egypt");
+    window.click("Analyse");
+    window.harness.run_steps(30);
+    window.sees("The subject “Egypt” does not occur");
+    let mut rows = window.harness.query_all_by_label_contains("The capital of France is");
+    let row = rows.next().expect("the list is in sight").rect();
+    let height = window.harness.ctx.content_rect().height();
+    assert!(row.height() > 20.0 && row.bottom() + 30.0 < height, "{row:?}");
+}

@@ -58,6 +58,9 @@ struct Done {
 const LEFT: f32 = 190.0;
 const LEAST: f32 = 90.0;
 
+/// How many lines of an error are in sight at once: it may quote a prompt of any length.
+const ERROR_LINES: f32 = 3.0;
+
 impl FactForm {
     /// Shows a fact to be changed. One of the dataset is the start of a new one.
     pub fn edit(&mut self, id: FactId, record: &Record) {
@@ -83,7 +86,8 @@ impl FactForm {
 
     pub fn show(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
         let title = if self.edited.is_some() { "Change the fact" } else { "Type a fact" };
-        let height = (ui.available_height() - LEFT).max(LEAST);
+        let of_error = if self.error.is_some() { error_height(ui) } else { 0.0 };
+        let height = (ui.available_height() - LEFT - of_error).max(LEAST);
         let unfolds = self.unfolds.take();
         self.has_focus = false;
         let form = CollapsingHeader::new(title).id_salt("fact form").open(unfolds);
@@ -156,7 +160,10 @@ impl FactForm {
         });
         // Below the button, which stays where it is.
         if let Some(error) = &self.error {
-            ui.label(RichText::new(error).color(theme::palette(ui).error));
+            let area = ScrollArea::vertical().id_salt("error").max_height(error_height(ui));
+            area.auto_shrink([false, true]).show(ui, |ui| {
+                ui.label(RichText::new(error).color(theme::palette(ui).error));
+            });
         }
         if let Some(wanted) = wanted {
             self.give(wanted, commands);
@@ -193,6 +200,10 @@ impl FactForm {
         let inverse = self.inverse.with_ends_of(&self.fact).fact(without)?;
         Ok(TypedFact { fact, inverse: Some(inverse) })
     }
+}
+
+fn error_height(ui: &Ui) -> f32 {
+    ERROR_LINES * ui.text_style_height(&TextStyle::Body)
 }
 
 /// What becomes of the typed fact.

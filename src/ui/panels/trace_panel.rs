@@ -309,7 +309,10 @@ fn status_ui(ui: &mut Ui, state: &State) {
             } else if let Some(row) = state.rows().next() {
                 memory_ui(ui, state, Pane::Trace, row);
             }
-            if !state.shows_swept(Pane::Trace) {
+            // An error needs the line for itself.
+            let has_failed =
+                traced(state).is_some_and(|run| matches!(run.state, RunState::Failed(_)));
+            if !has_failed && !state.shows_swept(Pane::Trace) {
                 let summary = RichText::new(state.settings.trace.summary()).weak();
                 ui.add(Label::new(summary).truncate());
             }
@@ -454,8 +457,14 @@ fn result_ui(
 
 /// Says that there is no trace, and why it was not made unasked.
 fn untraced(state: &State, row: Row) -> String {
-    let slow = state.slow_trace(row).map(|secs| format!(": it takes about {}", duration(secs)));
-    format!("Not traced yet{}", slow.unwrap_or_default())
+    let why = match state.too_long(row) {
+        Some(error) => format!(": {error}"),
+        None => state
+            .slow_trace(row)
+            .map(|secs| format!(": it takes about {}", duration(secs)))
+            .unwrap_or_default(),
+    };
+    format!("Not traced yet{why}")
 }
 
 /// The figure of a row's trace of some kind, as the metric is chosen.

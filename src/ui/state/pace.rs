@@ -7,7 +7,7 @@ use super::{FactKey, State};
 use crate::analysis::causal_trace::Spec as TraceSpec;
 use crate::analysis::logit_attribution::LogitAttribution;
 use crate::analysis::logit_lens::LogitLens;
-use crate::analysis::{AnalysisResult, AnalysisSpec};
+use crate::analysis::{AnalysisError, AnalysisResult, AnalysisSpec};
 use crate::ui::row::Row;
 use crate::worker::Which;
 
@@ -15,8 +15,8 @@ use crate::worker::Which;
 const BATCHED: f64 = 0.25;
 
 /// A trace that goes on from earlier ones is faster than the next may be: so much of what was measured
-/// before stands against it.
-const REMEMBERED: f64 = 0.8;
+/// before stands against it. Little, since one that other programs kept waiting must be forgotten as soon.
+const REMEMBERED: f64 = 0.3;
 
 /// The first answers of a model say little of the time that others take.
 const LEAST_ANSWERS: u32 = 4;
@@ -232,10 +232,22 @@ impl State {
         })
     }
 
+    /// Why the prompt of a row cannot be run, if its model has too few positions for it and its answer.
+    pub fn too_long(&self, row: Row) -> Option<AnalysisError> {
+        let prompt = self.findings_at(row)?.prompt.as_ref().ok()?;
+        let n_ctx = self.info_of(self.which(row))?.config.n_ctx;
+        let n_appended = prompt.answer.as_ref().map_or(0, |it| it.ids.len().saturating_sub(1));
+        let n_pos = prompt.n_pos() + n_appended;
+        (n_pos > n_ctx).then_some(AnalysisError::TooLong { n_pos, n_ctx })
+    }
+
     /// The trace of a row and how many tokens its prompt has, if it can be traced.
     fn traceable(&self, row: Row) -> Option<(TraceSpec, usize)> {
         let prompt = self.findings_at(row)?.prompt.as_ref().ok()?;
         prompt.subject.as_ref()?;
+        if self.too_long(row).is_some() {
+            return None;
+        }
         Some((self.trace_spec(row)?, prompt.n_pos()))
     }
 }
