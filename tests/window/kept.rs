@@ -113,6 +113,25 @@ fn what_was_found_in_a_model_is_kept_while_it_is_changed() {
 }
 
 #[test]
+fn the_way_back_waits_for_a_change_that_is_being_made() {
+    let mut window = Window::open();
+    let steering = Command::ApplyEdit(Pane::Steering);
+    for command in [steering.clone(), Command::DropEdits] {
+        window.harness.state_mut().command(command);
+    }
+    window.harness.step();
+    assert_eq!(window.app().state.edits.len(), 1, "the first is being made");
+    window.rests();
+    assert!(window.app().state.edits.is_empty());
+    // Who wants the change after all has it.
+    for command in [steering.clone(), Command::DropEdits, steering] {
+        window.harness.state_mut().command(command);
+    }
+    window.rests();
+    assert_eq!(window.app().state.edits.len(), 1);
+}
+
+#[test]
 fn the_trace_before_a_change_stands_beside_the_one_after() {
     let mut window = Window::open();
     window.harness.set_size(SIZE * 1.5);

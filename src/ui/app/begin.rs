@@ -91,6 +91,7 @@ impl App {
             answers,
             replies,
             edits_before: Vec::new(),
+            edits_next: None,
             awaited: None,
             shown_title: "Factscope".to_owned(),
             in_front: Default::default(),

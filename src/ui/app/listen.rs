@@ -64,6 +64,7 @@ impl App {
                         n => format!("All views show the model with {n} changes"),
                     };
                     self.state.notice = Some(notice);
+                    self.edit_on();
                 }
             }
             Event::Finished(id, result) => self.finished(id, &result),
@@ -109,6 +110,7 @@ impl App {
                     self.state.error = Some(format!("{message}\n{left}"));
                 }
                 self.stopped(id, RunState::Failed(message.clone()), &Outcome::Failed(message));
+                self.edit_on();
             }
         }
     }
@@ -189,6 +191,7 @@ impl App {
             self.state.settings.bos = bos;
         }
         self.close_model();
+        self.edits_next = None;
         self.state.pace.forget(Which::Main);
         self.state.unsure = Unsures::default();
         self.state.selection = Selection::default();

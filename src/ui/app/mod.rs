@@ -141,6 +141,9 @@ pub struct App {
     /// What the model had been changed to before it was last changed, to go back to if that fails.
     edits_before: Vec<ModelEdit>,
 
+    /// What the model is to be changed to when the change that runs has ended.
+    edits_next: Option<Vec<ModelEdit>>,
+
     /// A session to be shown when this job has opened its model.
     awaited: Option<(JobId, AwaitedSession)>,
     shown_title: String,

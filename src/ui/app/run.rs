@@ -200,12 +200,23 @@ impl App {
         }
     }
 
+    /// Changes the model. While it is being changed, the last of further changes waits for that.
     pub(super) fn edit(&mut self, edits: Vec<ModelEdit>) {
-        if self.state.info().is_none() || edits == self.state.edits || self.refuses() {
+        if self.state.info().is_none() {
             return;
         }
-        if self.state.jobs.iter().any(|(_, job)| job.kind == JobKind::Edit) {
-            self.state.notice = Some("The model is still being changed".to_owned());
+        let is_changing = self.state.jobs.iter().any(|(_, job)| job.kind == JobKind::Edit);
+        let is_so = edits == self.state.edits;
+        if is_changing {
+            self.state.notice = Some(if is_so {
+                "The model stays with the change that is being made".to_owned()
+            } else {
+                "The model is still being changed; this comes next".to_owned()
+            });
+            self.edits_next = Some(edits).filter(|_| !is_so);
+            return;
+        }
+        if is_so || self.refuses() {
             return;
         }
         self.edits_before.clone_from(&self.state.edits);
@@ -213,6 +224,13 @@ impl App {
         let (id, cancel) = self.state.jobs.add(JobKind::Edit);
         self.worker.submit(Job { id, work: Work::Edit { edits }, cancel });
         self.look();
+    }
+
+    /// A change of the model has ended: the one that waits for it begins.
+    pub(super) fn edit_on(&mut self) {
+        if let Some(next) = self.edits_next.take() {
+            self.edit(next);
+        }
     }
 
     /// What is known is of the model as it is changed; what was known of it before is set aside.
