@@ -120,15 +120,27 @@ pub(super) fn maps(
         }
         let quantity = format!("Mean of {}", title.rsplit_once(", ").map_or(title, |it| it.1));
         let name = format!("{title}: {}", it.name);
-        let map = Map::new(&name, rows.clone(), columns.clone(), values, &quantity).diverging();
+        let map = Map::new(&name, rows.clone(), columns.clone(), values, &quantity);
+        let map = if it.is_tested { map.diverging() } else { map };
         Map { set_back, details, missing: "no fact was counted here", ..map }
     };
     let mut maps: Vec<Map> = found.iter().map(map).collect();
-    let is_difference = |map: &Map| map.name.contains(" − ");
-    let largest =
-        maps.iter().filter(|it| !is_difference(it)).map(|it| it.range.1).fold(0.0, f32::max);
-    for map in maps.iter_mut().filter(|it| !is_difference(it)) {
-        map.range = (-largest, largest);
+    // From zero, above it or below it, or as far down as up.
+    let of_groups = |map: &&mut Map| !map.name.contains(" − ");
+    let all = maps.iter_mut().filter(of_groups).flat_map(|it| it.values.iter().copied());
+    let (low, high) = all
+        .filter(|it| it.is_finite())
+        .fold((0.0_f32, 0.0_f32), |(low, high), it| (low.min(it), high.max(it)));
+    let largest = if low < high { high.max(-low) } else { 1.0 };
+    let range = if found.iter().all(|it| it.is_tested) {
+        (-largest, largest)
+    } else if low < high {
+        (low, high)
+    } else {
+        (0.0, largest)
+    };
+    for map in maps.iter_mut().filter(of_groups) {
+        map.range = range;
     }
     maps.into_iter().map(Chart::Map).collect()
 }

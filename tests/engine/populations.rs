@@ -267,6 +267,23 @@ fn map<'a>(figure: &'a Figure, name: &str) -> &'a Map {
     found.unwrap_or_else(|| panic!("no {name} in {names:?}"))
 }
 
+/// Colours of a mean probability begin at 0, as those of a fact's own map do; a difference has a sign.
+#[test]
+fn a_mean_that_has_no_sign_is_drawn_from_zero() {
+    let dir = TempDir::new().unwrap();
+    let [_, trace] = trace_and_heads();
+    sweep_to(&trace, 6, dir.path());
+    let found = Population::load(dir.path(), &Wanted::default()).unwrap();
+    let figure = found.figure(&shown(GroupBy::Way));
+    let title = "Causal trace, p(answer)";
+    let [fact, inverse, difference] =
+        ["fact", "inverse", "inverse − fact"].map(|way| map(&figure, &format!("{title}: {way}")));
+    assert_eq!(fact.range, inverse.range);
+    assert_eq!(fact.range.0, 0.0);
+    assert!(fact.range.1 > 0.0 && fact.range.1 <= 1.0, "{:?}", fact.range);
+    assert_eq!(difference.range.0, -difference.range.1);
+}
+
 /// The numbers that pandas gives for the same folder, see `tests/golden/check_population.py`.
 #[test]
 fn a_population_is_what_pandas_makes_of_the_files() {
@@ -280,6 +297,7 @@ fn a_population_is_what_pandas_makes_of_the_files() {
     let [fact, inverse, difference] =
         ["fact", "inverse", "inverse − fact"].map(|way| map(&figure, &format!("{title}: {way}")));
     assert_eq!(fact.range, inverse.range);
+    assert_eq!(fact.range.0, -fact.range.1, "contributions have a sign");
     for (nth, value) in difference.values.iter().enumerate() {
         let expected = inverse.values[nth] - fact.values[nth];
         assert!((value - expected).abs() < 1e-5, "{value} {expected}");
