@@ -52,7 +52,12 @@ impl Bar {
 
     pub fn set(&self, progress: Progress) {
         self.drawn.set_length(progress.total);
+        let is_first = self.drawn.position() == 0;
         self.drawn.set_position(progress.done);
+        if is_first {
+            // Work that goes on begins in the middle, which says nothing of its speed.
+            self.drawn.reset_eta();
+        }
         let is_due = self.told.get().is_none_or(|it| it.elapsed() >= TOLD_EVERY);
         if let (Some(request), true) = (&self.request, is_due) {
             self.told.set(Some(Instant::now()));

@@ -91,13 +91,14 @@ impl Sweep<'_> {
     ) -> Result<Outcome, SweepError> {
         let done: BTreeSet<Task> = folder.found.iter().map(FactNote::task).collect();
         let waiting: Vec<Task> = tasks.iter().filter(|it| !done.contains(it)).copied().collect();
-        let total = waiting.len() as u64 * STEPS;
+        // A sweep that goes on is as far as it was.
+        let (n_before, total) = (tasks.len() - waiting.len(), tasks.len() as u64 * STEPS);
         let start = Instant::now();
         let mut before = AskedBefore::new(self.dataset, &waiting);
         let (mut asked, mut n_numbers, mut since) = (Vec::new(), 0, start);
         let mut known: Option<(usize, Arc<Recalled>)> = None;
         for (nth, &task) in waiting.iter().enumerate() {
-            let done = nth as u64 * STEPS;
+            let done = (n_before + nth) as u64 * STEPS;
             (ctx.task.report)(Progress { done, total });
             let report = |it: Progress| {
                 let here = (it.fraction() * STEPS as f32) as u64;
