@@ -99,8 +99,8 @@ impl Estimate {
         if let Some(peak) = self.memory {
             _ = write!(text, ", {} of memory", size(peak));
         }
-        if secs > 3600.0 {
-            let n = (secs / 3600.0).ceil();
+        let n = (secs / 3600.0).round();
+        if n > 1.0 {
             _ = write!(text, "; with --shard on {n} such machines, about an hour");
         }
         text.push('\n');
