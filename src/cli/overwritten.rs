@@ -38,12 +38,10 @@ pub(super) fn check(command: &Command, matches: &ArgMatches) -> Result<(), Strin
 
 /// Where a file is or will be, by whatever name. `None` for what is no file, such as a folder or a device.
 fn place(path: &Path) -> Option<PathBuf> {
-    match path.canonicalize() {
-        Ok(place) => place.is_file().then_some(place),
-        Err(_) => {
-            let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
-            Some(folder.join(path.file_name()?))
-        }
+    if let Ok(place) = path.canonicalize() {
+        return place.is_file().then_some(place);
     }
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new(".")).canonicalize().ok()?;
+    Some(folder.join(path.file_name()?))
 }

@@ -122,7 +122,7 @@ impl Workspace {
         let form = Form::of(window);
         let room = form.n_columns();
         // Arrangements of earlier versions are taken to be made for a window with room for two columns.
-        let before = self.room.replace(room).unwrap_or(room.max(2));
+        let before = self.room.replace(room).unwrap_or_else(|| room.max(2));
         let has_place = self.tree.as_ref().is_some_and(|tree| match self.usual {
             Some(usual) => usual == form,
             None => before == room || !self.by_hand.has(room) && by_hand::fits(tree, before, room),

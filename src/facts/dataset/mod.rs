@@ -174,9 +174,10 @@ impl Dataset {
         if !json_text::is_json(text) {
             let table = table::table(text).map_err(|it| {
                 let path = path.clone();
-                otherwise(match it.is_turned {
-                    true => DatasetError::Turned { path },
-                    false => DatasetError::Columns { path, columns: it.columns },
+                otherwise(if it.is_turned {
+                    DatasetError::Turned { path }
+                } else {
+                    DatasetError::Columns { path, columns: it.columns }
                 })
             })?;
             let each = |add: &mut dyn FnMut(Entry)| {

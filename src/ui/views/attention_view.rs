@@ -57,6 +57,24 @@ const CUT_WIDTH: f32 = 400.0;
 /// The least height in points of all heads, at which patterns can be told apart.
 const LEAST_ATLAS: f32 = 180.0;
 
+/// Draws a map, and the small print in the room that a narrow one leaves, if it is not drawn yet.
+fn beside_small_print<T>(
+    ui: &mut Ui,
+    caption: &mut Option<Caption>,
+    map_ui: impl FnOnce(&mut Ui) -> T,
+) -> T {
+    let both = ui.horizontal_top(|ui| {
+        let map = ui.vertical(map_ui);
+        if ui.available_width() >= CAPTION_WIDTH
+            && let Some(caption) = caption.take()
+        {
+            ui.vertical(|ui| caption.laid_out(ui).show(ui));
+        }
+        map.inner
+    });
+    both.inner
+}
+
 /// Shows the selected head, or the first that was computed.
 pub fn attention_ui(
     ui: &mut Ui,
@@ -128,29 +146,13 @@ pub fn attention_ui(
             columns.inner
         }
         Split::Above { map_height, atlas_height } => {
-            let top = ui.horizontal_top(|ui| {
-                let large = ui.vertical(|ui| large_ui(ui, view, map_height, before, ctx, commands));
-                // The small print takes the room that a narrow map leaves.
-                if ui.available_width() >= CAPTION_WIDTH
-                    && let Some(caption) = caption.take()
-                {
-                    ui.vertical(|ui| caption.laid_out(ui).show(ui));
-                }
-                large.inner
+            let position = beside_small_print(ui, &mut caption, |ui| {
+                large_ui(ui, view, map_height, before, ctx, commands)
             });
-            let position = top.inner;
             cut_ui(ui, &mut view.cut, prompt, n_layers, ctx, commands);
             atlas.max_height = atlas_height;
-            let bottom = ui.horizontal_top(|ui| {
-                let picked = ui.vertical(|ui| atlas.show(ui, ctx, about));
-                if ui.available_width() >= CAPTION_WIDTH
-                    && let Some(caption) = caption.take()
-                {
-                    ui.vertical(|ui| caption.laid_out(ui).show(ui));
-                }
-                picked.inner
-            });
-            (position, bottom.inner)
+            let picked = beside_small_print(ui, &mut caption, |ui| atlas.show(ui, ctx, about));
+            (position, picked)
         }
     };
     let hovered = match position {
