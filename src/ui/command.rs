@@ -323,7 +323,7 @@ commands! {
          look at others";
     /// As `ApplyEdit`, of an edit that did not do what it was made for.
     ApplyAnyway(Pane): "Use it all the same",
-        "The first guess is not the new answer; all views then show the model with what was changed";
+        "All views then show the model with what was changed";
     LeaveEdit: "Leave the model as it is";
     DropEdits: "Back to the model as it is",
         "Takes all edits back. What was found in the edited model is kept with it";

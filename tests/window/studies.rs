@@ -105,6 +105,9 @@ fn an_edit_is_kept_for_all_views_until_it_is_dropped() {
     let before = answer(&window);
     window.show(Pane::Editing);
     window.click("Use the changed model");
+    window.sees("The edit was not tried out. Use the changed model all the same?");
+    assert!(window.app().state.edits.is_empty());
+    window.click("Use it all the same");
     assert_eq!(window.app().state.edits.len(), 1);
     window.wait_for_predictions();
     window.sees("changed model");

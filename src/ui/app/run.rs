@@ -166,16 +166,19 @@ impl App {
         self.study_one(pane, row);
     }
 
-    /// As [`App::apply_edit`], once a person has been asked where the edit is known not to do what it was
+    /// As [`App::apply_edit`], once a person has been asked where the edit is not known to do what it was
     /// made for.
     pub(super) fn apply_edit_that_works(&mut self, pane: Pane) {
         let row = self.state.row;
-        let result = self.state.run(pane, row).and_then(|run| run.result.as_deref());
-        let is_failed =
-            matches!(result, Some(AnalysisResult::RankOneEdit(it)) if it.works() == Some(false));
+        let is_doubtful = match self.state.run(pane, row).and_then(|run| run.result.as_deref()) {
+            Some(AnalysisResult::RankOneEdit(it)) => it.works() == Some(false),
+            Some(_) => false,
+            // A direction is added for no certain end.
+            None => pane == Pane::Editing,
+        };
         let edit = self.state.spec_of(pane, row).ok().and_then(|spec| spec.edit());
         let is_made = edit.as_ref().is_some_and(|it| self.state.edits.contains(it));
-        if is_failed && edit.is_some() && !is_made {
+        if is_doubtful && edit.is_some() && !is_made {
             self.state.doubted = edit;
             self.views.workspace.show(pane);
         } else {

@@ -61,7 +61,8 @@ pub fn study_panel_ui(
             button.on_disabled_hover_text(IS_MADE);
         } else {
             let is_doubted = edit.is_some() && edit == state.doubted;
-            apply_ui(ui, pane, is_doubted, commands);
+            let is_tried = state.run(pane, state.row).is_some_and(|run| run.result.is_some());
+            apply_ui(ui, pane, is_doubted.then_some(is_tried), commands);
         }
     }
     ui.add_space(4.0);
@@ -133,15 +134,16 @@ const LAST: &str = "Found with other settings, which stand below it";
 /// What is said where an edit is asked for that the open model has.
 pub const IS_MADE: &str = "The model is changed so already; “Back” at the top takes it back";
 
-/// The button that makes an edit to the open model; or the question whether to make one that did not do
-/// what it was made for.
-fn apply_ui(ui: &mut Ui, pane: Pane, is_doubted: bool, commands: &mut Vec<Command>) {
-    if !is_doubted {
+/// The button that makes an edit to the open model; or the question whether to make one that is not known
+/// to do what it was made for. `doubted`: whether that one was tried out.
+fn apply_ui(ui: &mut Ui, pane: Pane, doubted: Option<bool>, commands: &mut Vec<Command>) {
+    let Some(is_tried) = doubted else {
         command_button_ui(ui, Command::ApplyEdit(pane), commands);
         return;
-    }
+    };
     ui.horizontal_wrapped(|ui| {
-        let text = "The edit did not work. Use the changed model all the same?";
+        let why = if is_tried { "The edit did not work." } else { "The edit was not tried out." };
+        let text = format!("{why} Use the changed model all the same?");
         ui.label(RichText::new(text).color(theme::palette(ui).warning));
         command_button_ui(ui, Command::ApplyAnyway(pane), commands);
         command_button_ui(ui, Command::LeaveEdit, commands);
