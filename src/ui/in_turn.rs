@@ -31,7 +31,7 @@ impl InTurn {
                 is_typed(&event)
             } else {
                 // What was typed before it is for what has the focus now.
-                moves_focus(&event) && events.iter().any(is_typed)
+                (moves_focus(&event) || is_press(&event)) && events.iter().any(is_typed)
             };
             if has_to_wait {
                 self.waiting.push_front(event);
@@ -78,9 +78,14 @@ fn moves_focus(event: &Event) -> bool {
     is_of_command || matches!(key, Key::Tab | Key::Enter | Key::Escape)
 }
 
+/// Whether a button of the pointer is pressed, which takes the focus away as the pass begins.
+fn is_press(event: &Event) -> bool {
+    matches!(event, Event::PointerButton { pressed: true, .. })
+}
+
 #[cfg(test)]
 mod tests {
-    use eframe::egui::Modifiers;
+    use eframe::egui::{Modifiers, PointerButton, Pos2};
 
     use super::*;
 
@@ -121,6 +126,22 @@ mod tests {
                 vec![text("c"), text("d")],
             ]
         );
+    }
+
+    /// A click elsewhere in the same pass would take the focus from a field before it heard its text.
+    #[test]
+    fn a_click_waits_for_what_was_typed_before_it() {
+        let text = |text: &str| Event::Text(text.to_owned());
+        let [press, release] = [true, false].map(|pressed| Event::PointerButton {
+            pos: Pos2::ZERO,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        });
+        let click = [press.clone(), release.clone()];
+        assert_eq!(passes(&click), [click.to_vec()]);
+        let events = [text("a"), text("b"), press.clone(), release.clone()];
+        assert_eq!(passes(&events), [vec![text("a"), text("b")], vec![press, release]]);
     }
 
     /// On a slow machine each key comes in a pass of its own.

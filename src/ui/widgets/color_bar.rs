@@ -130,7 +130,11 @@ impl ColorBar<'_> {
 
     fn ticks(&self, height: f32) -> Ticks {
         let n = (height / 32.0).clamp(2.0, 6.0) as usize;
-        Ticks::new(self.range.ends.0, self.range.ends.1, n)
+        let mut ticks = Ticks::new(self.range.ends.0, self.range.ends.1, n);
+        // A range that holds one round number has finer ones, which are too many for a low bar.
+        let stride = ticks.values.len().saturating_sub(1).div_ceil(n - 1).max(1);
+        ticks.values = ticks.values.into_iter().step_by(stride).collect();
+        ticks
     }
 }
 
