@@ -305,7 +305,8 @@ fn status_ui(ui: &mut Ui, state: &State) {
             progress_ui(ui, state, job);
         } else {
             if let Some(run) = traced(state) {
-                outcome_ui(ui, run, is_all_traced(state));
+                let is_one = state.rows().any(|row| state.trace(row).is_some_and(Run::is_done));
+                outcome_ui(ui, run, is_all_traced(state), is_one);
             } else if let Some(row) = state.rows().next() {
                 memory_ui(ui, state, Pane::Trace, row);
             }
@@ -377,7 +378,7 @@ fn progress_ui(ui: &mut Ui, state: &State, job: &OpenJob) {
     ui.add(Label::new(RichText::new(text).weak()).truncate());
 }
 
-fn outcome_ui(ui: &mut Ui, run: &Run, is_all: bool) {
+fn outcome_ui(ui: &mut Ui, run: &Run, is_all: bool, is_one: bool) {
     let palette = theme::palette(ui);
     let (text, color) = match &run.state {
         RunState::Running(_) => return,
@@ -386,6 +387,7 @@ fn outcome_ui(ui: &mut Ui, run: &Run, is_all: bool) {
         RunState::Cancelled => {
             let text = match run.trace() {
                 Some(trace) => format!("Cancelled; {}", share(trace)),
+                None if is_one => "Cancelled; one of two is traced".to_owned(),
                 None => "Cancelled before the first cell".to_owned(),
             };
             (text, palette.warning)

@@ -29,6 +29,9 @@ const WIDTH: f32 = 12.0;
 const TICK: f32 = 4.0;
 const GAP: f32 = 6.0;
 
+/// The points from one number to the next at least, so that they do not touch.
+const LEAST_PITCH: f32 = 14.0;
+
 /// The points by which a name may be longer than its map is high.
 const OVERHANG: f32 = 8.0;
 
@@ -131,8 +134,9 @@ impl ColorBar<'_> {
     fn ticks(&self, height: f32) -> Ticks {
         let n = (height / 32.0).clamp(2.0, 6.0) as usize;
         let mut ticks = Ticks::new(self.range.ends.0, self.range.ends.1, n);
-        // A range that holds one round number has finer ones, which are too many for a low bar.
-        let stride = ticks.values.len().saturating_sub(1).div_ceil(n - 1).max(1);
+        // A range that holds one round number has finer ones, which may be too many for a low bar.
+        let n_most = (height / LEAST_PITCH).max(2.0) as usize;
+        let stride = ticks.values.len().saturating_sub(1).div_ceil(n_most - 1).max(1);
         ticks.values = ticks.values.into_iter().step_by(stride).collect();
         ticks
     }
