@@ -116,7 +116,10 @@ fn what_is_no_folder_of_a_sweep_is_named_with_a_remedy() {
     fs::create_dir(path("empty")).unwrap();
     says(&["population", &path("empty")], "it has no _sweep.json, which `factscope sweep");
     says(&["population", &spec], "this is a file, but numbers are written to a folder");
-    says(&["sweep", &spec, "--out", &spec], "this is a file, but numbers are written to a folder");
+    let file = path("file");
+    fs::write(&file, "").unwrap();
+    says(&["sweep", &spec, "--out", &file], "this is a file, but numbers are written to a folder");
+    says(&["sweep", &spec, "--out", &spec], "name one file");
     fs::create_dir(path("broken")).unwrap();
     fs::write(path("broken/_sweep.json"), "{").unwrap();
     let out = ["sweep", &spec, "--out", &path("broken")];

@@ -292,7 +292,7 @@ mod tests {
             ("\" } }", "\", \"subjet\": 1 } }", 3, 56, "unknown field `subjet`"),
             ("5", "-5", 4, 0, "integer `-5`, expected a whole number from 0 on"),
             ("\"model\": \"builtin\",", "", 5, 0, "missing field `model`"),
-            ("5 } }", "5 }", 5, 0, "EOF"),
+            ("5 } }", "5 }", 5, 0, "the file ends too early"),
         ] {
             let text = TEXT.replacen(right, wrong, 1);
             spec.set_text(text);
