@@ -336,3 +336,17 @@ fn the_scroll_bar_of_a_menu_covers_none_of_its_items() {
     }
     assert!(n_scrolled >= 2, "{n_scrolled}");
 }
+
+#[test]
+fn a_tooltip_of_the_window_does_not_lie_over_a_dialog() {
+    let mut window = Window::open();
+    let is_told = |window: &Window| {
+        window.harness.query_by_label_contains("the token that begins a text").is_some()
+    };
+    window.harness.get_by_role_and_label(Role::ComboBox, "BOS").hover();
+    window.harness.run_steps(60);
+    assert!(is_told(&window));
+    keys(&mut window, vec![pressed(Key::K, Modifiers::COMMAND)]);
+    assert!(window.find_field("What do you want to do?").is_some());
+    assert!(!is_told(&window));
+}

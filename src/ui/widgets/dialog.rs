@@ -1,7 +1,9 @@
 //! A dialog over the window: it scrolls where the window is too low for it, and Escape first closes what is
 //! open in it.
 
-use eframe::egui::{Align2, Context, Frame, Id, Key, Modal, Modifiers, Popup, Ui, vec2};
+use eframe::egui::{
+    Align2, Context, Frame, Id, Key, LayerId, Modal, Modifiers, Popup, PopupAnchor, Ui, vec2,
+};
 
 use super::menu::scrolled_ui;
 
@@ -31,6 +33,7 @@ pub fn dialog_ui<T>(
 ) -> (T, bool) {
     let id = Id::unique(name);
     let above = ABOVE * ctx.content_rect().height();
+    hide_tooltips(ctx, id);
     // Asked before the content is drawn, which hears the key itself and closes its list.
     let has_list = Popup::is_any_open(ctx);
     let area = Modal::default_area(id).anchor(Align2::CENTER_TOP, vec2(0.0, above));
@@ -50,4 +53,11 @@ pub fn dialog_ui<T>(
 pub fn dialog_height(ui: &Ui) -> f32 {
     let frame = Frame::popup(ui.style()).total_margin().sum();
     (1.0 - ABOVE) * ui.ctx().content_rect().height() - frame.y - FREE
+}
+
+/// Takes away the tooltips of the window that would lie over a dialog: egui shows none of a layer where a
+/// popup is open. This one has no place, and is not drawn.
+fn hide_tooltips(ctx: &Context, dialog: Id) {
+    let below = LayerId::background();
+    Popup::new(dialog.with("below"), ctx.clone(), PopupAnchor::PointerFixed, below).show(|_| ());
 }
