@@ -190,12 +190,14 @@ impl App {
     pub(super) fn apply_edit(&mut self, pane: Pane) {
         self.state.doubted = None;
         let row = self.state.row;
+        // As it will be once all changes that wait are made.
+        let edits = self.edits_next.as_ref().unwrap_or(&self.state.edits);
         match self.state.spec_of(pane, row).map(|spec| spec.edit()) {
-            Ok(Some(edit)) if self.state.edits.contains(&edit) => {
+            Ok(Some(edit)) if edits.contains(&edit) => {
                 self.state.notice = Some(IS_MADE.to_owned());
             }
             Ok(Some(edit)) => {
-                let edits = self.state.edits.iter().cloned().chain([edit]).collect();
+                let edits = edits.iter().cloned().chain([edit]).collect();
                 self.edit(edits);
             }
             Ok(None) => {}
