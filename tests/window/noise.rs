@@ -65,7 +65,8 @@ fn noise_that_is_dropped_is_added_as_it_is() {
     for run in trace.corrupted.iter().chain(trace.restored.values().iter().flatten()) {
         assert!((run.prob - trace.clean.prob).abs() < 1e-6);
     }
-    window.sees("noise of mine.npy (SHA-256 ");
+    // Its hash is in the whole caption, under the pointer.
+    window.sees("noise of mine.npy");
 
     // Another generator would be another trace, if it had a part in it.
     let spec = window.app().state.trace_spec(factscope::ui::row::Row::First);
