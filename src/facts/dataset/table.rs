@@ -39,7 +39,7 @@ pub(super) struct NoTable {
     /// The names of its columns.
     pub columns: Vec<String>,
 
-    /// Whether its rows are named as columns should be.
+    /// The table lies on its side: rows have the names that columns should have.
     pub is_turned: bool,
 }
 

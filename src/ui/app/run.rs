@@ -190,7 +190,7 @@ impl App {
     pub(super) fn apply_edit(&mut self, pane: Pane) {
         self.state.doubted = None;
         let row = self.state.row;
-        // As it will be once all changes that wait are made.
+        // The changes that the model has once the one that waits is made.
         let edits = self.edits_next.as_ref().unwrap_or(&self.state.edits);
         match self.state.spec_of(pane, row).map(|spec| spec.edit()) {
             Ok(Some(edit)) if edits.contains(&edit) => {

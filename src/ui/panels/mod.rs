@@ -125,7 +125,7 @@ impl Views {
         self.last_studies.insert((pane, row), last);
     }
 
-    /// Nothing that studies have found is to be shown any more.
+    /// Forgets what studies have found.
     pub fn forget_studies(&mut self) {
         self.last_studies.clear();
     }
