@@ -226,14 +226,7 @@ fn the_list_is_as_wide_as_before_after_a_narrow_window() {
     // One that is dragged stays so.
     let edge = window.harness.get_by_label("Search facts").rect().right() + 10.0;
     let (from, to) = (eframe::egui::pos2(edge, 500.0), eframe::egui::pos2(edge + 60.0, 500.0));
-    window.harness.hover_at(from);
-    window.harness.run_steps(2);
-    window.harness.drag_at(from);
-    window.harness.run_steps(2);
-    window.harness.hover_at(to);
-    window.harness.run_steps(2);
-    window.harness.drop_at(to);
-    window.harness.run_steps(3);
+    window.drags(from, to);
     let dragged = width(&window);
     assert!(dragged > before + 40.0, "{before} before, then {dragged}");
     window.set_window(Vec2::new(640.0, 600.0), 1.0);

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{self, Key, Modifiers, Vec2};
+use eframe::egui::{self, Key, Modifiers, Pos2, Vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, Node};
 use factscope::analysis::AnalysisResult;
@@ -218,6 +218,18 @@ impl Window {
 
     pub fn does(&mut self, command: Command) {
         self.harness.state_mut().command(command);
+        self.harness.run_steps(3);
+    }
+
+    /// Drags what is at one place to another.
+    pub fn drags(&mut self, from: Pos2, to: Pos2) {
+        self.harness.hover_at(from);
+        self.harness.run_steps(2);
+        self.harness.drag_at(from);
+        self.harness.run_steps(2);
+        self.harness.hover_at(to);
+        self.harness.run_steps(2);
+        self.harness.drop_at(to);
         self.harness.run_steps(3);
     }
 

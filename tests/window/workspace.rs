@@ -257,14 +257,7 @@ fn views_that_nobody_has_moved_follow_the_size_of_the_window() {
     // One that was moved stays where it is, with its share of the window, in a session too.
     let edge = egui::pos2(prediction.x - 1.0, 700.0);
     let to = edge - egui::vec2(150.0, 0.0);
-    window.harness.hover_at(edge);
-    window.harness.run_steps(2);
-    window.harness.drag_at(edge);
-    window.harness.run_steps(2);
-    window.harness.hover_at(to);
-    window.harness.run_steps(2);
-    window.harness.drop_at(to);
-    window.harness.run_steps(3);
+    window.drags(edge, to);
     let moved = at(&window, View::Prediction);
     assert!(moved.x < prediction.x - 100.0, "{moved:?}");
     let share = (moved.x - trace.x) / (2560.0 - trace.x);
