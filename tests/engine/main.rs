@@ -27,6 +27,7 @@ mod builtin_models;
 mod drawn_noise;
 mod noise_file;
 mod experiment;
+mod json_numbers;
 mod meant;
 mod command_line;
 
