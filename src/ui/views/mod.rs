@@ -21,16 +21,23 @@ pub use figure_view::{FigureView, export_button_ui, figure_ui, n_lines};
 pub use figures::Figures;
 pub use small_maps::{Heights, SmallMap, small_maps_ui};
 
-use eframe::egui::{RichText, Ui};
+use eframe::egui::{RichText, TextStyle, TextWrapMode, Ui, WidgetText};
 
 use crate::ui::theme::palette;
 
 /// The title of a figure behind its controls: what it says is as long as the words of a prompt, and would
-/// push them away.
+/// push them away. Where their line has no room for all of it, it has lines of its own.
 fn header_ui(ui: &mut Ui, title: &str, controls: impl FnOnce(&mut Ui)) {
     ui.horizontal_wrapped(|ui| {
+        let start = ui.cursor().left();
         controls(ui);
-        ui.label(RichText::new(title).size(TITLE_SIZE).color(palette(ui).strong_text));
+        let title = RichText::new(title).size(TITLE_SIZE).color(palette(ui).strong_text);
+        let (title, unwrapped) = (WidgetText::from(title), Some(TextWrapMode::Extend));
+        let line = title.clone().into_galley(ui, unwrapped, f32::INFINITY, TextStyle::Body);
+        if ui.cursor().left() > start && line.size().x > ui.available_size_before_wrap().x {
+            ui.end_row();
+        }
+        ui.label(title);
     });
 }
 
