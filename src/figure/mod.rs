@@ -56,7 +56,7 @@ pub use of::{
 pub use parquet_table::{Cells, table_to_parquet, to_parquet};
 pub use pdf::to_pdf;
 pub use ranges::{Ranges, of_any_fact};
-pub use raster::{Scale, to_image, to_png};
+pub use raster::{Inked, Scale, inked, to_image, to_png};
 pub use record::{Compared, Difference, Drawing, NoRecord, Record, carried};
 pub use side::{Key, Side};
 pub use svg::{escaped, to_svg, to_told_svg};

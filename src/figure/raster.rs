@@ -85,6 +85,41 @@ pub fn to_image(figure: &Figure, page: Page, scale: Scale) -> RgbImage {
         .expect("there are as many pixels as the sides say")
 }
 
+/// A line of text in pixels.
+pub struct Inked {
+    /// Columns and rows.
+    pub size: [u16; 2],
+
+    /// How much of each pixel is ink, from 0 to 255, row by row from the top.
+    pub cover: Vec<u8>,
+
+    /// How many rows lie above the baseline.
+    pub rise: u16,
+
+    /// How far the next letter begins from the first, in pixels.
+    pub advance: f32,
+}
+
+/// Writes a line of text with letters of `size` pixels. `None` where there is nothing to draw, or more
+/// than fits in a picture.
+pub fn inked(text: &str, is_mono: bool, size: f32) -> Option<Inked> {
+    let face = Face::of(is_mono);
+    let pen = Glyphs::of(text, face, size);
+    let metrics = face.metrics();
+    let pixels = |units: f32| (units / f32::from(metrics.units_per_em) * size).ceil();
+    let (rise, drop) = (pixels(metrics.ascent), pixels(-metrics.descent));
+    let side = |length: f32| (1.0..f32::from(u16::MAX)).contains(&length).then_some(length as u16);
+    let (width, height) = (side(pen.left.ceil())?, side(rise + drop)?);
+    let mut ctx = RenderContext::new(width, height);
+    ctx.set_paint(color(Rgb([0; 3])));
+    ctx.fill_path(&(Affine::translate((0.0, f64::from(rise))) * pen.path));
+    ctx.flush();
+    let mut pixmap = Pixmap::new(width, height);
+    ctx.render(&mut pixmap, &mut Resources::new());
+    let cover = pixmap.data().iter().map(|it| it.a).collect();
+    Some(Inked { size: [width, height], cover, rise: rise as u16, advance: pen.left })
+}
+
 struct Drawn {
     ctx: RenderContext,
 
@@ -173,11 +208,7 @@ impl Drawn {
 
     fn text(&mut self, text: &Text) {
         let size = text.size * self.pixels as f32;
-        let mut pen = Glyphs::default();
-        for glyph in Face::of(text.is_mono).glyphs(&text.text) {
-            glyph.face.draw(glyph.id, size, &mut pen);
-            pen.left += glyph.face.advance(glyph.id) * size;
-        }
+        let pen = Glyphs::of(&text.text, Face::of(text.is_mono), size);
         let left = match text.anchor {
             Anchor::Start => 0.0,
             Anchor::Middle => -pen.left / 2.0,
@@ -206,6 +237,15 @@ struct Glyphs {
 }
 
 impl Glyphs {
+    fn of(text: &str, face: Face, size: f32) -> Self {
+        let mut pen = Self::default();
+        for glyph in face.glyphs(text) {
+            glyph.face.draw(glyph.id, size, &mut pen);
+            pen.left += glyph.face.advance(glyph.id) * size;
+        }
+        pen
+    }
+
     fn at(&self, x: f32, y: f32) -> Point {
         Point::new(f64::from(self.left + x), f64::from(-y))
     }

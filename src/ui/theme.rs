@@ -7,18 +7,21 @@
 use std::sync::Arc;
 use std::thread;
 
-use eframe::egui::epaint::text::{FallbackRequest, FontInsert, FontPriority, InsertFontFamily};
+use eframe::egui::epaint::text::{
+    FallbackRequest, FontInsert, FontPriority, GlyphBitmap, GlyphRasterizer,
+    GlyphRasterizerRequest, InsertFontFamily, RasterizedGlyph,
+};
 use eframe::egui::style::{WidgetVisuals, Widgets};
 use eframe::egui::{
-    Color32, Context, CornerRadius, FontData, FontFamily, FontId, Margin, Stroke, Style, TextStyle,
-    Theme, Ui, Visuals, vec2,
+    Color32, ColorImage, Context, CornerRadius, FontData, FontFamily, FontId, Margin, Stroke,
+    Style, TextStyle, Theme, Ui, Visuals, vec2,
 };
 
 pub use crate::figure::ColorMap;
 use crate::figure::Rgb;
 use crate::figure::color::SERIES;
-use crate::figure::font::DEJAVU_SANS;
-use crate::figure::system_font;
+use crate::figure::font::{DEJAVU_SANS, code_point};
+use crate::figure::{inked, system_font};
 
 /// Sets fonts, text sizes, spacing and colours of both themes. Call it once.
 pub fn install(ctx: &Context) {
@@ -37,8 +40,28 @@ pub fn install(ctx: &Context) {
         let data = FontData { index: face.index(), ..FontData::from_static(face.data()) };
         Some(FontInsert::new(face.name(), data, Vec::new()))
     }));
+    ctx.add_glyph_rasterizer(GlyphRasterizer::new("factscope: code points", code_points));
     ctx.style_mut_of(Theme::Light, |style| restyle(style, &LIGHT));
     ctx.style_mut_of(Theme::Dark, |style| restyle(style, &DARK));
+}
+
+/// A character that no font has, written as its code point, as in figures.
+fn code_points(request: &GlyphRasterizerRequest<'_>) -> Option<RasterizedGlyph> {
+    let is_space = request.cluster.chars().all(char::is_whitespace);
+    if is_space {
+        // Which the fonts leave room for.
+        return None;
+    }
+    let text: String = request.cluster.chars().map(code_point).collect();
+    let is_mono = *request.family == FontFamily::Monospace;
+    let inked = inked(&text, is_mono, request.font_size_px)?;
+    let pixels = inked.cover.into_iter().map(Color32::from_white_alpha).collect();
+    let bitmap = GlyphBitmap {
+        image: ColorImage::new(inked.size.map(usize::from), pixels),
+        offset_px: vec2(0.0, -f32::from(inked.rise)),
+        is_color: false,
+    };
+    Some(RasterizedGlyph { bitmap, advance_px: inked.advance })
 }
 
 /// What is drawn in which colour, beside the colour maps. Text colours reach a contrast of 4.5 to
@@ -267,6 +290,8 @@ pub fn field_color(ui: &Ui) -> Color32 {
 
 #[cfg(test)]
 mod tests {
+    use eframe::egui::{MissingGlyphPolicy, RawInput};
+
     use super::*;
 
     fn contrast(a: Color32, b: Color32) -> f32 {
@@ -315,6 +340,28 @@ mod tests {
                 let found = contrast(text_on(cell), cell);
                 assert!(found >= 4.5, "{map:?} at {step} %: {found}");
             }
+        }
+    }
+
+    /// The middle one is in no font, the others have a width of their own.
+    #[test]
+    fn a_character_that_no_font_has_is_drawn_as_its_code_point() {
+        let ctx = Context::default();
+        install(&ctx);
+        ctx.set_missing_glyph_policy(MissingGlyphPolicy::Panic);
+        let mut widths = Vec::new();
+        drop(ctx.run_ui(RawInput::default(), |ui| {
+            for font in [FontId::proportional(13.0), FontId::monospace(13.0)] {
+                let width = |text: &str| {
+                    let ink = Color32::PLACEHOLDER;
+                    ui.painter().layout_no_wrap(text.to_owned(), font.clone(), ink).size().x
+                };
+                widths.push((width("a\u{378}b") - width("ab"), width("\u{2003}")));
+            }
+        }));
+        for (unknown, space) in widths {
+            assert!(unknown > 40.0, "{unknown}");
+            assert!((4.0..20.0).contains(&space), "{space}");
         }
     }
 }

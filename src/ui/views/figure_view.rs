@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use eframe::egui::{Label, RichText, Sense, TextStyle, Ui};
+use eframe::egui::{Label, RichText, Sense, Ui};
 
 use super::bars_view::{BAR_ROW, bars_ui};
 use super::depth_bars::depth_bars_ui;
@@ -17,7 +17,7 @@ use crate::figure::{self, Bars, Chart, Figure, Map, Pick, Table};
 use crate::ui::command::Command;
 use crate::ui::theme::axis_font;
 use crate::ui::view::{ViewAction, ViewCtx};
-use crate::ui::widgets::{Caption, Cell, Heatmap, Tone, command_button_ui, legible};
+use crate::ui::widgets::{Caption, Cell, Heatmap, Tone, command_button_ui};
 
 /// The height in points of a plot, unless it takes the rest of the room; and then its least and most.
 pub(super) const PLOT_HEIGHT: f32 = 260.0;
@@ -92,9 +92,7 @@ impl<'a> FigureView<'a> {
             controls(ui);
         });
         if !figure.text.is_empty() {
-            let font = TextStyle::Body.resolve(ui.style());
-            let text = legible(ui.painter(), &figure.text, &font).into_owned();
-            ui.add(Label::new(text).wrap());
+            ui.add(Label::new(&figure.text).wrap());
         }
         let caption = self.caption(self.is_brief).laid_out(ui);
         let gap = if self.is_brief { 0.0 } else { CHART_GAP };

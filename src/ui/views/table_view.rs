@@ -13,7 +13,7 @@ use super::bars_view::{is_picked, tells_apart};
 use crate::figure::number::{brief, percent};
 use crate::figure::{Cell, Pick, Row, Table};
 use crate::ui::theme::{axis_font, palette, token_font};
-use crate::ui::widgets::{fitted, legible, made_once};
+use crate::ui::widgets::{fitted, made_once};
 
 /// The gap between the columns of a table, if there is room, and if not.
 const WIDE_GAP: f32 = 16.0;
@@ -441,9 +441,7 @@ fn galley(ui: &Ui, cell: &Cell, width: f32) -> Arc<Galley> {
     let (font, painter, ink) = (cell_font(ui, cell), ui.painter(), Color32::PLACEHOLDER);
     let text = cell_text(cell);
     match cell {
-        Cell::Text(_) => {
-            painter.layout(legible(painter, &text, &font).into_owned(), font, ink, width)
-        }
+        Cell::Text(_) => painter.layout(text, font, ink, width),
         Cell::Token(_) | Cell::Answer(_) => fitted(painter, &text, &font, ink, width),
         Cell::Number(_) | Cell::Share(_) => painter.layout_no_wrap(text, font, ink),
     }

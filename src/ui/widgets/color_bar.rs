@@ -12,7 +12,7 @@ use eframe::egui::{
 use super::made_once::cached_texture;
 use super::number::{Ticks, exact};
 use super::range_menu::{ColorRange, NewRange};
-use super::text::{legible, rotated_text};
+use super::text::rotated_text;
 use crate::ui::theme::{ColorMap, axis_font, palette};
 
 /// The legend of a colour map: what the colours mean, in numbers with a name.
@@ -56,7 +56,6 @@ impl ColorBar<'_> {
     /// The name, in two lines where it is longer than its room.
     fn name(&self, ui: &Ui, room: f32) -> Arc<Galley> {
         let name = format!("{}{}", self.quantity, if self.range.is_held { " (held)" } else { "" });
-        let name = legible(ui.painter(), &name, &axis_font()).into_owned();
         let ink = palette(ui).text;
         let galley = ui.painter().layout_no_wrap(name.clone(), axis_font(), ink);
         if galley.size().x <= room {

@@ -36,6 +36,6 @@ pub use number_field::{NumberField, number_field};
 pub use pairing::{PairingClick, pairing_ui};
 pub use range_menu::{ColorRange, NewRange};
 pub use severing::severing_ui;
-pub use text::{elide_end, elide_middle, fitted, legible, rotated_text};
+pub use text::{elide_end, elide_middle, fitted, rotated_text};
 pub use token_strip::{Chip, token_chip_ui, token_strip_ui};
 pub use view_area::{roomy_area_ui, view_area_ui};

@@ -1,36 +1,17 @@
 //! Text that is shortened or turned.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use eframe::egui::epaint::TextShape;
 use eframe::egui::{Align2, Color32, FontId, Galley, Painter, Pos2};
-
-use crate::figure::font::code_point;
-
-/// Text in which a character that no font has is written as its code point.
-pub fn legible<'a>(painter: &Painter, text: &'a str, font: &FontId) -> Cow<'a, str> {
-    if text.is_ascii() {
-        return Cow::Borrowed(text);
-    }
-    painter.fonts_mut(|fonts| {
-        let mut has = |c: char| c.is_ascii() || fonts.has_glyph(font, c);
-        if text.chars().all(&mut has) {
-            return Cow::Borrowed(text);
-        }
-        let written = |c: char| if has(c) { c.to_string() } else { code_point(c) };
-        text.chars().map(written).collect()
-    })
-}
 
 /// Shortens the middle, so that both the start and the end of a token stay readable.
 pub fn elide_middle(painter: &Painter, text: &str, font: &FontId, max_width: f32) -> String {
     let width = |text: &str| {
         painter.layout_no_wrap(text.to_owned(), font.clone(), Color32::PLACEHOLDER).size().x
     };
-    let text = legible(painter, text, font);
-    if width(&text) <= max_width {
-        return text.into_owned();
+    if width(text) <= max_width {
+        return text.to_owned();
     }
     let chars: Vec<char> = text.chars().collect();
     let shortened = |n_kept: usize| {
@@ -63,7 +44,7 @@ pub fn fitted(
     max_width: f32,
 ) -> Arc<Galley> {
     let laid_out = |text: String| painter.layout_no_wrap(text, font.clone(), ink);
-    let galley = laid_out(legible(painter, text, font).into_owned());
+    let galley = laid_out(text.to_owned());
     // Most texts fit, and all are laid out in each frame.
     if galley.size().x <= max_width {
         return galley;

@@ -7,7 +7,7 @@ use eframe::egui::{Galley, TextFormat, Ui};
 
 use crate::figure::Side;
 use crate::ui::theme::{axis_font, palette, token_font};
-use crate::ui::widgets::text::{elide_middle, legible};
+use crate::ui::widgets::text::elide_middle;
 
 /// One side of the grid, and how its labels are written.
 pub struct Axis<'a> {
@@ -62,11 +62,10 @@ impl<'a> Axis<'a> {
                 }
                 ui.painter().layout_job(job)
             };
-            let text = legible(ui.painter(), full, &font);
-            let galley = laid_out(&text);
+            let galley = laid_out(full);
             // Most labels fit, and all are laid out in each frame.
             if galley.size().x <= max_width {
-                return Label { nth, is_elided: text != *full, galley };
+                return Label { nth, is_elided: false, galley };
             }
             let text = elide_middle(ui.painter(), full, &font, max_width);
             Label { nth, is_elided: text != *full, galley: laid_out(&text) }
