@@ -81,20 +81,19 @@ pub(super) fn table_ui(
             let nth = place.nth;
             let (Some(cell), Some(text)) = (row.cells.get(nth), galleys.get(nth)) else { return };
             let text = Arc::clone(text);
+            let can_be_picked = picks_rows || row.pick != Pick::default();
             let response = match *cell {
-                Cell::Share(value) => {
-                    return place.share_ui(ui, value, form.share_bar, is_of_answer);
-                }
-                _ if nth == 0 && (picks_rows || row.pick != Pick::default()) => {
+                Cell::Share(value) => place.share_ui(ui, value, form.share_bar, is_of_answer),
+                // The keyboard has one stop a row.
+                _ if nth == 0 && can_be_picked => {
                     let is_picked = marks_some && is_picked(row.pick, before);
-                    let label = place.button_ui(ui, is_picked, text);
-                    if label.clicked() {
-                        picked = Some(nth_row);
-                    }
-                    label
+                    place.button_ui(ui, is_picked, text)
                 }
                 _ => place.text_ui(ui, text),
             };
+            if can_be_picked && response.clicked() {
+                picked = Some(nth_row);
+            }
             // The whole text, if it is written shorter.
             if response.hovered() && !galleys[nth].text().contains(&cell_text(cell)) {
                 response.on_hover_text(cell_text(cell));
@@ -332,12 +331,12 @@ impl Place {
     }
 
     /// A bar on a track of some length, and the share in percent.
-    fn share_ui(&self, ui: &Ui, share: f32, length: f32, is_of_answer: bool) {
+    fn share_ui(&self, ui: &Ui, share: f32, length: f32, is_of_answer: bool) -> Response {
         let colors = palette(ui);
         let text = percent(share);
         let size = vec2(length + SHARE_NUMBER, ui.spacing().interact_size.y);
         let rect = self.align.align_size_within_rect(size, self.rect);
-        let response = ui.interact(rect, self.id, Sense::hover());
+        let response = ui.interact(rect, self.id, Sense::click() - Sense::FOCUSABLE);
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
         let painter = ui.painter();
         let middle = rect.center().y;
@@ -350,6 +349,7 @@ impl Place {
         painter.rect_filled(bar, CornerRadius::same(2), color);
         let font = TextStyle::Body.resolve(ui.style());
         painter.text(pos2(rect.right(), middle), Align2::RIGHT_CENTER, text, font, colors.text);
+        response
     }
 }
 
