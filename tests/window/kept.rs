@@ -430,3 +430,30 @@ fn a_window_that_is_closed_leaves_nothing_over() {
     assert_eq!(kept_in(dir.path()).len(), 0);
     assert_eq!(std::fs::read_dir(dir.path().join("unsaved")).unwrap().count(), 0);
 }
+
+#[test]
+fn a_change_of_the_model_is_a_step_that_is_taken_back() {
+    let mut window = Window::open();
+    let before = window.traces();
+    window.changes(Command::ApplyEdit(Pane::Steering));
+    let after = window.traces();
+    assert_ne!(before, after);
+    assert_eq!(window.app().state.undoes().as_deref(), Some("the change of the model"));
+    window.changes(Command::Undo);
+    assert_eq!(window.traced().as_ref(), Some(&before));
+    assert_eq!(window.app().state.redoes().as_deref(), Some("the change of the model"));
+    window.changes(Command::Redo);
+    assert_eq!(window.traced().as_ref(), Some(&after));
+
+    // In another model it is no step.
+    window.does(Command::OpenModelAt(tiny()));
+    window.wait_for_label("Open another model?");
+    window.does(Command::AnswerClosing(ClosingAnswer::Discard));
+    window.wait("the model", |app| app.state.edits.is_empty() && app.state.info().is_some());
+    window.rests();
+    for _ in 0..5 {
+        assert_ne!(window.app().state.undoes().as_deref(), Some("the change of the model"));
+        window.changes(Command::Undo);
+        assert!(window.app().state.edits.is_empty());
+    }
+}

@@ -289,13 +289,20 @@ impl App {
     /// Goes a step back or forward, and says which.
     fn step_in_time(&mut self, command: &Command) {
         let bos = self.state.settings.bos;
-        let (told, is_done) = match command {
-            Command::Undo => {
-                (self.state.undoes().map(|it| format!("Undone: {it}")), self.state.undo())
+        let is_back = *command == Command::Undo;
+        if self.state.step_edits(is_back) && (self.is_changing() || self.refuses()) {
+            if self.is_changing() {
+                self.state.notice = Some("The model is still being changed".to_owned());
             }
-            _ => (self.state.redoes().map(|it| format!("Done again: {it}")), self.state.redo()),
+            return;
+        }
+        let (told, edits) = if is_back {
+            (self.state.undoes().map(|it| format!("Undone: {it}")), self.state.undo())
+        } else {
+            (self.state.redoes().map(|it| format!("Done again: {it}")), self.state.redo())
         };
-        if is_done {
+        if let Some(edits) = edits {
+            self.edit(edits);
             self.state.notice = told;
             self.recall_of(bos);
             self.look();

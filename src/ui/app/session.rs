@@ -337,6 +337,7 @@ impl App {
         }
         self.state.model = ModelState::None;
         self.state.edits = Vec::new();
+        self.state.forget_edits();
         self.state.subjects = None;
         self.state.answers.settled.clear();
         self.state.stop_waiting();

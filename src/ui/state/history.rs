@@ -1,6 +1,7 @@
 //! What was chosen and set before, so that it can be taken back.
 
 use super::{Beside, FactId, Painted, Places, Settings, State, Swept};
+use crate::analysis::ModelEdit;
 use crate::analysis::logit_attribution::Parts;
 use crate::facts::Direction;
 use crate::ui::row::Row;
@@ -33,6 +34,9 @@ pub struct Choices {
     pub parts: Parts,
     pub settings: Settings,
     pub swept: Option<Swept>,
+
+    /// The changes of the main model, which only the model's own thread can make and take back.
+    pub edits: Vec<ModelEdit>,
 }
 
 impl State {
@@ -49,6 +53,7 @@ impl State {
             parts: self.parts,
             settings: self.settings.clone(),
             swept: self.swept.clone(),
+            edits: self.edits.clone(),
         }
     }
 
@@ -73,6 +78,14 @@ impl State {
         self.history = History::default();
     }
 
+    /// Changes of a model that is closed are no steps: they cannot be made in another.
+    pub fn forget_edits(&mut self) {
+        let History { now, past, future } = &mut self.history;
+        now.iter_mut().chain(past).chain(future).for_each(|it| it.edits.clear());
+        self.history.past.dedup();
+        self.history.future.dedup();
+    }
+
     pub fn can_undo(&self) -> bool {
         !self.history.past.is_empty()
     }
@@ -95,29 +108,34 @@ impl State {
         Some([self.history.now.clone()?, self.history.future.last()?.clone()])
     }
 
-    /// Goes one step back. Returns whether there was one.
-    pub fn undo(&mut self) -> bool {
+    /// Whether the step back, or else forward, changes the main model or takes a change of it back.
+    pub fn step_edits(&self, is_back: bool) -> bool {
+        let step = if is_back { self.last_step() } else { self.next_step() };
+        step.is_some_and(|[before, after]| before.edits != after.edits)
+    }
+
+    /// Goes one step back. Returns the changes that the main model had there, if there was a step.
+    pub fn undo(&mut self) -> Option<Vec<ModelEdit>> {
         self.remember_step();
-        let Some(step) = self.history.past.pop() else { return false };
+        let step = self.history.past.pop()?;
         self.history.future.extend(self.history.now.take());
-        self.go_to(&step);
-        true
+        Some(self.go_to(step))
     }
 
-    /// Goes one step forward again. Returns whether there was one.
-    pub fn redo(&mut self) -> bool {
-        let Some(step) = self.history.future.pop() else { return false };
+    /// Goes one step forward again. Returns the changes that the main model had there, if there was a step.
+    pub fn redo(&mut self) -> Option<Vec<ModelEdit>> {
+        let step = self.history.future.pop()?;
         self.history.past.extend(self.history.now.take());
-        self.go_to(&step);
-        true
+        Some(self.go_to(step))
     }
 
-    fn go_to(&mut self, step: &Choices) {
-        self.choose(step);
-        self.history.now = Some(self.choices());
+    fn go_to(&mut self, step: Choices) -> Vec<ModelEdit> {
+        self.choose(&step);
+        self.history.now = Some(Choices { edits: step.edits.clone(), ..self.choices() });
+        step.edits
     }
 
-    /// Chooses and sets the same again.
+    /// Chooses and sets the same again, in the model as it is.
     pub(super) fn choose(&mut self, step: &Choices) {
         self.facts.list(step.typed.clone());
         self.selected = step.selected;

@@ -26,6 +26,9 @@ impl State {
     /// The most telling of the differences.
     fn told(&self, before: &Choices, after: &Choices) -> String {
         let is_other = |is: fn(&Choices, &Choices) -> bool| !is(before, after);
+        if is_other(|a, b| a.edits == b.edits) {
+            return "the change of the model".to_owned();
+        }
         if is_other(|a, b| a.typed == b.typed) {
             return "a typed fact".to_owned();
         }
