@@ -30,6 +30,8 @@ pub enum Closing {
 pub fn would_lose(state: &State, command: &Command) -> bool {
     let is_unsaved = match command {
         Command::Quit => state.has_unsaved(),
+        // It takes no other's place.
+        Command::OpenModelBesideAt(_) if !state.has_model_beside() => return false,
         _ => state.has_unsaved_results(),
     };
     is_unsaved || n_jobs(state) > 0

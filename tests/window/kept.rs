@@ -12,7 +12,7 @@ use factscope::ui::command::{ClosingAnswer, Command};
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
 use factscope::ui::state::FactId;
-use factscope::worker::DeviceChoice;
+use factscope::worker::{DeviceChoice, Which};
 
 use super::support::{FACTS, SIZE, Window, tiny};
 
@@ -456,4 +456,23 @@ fn a_change_of_the_model_is_a_step_that_is_taken_back() {
         window.changes(Command::Undo);
         assert!(window.app().state.edits.is_empty());
     }
+}
+
+#[test]
+fn a_model_that_is_opened_beside_takes_nothing_away_and_asks_nothing() {
+    let mut window = Window::open();
+    let before = window.traces();
+    window.does(Command::OpenModelBesideAt(tiny()));
+    window.wait("the second model", |app| app.state.info_of(Which::Beside).is_some());
+    window.rests();
+    // It is asked about once it holds what was found, and another takes its place.
+    window.traces();
+    window.does(Command::OpenModelBesideAt(tiny()));
+    window.wait_for_label("Open another model?");
+    window.does(Command::AnswerClosing(ClosingAnswer::Cancel));
+    window.does(Command::CloseModelBeside);
+    window.wait_for_label("Discard");
+    window.does(Command::AnswerClosing(ClosingAnswer::Discard));
+    window.rests();
+    assert_eq!(window.traced().as_ref(), Some(&before));
 }
