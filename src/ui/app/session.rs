@@ -337,6 +337,8 @@ impl App {
         }
         self.state.model = ModelState::None;
         self.state.edits = Vec::new();
+        // Another model has numbers of its own for what a sweep has asked.
+        self.state.swept = None;
         self.state.forget_edits();
         self.state.subjects = None;
         self.state.answers.settled.clear();
