@@ -92,19 +92,19 @@ impl Errand {
             Phase::Looking if self.pane.is_some_and(Pane::is_study) && is_measuring(state) => {
                 Vec::new()
             }
-            Phase::Looking => match self.trace {
-                Some(component) if state.prompt().is_some() => {
-                    self.phase = Phase::Tracing;
-                    vec![Command::ShowKind(component), Command::Trace]
-                }
-                _ => self.study(state),
-            },
+            Phase::Looking if state.prompt().is_some() && self.traces(state) => {
+                self.phase = Phase::Tracing;
+                let kind = self.trace.map(Command::ShowKind);
+                kind.into_iter().chain([Command::Trace]).collect()
+            }
             Phase::Tracing if !state.trace_waits.is_empty() => Vec::new(),
             Phase::Tracing if is_tracing(state) => Vec::new(),
-            Phase::Tracing => self.study(state),
+            Phase::Looking | Phase::Tracing => self.study(state),
             Phase::Studying if !state.study_waits.is_empty() => Vec::new(),
             Phase::Studying if state.jobs.asked().next().is_some() => Vec::new(),
             Phase::Studying => self.shown(),
+            // What is traced by itself is in the picture as a whole.
+            Phase::Settling(_) if !state.trace_waits.is_empty() || is_tracing(state) => Vec::new(),
             Phase::Settling(0) => {
                 self.phase = Phase::Saving;
                 self.screenshot.clone().map(Command::SaveScreenshotTo).into_iter().collect()
@@ -123,6 +123,13 @@ impl Errand {
         if self.phase == Phase::Saving {
             self.phase = Phase::Saved;
         }
+    }
+
+    /// Whether a trace was asked for: by its kind, or by the view that shows it.
+    fn traces(&self, state: &State) -> bool {
+        let is_shown = self.pane == Some(Pane::Trace) && state.stored.is_none();
+        let has_subject = state.prompt().is_some_and(|it| it.subject.is_some());
+        self.trace.is_some() || (is_shown && has_subject)
     }
 
     fn study(&mut self, state: &State) -> Vec<Command> {
