@@ -86,6 +86,11 @@ impl App {
     }
 
     fn run_spec(&mut self, ctx: &egui::Context) {
+        // The key for it works in all views, most of which have nothing to do with an experiment.
+        if self.state.spec.text().trim().is_empty() {
+            self.state.notice = Some("There is no experiment in Record › Spec to run".to_owned());
+            return;
+        }
         self.views.workspace.show(Pane::Spec);
         let is_running = self.state.experiment_run().is_some_and(Run::is_running);
         if is_running || self.refuses() {
