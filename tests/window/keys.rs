@@ -233,4 +233,14 @@ fn arrow_keys_step_through_a_box_with_a_list() {
     window.press(Modifiers::NONE, Key::ArrowRight);
     assert_eq!(window.app().state.selection.position, Some(0));
     assert_eq!(bos(&window), Bos::Off);
+
+    // A list that is left by Esc has chosen nothing, and one that is left otherwise has.
+    for (leave, expected) in [(Key::Escape, Bos::Off), (Key::Enter, Bos::On)] {
+        window.harness.get_by_role_and_label(Role::ComboBox, "BOS").click();
+        window.harness.run_steps(3);
+        window.press(Modifiers::NONE, Key::ArrowDown);
+        assert_eq!(bos(&window), Bos::On);
+        window.press(Modifiers::NONE, leave);
+        assert_eq!(bos(&window), expected, "{leave:?}");
+    }
 }

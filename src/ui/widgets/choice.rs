@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use eframe::egui::{Color32, ComboBox, Context, Id, Response, TextStyle, Ui};
+use eframe::egui::{Color32, ComboBox, Context, Id, Key, Response, TextStyle, Ui};
 
 use super::arrows::{arrow_steps, moved};
 use super::menu::{SCROLL_BAR, room};
@@ -33,6 +33,9 @@ pub fn is_choice_focused(ctx: &Context) -> bool {
 
 /// Where the box is kept that had the focus last.
 const IN_FOCUS: &str = "choice in focus";
+
+/// Where it is kept what was chosen when a list was opened.
+const BEFORE: &str = "choice before its list was opened";
 
 /// What a choice is called, and what is to be known of it; empty if there is no more.
 pub type Described<'a> = (Cow<'a, str>, &'a str);
@@ -104,14 +107,25 @@ impl Choice<'_> {
             }
             more(ui);
         });
+        let is_open = shown.inner.is_some();
         let button = shown.response;
+        let at = choices.iter().position(|it| it == chosen);
+        // Esc leaves the list as if it had never been opened, whatever arrow keys have chosen in it.
+        let before = Id::unique((BEFORE, button.id));
+        if !is_open {
+            ui.data_mut(|data| data.remove::<Option<usize>>(before));
+        } else if let at = ui.data_mut(|data| *data.get_temp_mut_or(before, at))
+            && ui.input(|input| input.key_pressed(Key::Escape))
+            && let Some(choice) = at.and_then(|at| choices.get(at))
+        {
+            chosen.clone_from(choice);
+        }
         if button.clicked() {
             button.request_focus();
         }
         if button.has_focus() {
             ui.data_mut(|data| data.insert_temp(Id::unique(IN_FOCUS), button.id));
             let (down, _) = arrow_steps(ui, button.id);
-            let at = choices.iter().position(|it| it == chosen);
             if down != 0 && !choices.is_empty() {
                 chosen.clone_from(&choices[moved(at, down, choices.len())]);
             }
