@@ -42,6 +42,7 @@ pub fn palette_ui(
     let Some(open) = palette else { return };
     let found = found(&open.text, state, workspace);
     let mut picked = None;
+    let before = open.chosen;
     // These keys are the list's, so the text field must not see them.
     ctx.input_mut(|input| {
         let last = found.len().saturating_sub(1);
@@ -93,7 +94,7 @@ pub fn palette_ui(
                 if !command.tooltip().is_empty() {
                     row = row.on_hover_text(command.tooltip());
                 }
-                if is_chosen && field.changed() {
+                if is_chosen && (field.changed() || open.chosen != before) {
                     row.scroll_to_me(None);
                 }
                 if row.clicked() {

@@ -1,6 +1,6 @@
 //! What the keyboard does: everything by name, and a way back.
 
-use eframe::egui::accesskit::{Action, Role};
+use eframe::egui::accesskit::{Action, Role, Toggled};
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::Node;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
@@ -243,4 +243,24 @@ fn arrow_keys_step_through_a_box_with_a_list() {
         window.press(Modifiers::NONE, leave);
         assert_eq!(bos(&window), expected, "{leave:?}");
     }
+}
+
+#[test]
+fn the_marked_command_stays_in_sight() {
+    let mut window = Window::open();
+    window.press(Modifiers::COMMAND, Key::K);
+    let marked = |window: &Window| {
+        let nodes = window.harness.query_all_by(|node| {
+            node.toggled() == Some(Toggled::True) && node.role() == Role::Button
+        });
+        let list = window.harness.get_by_label("What do you want to do?").rect();
+        nodes.map(|it| it.rect()).rfind(|it| it.left() >= list.left())
+    };
+    let first = marked(&window).unwrap();
+    for _ in 0..30 {
+        window.press(Modifiers::NONE, Key::ArrowDown);
+    }
+    window.harness.run_steps(8);
+    let now = marked(&window).unwrap();
+    assert!(now.top() > first.top() && now.bottom() < first.top() + 330.0, "{first:?} {now:?}");
 }
