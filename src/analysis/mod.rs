@@ -39,7 +39,7 @@ pub use patches::*;
 pub use removes::*;
 pub use running::*;
 pub use says::*;
-pub use sources::Source;
+pub use sources::{SOURCES, Source};
 pub use traces::*;
 pub use weights::*;
 

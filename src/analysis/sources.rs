@@ -15,6 +15,9 @@ macro_rules! sources {
     ($($name:ident: $cited:literal, $title:literal, $url:literal;)*) => {
         $(pub(super) const $name: &Source =
             &Source { cited: $cited, title: $title, url: $url };)*
+
+        /// All that methods and figures refer to.
+        pub const SOURCES: &[&Source] = &[$($name),*];
     };
 }
 
@@ -40,6 +43,10 @@ sources! {
     HANNA_2024: "Hanna et al. 2024",
         "Have Faith in Faithfulness: Going Beyond Circuit Overlap When Finding Model Mechanisms",
         "https://arxiv.org/abs/2403.17806";
+    HASE_2023: "Hase et al. 2023",
+        "Does Localization Inform Editing? Surprising Differences in Causality-Based Localization vs. \
+         Knowledge Editing in Language Models",
+        "https://arxiv.org/abs/2301.04213";
     HEIMERSHEIM_2024: "Heimersheim & Nanda 2024", "How to use and interpret activation patching",
         "https://arxiv.org/abs/2404.15255";
     HOLTZMAN_2020: "Holtzman et al. 2020", "The Curious Case of Neural Text Degeneration",
@@ -50,6 +57,9 @@ sources! {
     KRAMAR_2024: "Kramár et al. 2024",
         "AtP*: An efficient and scalable method for localizing LLM behaviour to components",
         "https://arxiv.org/abs/2403.00745";
+    MCGRATH_2023: "McGrath et al. 2023",
+        "The Hydra Effect: Emergent Self-repair in Language Model Computations",
+        "https://arxiv.org/abs/2307.15771";
     MENG_2022: "Meng et al. 2022", "Locating and Editing Factual Associations in GPT",
         "https://arxiv.org/abs/2202.05262";
     NANDA_2023: "Nanda 2023", "Attribution Patching: Activation Patching At Industrial Scale",

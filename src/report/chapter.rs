@@ -230,11 +230,16 @@ impl Entry<'_> {
             0 => title.clone(),
             n => format!("{title} and {n} more"),
         };
+        let of = match (self.kept.which, self.kept.edits) {
+            (Which::Beside, _) => ", of the model beside",
+            (_, []) => "",
+            _ => ", of the changed model",
+        };
         // Some titles begin so.
         if title.to_lowercase().starts_with(self.kept.name()) {
-            title
+            format!("{title}{of}")
         } else {
-            format!("{name}: {title}")
+            format!("{name}: {title}{of}")
         }
     }
 }

@@ -6,9 +6,11 @@ use sha2::{Digest as _, Sha256};
 use super::Contents;
 use super::chapter::Chapter;
 use super::html::Html;
+use crate::analysis::ModelEdit;
 use crate::figure::words::counted;
 use crate::figure::{about_edit, program};
 use crate::session::{ModelIdentity, Session};
+use crate::worker::Which;
 
 pub(super) const ANCHOR: &str = "made-of";
 pub(super) const TITLE: &str = "Model, data and program";
@@ -64,12 +66,35 @@ fn rows(chapter: &Chapter<'_>) -> Vec<(String, String)> {
     if let Err(difference) = &chapter.dataset {
         row("Since then", format!("{difference}; the commands name facts by their text instead"));
     }
-    let changes: Vec<String> = session.edits.iter().map(about_edit).collect();
-    row(
-        "Changes of the model",
-        if changes.is_empty() { "none".to_owned() } else { changes.join("; ") },
-    );
+    row("Changes of the model", about_changes(chapter));
     rows
+}
+
+/// How the main model was changed for the results on the page.
+fn about_changes(chapter: &Chapter<'_>) -> String {
+    let mut counts: Vec<(&[ModelEdit], usize)> = Vec::new();
+    let of_main = chapter.entries().filter(|it| it.kept.which == Which::Main);
+    for edits in of_main.map(|it| it.kept.edits) {
+        match counts.iter_mut().find(|(it, _)| *it == edits) {
+            Some((_, n)) => *n += 1,
+            None => counts.push((edits, 1)),
+        }
+    }
+    let told = |edits: &[ModelEdit]| {
+        let edits: Vec<String> = edits.iter().map(about_edit).collect();
+        if edits.is_empty() { "none".to_owned() } else { edits.join(", ") }
+    };
+    match &counts[..] {
+        [] => told(&[]),
+        [(edits, _)] => told(edits),
+        several => {
+            let mut all = Vec::new();
+            for (edits, n) in several {
+                all.push(format!("{} for {}", told(edits), counted(*n, "result")));
+            }
+            all.join("; ")
+        }
+    }
 }
 
 fn about_model(model: &ModelIdentity) -> String {

@@ -4,7 +4,7 @@
 //! The page asks no host for anything and is whole without scripts. The same sessions give the same
 //! bytes.
 
-use crate::analysis::Source;
+use crate::analysis::{SOURCES, Source};
 use crate::figure::program;
 use crate::figure::words::counted;
 use crate::session::Session;
@@ -17,7 +17,7 @@ mod swept;
 mod table;
 mod taken;
 
-use chapter::{Chapter, Section};
+use chapter::{Chapter, Entry, Section};
 use html::Html;
 
 pub use swept::Swept;
@@ -185,9 +185,16 @@ fn listed(html: &mut Html, Contents { chapters, sweeps }: &Contents<'_>) {
                     };
                     link(html, &section.anchor, &of);
                     html.within("ol", &[], |html| {
-                        for entry in &section.entries {
+                        let names: Vec<String> =
+                            section.entries.iter().map(Entry::listed).collect();
+                        for (entry, name) in section.entries.iter().zip(&names) {
+                            // Two that differ in a setting, which stands with each, are told by the number
+                            // that `--only` knows them by.
+                            let is_alone = names.iter().filter(|it| *it == name).count() == 1;
+                            let nth =
+                                if is_alone { "" } else { &format!(" (result {})", entry.nth) };
                             html.within("li", &[], |html| {
-                                link(html, &entry.anchor, &entry.listed());
+                                link(html, &entry.anchor, &format!("{name}{nth}"));
                             });
                         }
                     });
@@ -224,11 +231,15 @@ fn section(
     });
 }
 
-/// The publications that the methods on the page are from.
+/// The publications that the methods on the page are from, and those that its figures refer to.
 fn sources(html: &mut Html, Contents { chapters, sweeps }: &Contents<'_>) {
     let about = chapters.iter().flat_map(Chapter::entries).map(|it| it.kept.spec.about());
     let about = about.chain(sweeps.iter().map(|it| it.asked.about()));
-    let mut sources: Vec<&Source> = about.flat_map(|it| it.sources).copied().collect();
+    let figures = chapters.iter().flat_map(Chapter::entries).flat_map(|it| &it.figures);
+    let notes: Vec<&String> = figures.flat_map(|it| &it.notes).collect();
+    let is_named = |it: &&Source| notes.iter().any(|note| note.contains(it.cited));
+    let named = SOURCES.iter().copied().filter(is_named);
+    let mut sources: Vec<&Source> = about.flat_map(|it| it.sources).copied().chain(named).collect();
     sources.sort();
     sources.dedup();
     html.within("section", &[("aria-labelledby", "sources")], |html| {

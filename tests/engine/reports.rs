@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, attention, prediction};
+use factscope::analysis::{
+    AnalysisCtx, AnalysisResult, AnalysisSpec, SOURCES, attention, prediction,
+};
 use factscope::experiment::{Library, Written};
 use factscope::facts::{Direction, Fact, Record};
 use factscope::figure::{Figure, Look};
@@ -180,6 +182,33 @@ fn views() -> Held {
     held(Session::load(&fixture("views.factscope")).unwrap())
 }
 
+/// The publications that a text names, as `Meng et al. 2022`.
+fn cited(text: &str) -> impl Iterator<Item = String> {
+    text.match_indices(" et al. ").filter_map(|(at, word)| {
+        let who = text[..at].rsplit(|c: char| !c.is_alphanumeric()).next()?;
+        let year = text[at + word.len()..].get(..4)?;
+        Some(format!("{who}{word}{year}"))
+    })
+}
+
+#[test]
+fn results_of_a_model_before_and_after_a_change_are_told_apart() {
+    let engine = engine("tiny");
+    let prompt = prompt("In Paris it is", "Paris", Some("it"));
+    let asked = || AnalysisSpec::Prediction(prediction::Spec { n_top: 3 });
+    let mut session = session(&engine, &prompt, vec![asked(), asked(), asked()]);
+    let steering = specs(&prompt).into_iter().find_map(|it| it.edit()).unwrap();
+    session.changes.push(vec![steering]);
+    session.found[1].changed = Some(0);
+    let page = Page::read(&to_html(&[held(session)], &Options::default()).unwrap());
+    page.is_for_everyone();
+    page.says("of the changed model");
+    page.says("(result 1)");
+    page.says("(result 3)");
+    page.says("none for 2 results; ");
+    page.says(" for 1 result");
+}
+
 #[test]
 fn every_method_is_on_the_page_with_what_it_does_and_what_asks_it_again() {
     let engine = engine("tiny");
@@ -189,7 +218,7 @@ fn every_method_is_on_the_page_with_what_it_does_and_what_asks_it_again() {
     let html = to_html(std::slice::from_ref(&held), &Options::default()).unwrap();
     let page = Page::read(&html);
     page.is_for_everyone();
-    let mut n_figures = 0;
+    let (mut n_figures, mut n_cited) = (0, 0);
     for kept in held.session.kept() {
         is_listed(kept.result);
         let about = kept.spec.about();
@@ -200,8 +229,14 @@ fn every_method_is_on_the_page_with_what_it_does_and_what_asks_it_again() {
             n_figures += 1;
             page.says(&figure.title);
             figure.warnings.iter().for_each(|it| page.says(it));
+            for cited in figure.notes.iter().flat_map(|note| cited(note)) {
+                assert!(SOURCES.iter().any(|it| it.cited == cited), "no source is {cited}");
+                page.says(&format!("{cited}: "));
+                n_cited += 1;
+            }
         }
     }
+    assert!(n_cited > 5, "{n_cited}");
     assert_eq!(page.named("figure").count(), n_figures);
     page.says(&"ab12".repeat(16));
 
