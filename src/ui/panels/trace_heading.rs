@@ -224,10 +224,15 @@ fn recall_ui(ui: &mut Ui, state: &State, row: Row) {
         None => String::new(),
     };
     let (rank, prob) = (answer.rank, significant(answer.prob, 3));
-    let (text, color) = if rank == 0 {
-        (format!("recalled{as_what}, p {prob}"), palette.good)
-    } else {
-        (format!("not recalled{as_what}: {rank} likelier, p {prob}"), palette.warning)
+    let prompt = state.findings_at(row).and_then(|it| it.prompt.as_ref().ok());
+    let is_longer = prompt.and_then(|it| it.answer.as_ref()).is_some_and(|it| it.ids.len() > 1);
+    let (recalled, color) =
+        if rank == 0 { ("recalled", palette.good) } else { ("not recalled", palette.warning) };
+    // Of a longer answer that is all that is measured: the rest may be as unlikely as can be.
+    let of = if is_longer { "first token " } else { "" };
+    let text = match rank {
+        0 => format!("{of}{recalled}{as_what}, p {prob}"),
+        _ => format!("{of}{recalled}{as_what}: {rank} likelier, p {prob}"),
     };
     aside_ui(ui, RichText::new(text).color(color))
         .on_hover_text("The answer's first token, as the model predicts it from the clean prompt");
