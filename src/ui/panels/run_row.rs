@@ -7,7 +7,7 @@ use eframe::egui::{Align, Button, Label, Layout, ProgressBar, Response, RichText
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{OpenJob, RunState, State};
+use crate::ui::state::{OpenJob, Run, RunState, State};
 use crate::ui::theme;
 use crate::worker::bytes_text;
 
@@ -62,14 +62,15 @@ pub(super) fn memory_ui(ui: &mut Ui, state: &State, pane: Pane, row: Row) {
 }
 
 /// Shows how a run has ended. `is_all`: whether all that belong together are done.
-pub(super) fn outcome_ui(ui: &mut Ui, state: &RunState, is_all: bool) {
+pub(super) fn outcome_ui(ui: &mut Ui, run: &Run, is_all: bool) {
     let palette = theme::palette(ui);
-    let (text, color) = match state {
+    let (text, color) = match &run.state {
         RunState::Running(_) => return,
         RunState::Done if is_all => ("✔ Complete", palette.good),
         RunState::Done => ("1 of 2 done", palette.warning),
+        RunState::Cancelled if run.result.is_none() => ("Cancelled", palette.warning),
         RunState::Cancelled => ("Cancelled; partial", palette.warning),
-        RunState::Failed(error) => (&**error, palette.error),
+        RunState::Failed(error) => (error.as_str(), palette.error),
     };
     ui.add(Label::new(RichText::new(text).color(color)).truncate());
 }

@@ -224,7 +224,7 @@ fn run_ui(ui: &mut Ui, state: &State, written: &Written, commands: &mut Vec<Comm
         if run.is_done() && !asked.is_of(written) {
             ui.weak("The figure is of an earlier text");
         } else {
-            outcome_ui(ui, &run.state, true);
+            outcome_ui(ui, run, true);
         }
     });
 }

@@ -214,7 +214,7 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, has_metric: bool, commands: &m
             progress_ui(ui, job);
         } else if let Some(run) = runs.iter().find(|run| !run.is_done()).or_else(|| runs.first()) {
             // The study is complete once all of its runs are.
-            outcome_ui(ui, &run.state, is_complete);
+            outcome_ui(ui, run, is_complete);
         } else if let Some(row) = rows.first() {
             memory_ui(ui, state, pane, *row);
         }
