@@ -73,6 +73,11 @@ impl FactsView {
     }
 }
 
+/// What the unfolded filter leaves of the panel for the form and for some rows of the list, and how high it
+/// is at least, in points.
+const BELOW_FILTER: f32 = 190.0;
+const LEAST_FILTER: f32 = 90.0;
+
 fn search_id() -> Id {
     Id::unique("fact search")
 }
@@ -186,50 +191,57 @@ fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let is_active = filter != Filter::default();
     let title = if is_active { "Filter and sort ●" } else { "Filter and sort" };
     CollapsingHeader::new(title).id_salt("filter").show(ui, |ui| {
-        let counts = state.facts.relations();
-        let relation = |relation: &Option<String>| match relation {
-            None => "All relations".to_owned(),
-            Some(it) => {
-                let count = counts.get(it).copied().unwrap_or_default();
-                format!("{} ({})", relation_name(it), grouped(count))
-            }
-        };
-        let relations = [None].into_iter().chain(counts.keys().cloned().map(Some));
-        choose_ui(ui, "Relation", &mut filter.relation, relations, relation);
-        let cardinalities = [None].into_iter().chain(Cardinality::ALL.map(Some));
-        choose_ui(ui, "Cardinality", &mut filter.cardinality, cardinalities, |it| {
-            it.map_or_else(|| "Any cardinality".to_owned(), |it| it.to_string())
-        });
-        let known = [None].into_iter().chain(Known::ALL.map(Some));
-        choose_ui(ui, "Recall", &mut filter.known, known, |it| {
-            it.map_or("Known or not", Known::text).to_owned()
-        });
-        let width = ui.available_width() - 8.0;
-        known_by_ui(ui, "Known by ", width, &mut filter.known_by);
-        let lessons = state.facts.lessons();
-        if !lessons.is_empty() {
-            let lessons = [None].into_iter().chain(lessons.into_iter().map(Some));
-            choose_ui(ui, "Taught", &mut filter.lesson, lessons, |it| {
-                it.map_or_else(|| "Taught or not".to_owned(), Lesson::text)
-            });
-        }
-        choose_ui(ui, "Order", &mut filter.order, Order::ALL, |it| it.text().to_owned());
-        ui.horizontal_wrapped(|ui| {
-            ui.checkbox(&mut filter.has_inverse, "Has an inverse");
-            ui.checkbox(&mut filter.is_one_token, "Answer is one token");
-            ui.checkbox(&mut filter.no_leak, "Answer not in the prompt")
-                .on_hover_text("Leaves out facts whose answer could be copied");
-            ui.checkbox(&mut filter.no_collision, "Answer's first token is its own").on_hover_text(
-                "Leaves out facts whose answer starts like another answer of the relation",
-            );
-        });
-        recall_summary_ui(ui, state);
-        if is_active && ui.button("Clear the filter").clicked() {
-            filter = Filter::default();
-        }
+        let height = (ui.available_height() - BELOW_FILTER).max(LEAST_FILTER);
+        let area = ScrollArea::vertical().id_salt("filter").max_height(height);
+        let area = area.min_scrolled_height(LEAST_FILTER).auto_shrink([false, true]);
+        area.show(ui, |ui| filter_fields_ui(ui, state, &mut filter));
     });
     if filter != *state.facts.filter() {
         commands.push(Command::FilterFacts(Box::new(filter)));
+    }
+}
+
+fn filter_fields_ui(ui: &mut Ui, state: &State, filter: &mut Filter) {
+    let counts = state.facts.relations();
+    let relation = |relation: &Option<String>| match relation {
+        None => "All relations".to_owned(),
+        Some(it) => {
+            let count = counts.get(it).copied().unwrap_or_default();
+            format!("{} ({})", relation_name(it), grouped(count))
+        }
+    };
+    let relations = [None].into_iter().chain(counts.keys().cloned().map(Some));
+    choose_ui(ui, "Relation", &mut filter.relation, relations, relation);
+    let cardinalities = [None].into_iter().chain(Cardinality::ALL.map(Some));
+    choose_ui(ui, "Cardinality", &mut filter.cardinality, cardinalities, |it| {
+        it.map_or_else(|| "Any cardinality".to_owned(), |it| it.to_string())
+    });
+    let known = [None].into_iter().chain(Known::ALL.map(Some));
+    choose_ui(ui, "Recall", &mut filter.known, known, |it| {
+        it.map_or("Known or not", Known::text).to_owned()
+    });
+    let width = ui.available_width() - 8.0;
+    known_by_ui(ui, "Known by ", width, &mut filter.known_by);
+    let lessons = state.facts.lessons();
+    if !lessons.is_empty() {
+        let lessons = [None].into_iter().chain(lessons.into_iter().map(Some));
+        choose_ui(ui, "Taught", &mut filter.lesson, lessons, |it| {
+            it.map_or_else(|| "Taught or not".to_owned(), Lesson::text)
+        });
+    }
+    choose_ui(ui, "Order", &mut filter.order, Order::ALL, |it| it.text().to_owned());
+    ui.horizontal_wrapped(|ui| {
+        ui.checkbox(&mut filter.has_inverse, "Has an inverse");
+        ui.checkbox(&mut filter.is_one_token, "Answer is one token");
+        ui.checkbox(&mut filter.no_leak, "Answer not in the prompt")
+            .on_hover_text("Leaves out facts whose answer could be copied");
+        ui.checkbox(&mut filter.no_collision, "Answer's first token is its own").on_hover_text(
+            "Leaves out facts whose answer starts like another answer of the relation",
+        );
+    });
+    recall_summary_ui(ui, state);
+    if *filter != Filter::default() && ui.button("Clear the filter").clicked() {
+        *filter = Filter::default();
     }
 }
 

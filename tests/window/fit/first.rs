@@ -145,3 +145,17 @@ fn the_prediction_is_in_sight_where_the_window_is_large() {
         assert!(place.right() - right < 90.0, "to {right} in {place:?} at {size}");
     }
 }
+
+#[test]
+fn the_unfolded_filter_leaves_the_list_its_room() {
+    let mut window = at_first_launch();
+    window.click("Filter and sort");
+    for (size, zoom) in [(vec2(900.0, 600.0), 1.0), (vec2(1280.0, 720.0), 1.5)] {
+        window.set_window(size, zoom);
+        window.harness.run_steps(8);
+        let bottom = size.y / zoom;
+        let rows = window.harness.query_all_by_role(Role::ListBoxOption).map(|it| it.rect());
+        let in_sight = rows.filter(|it| it.is_positive() && it.bottom() < bottom).count();
+        assert!(in_sight >= 2, "{in_sight} rows at {size} and {zoom}");
+    }
+}
