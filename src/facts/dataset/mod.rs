@@ -174,7 +174,12 @@ impl Dataset {
         if !json_text::is_json(text) {
             let table = table::table(text).map_err(|it| {
                 let path = path.clone();
-                otherwise(if it.is_turned {
+                // What is called JSON, and has no columns either, was meant to be JSON.
+                let is_meant = it.columns.len() < 2 && is_named_json(&path);
+                let fault = json::Json::new(text).err().filter(|_| is_meant);
+                otherwise(if let Some(fault) = fault {
+                    DatasetError::Json { path, fault: fault.to_string() }
+                } else if it.is_turned {
                     DatasetError::Turned { path }
                 } else {
                     DatasetError::Columns { path, columns: it.columns }
@@ -314,6 +319,14 @@ impl Dataset {
 
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
+
+/// Whether a file's name says that it holds JSON.
+fn is_named_json(path: &Path) -> bool {
+    let ending = path.extension().and_then(|it| it.to_str());
+    ending.is_some_and(|it| {
+        ["json", "jsonl", "ndjson"].iter().any(|json| it.eq_ignore_ascii_case(json))
+    })
+}
 
 /// The relation that a file is named after, as `P36.jsonl` of `ParaRel` is, whose rows do not name
 /// it.

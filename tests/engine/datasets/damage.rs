@@ -116,3 +116,14 @@ fn a_pipe_or_a_device_in_the_place_of_a_file_is_refused() {
         }
     }
 }
+
+#[test]
+fn a_file_that_is_called_json_and_is_neither_that_nor_a_table_is_told_where() {
+    let error = read("facts.json", "this is { not json\n").unwrap_err();
+    holds(&error, &["JSON", "line 1"]);
+    // A table is read whatever it is called.
+    let table = "subject,object,relation\nChad,N'Djamena,P36\n";
+    assert_eq!(read("facts.json", table).unwrap().records.len(), 1);
+    let error = read("facts.csv", "this is { not json\n").unwrap_err();
+    holds(&error, &["the table needs columns"]);
+}
