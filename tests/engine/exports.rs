@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use factscope::figure::{
-    Bar, Bars, Caption, Chart, Export, Figure, FileFormat, Lines, Map, Page, PageWidth, Pick,
-    Scale, Series, Side, Tokens, Waterfall, to_csv, to_image, to_npz, to_pdf, to_png, to_svg,
+    Bar, Bars, Caption, Cell, Chart, Export, Figure, FileFormat, Lines, Map, Page, PageWidth, Pick,
+    Row, Scale, Series, Side, Table, Tokens, Waterfall, to_csv, to_image, to_npz, to_pdf, to_png,
+    to_svg,
 };
 
 pub fn figure() -> Figure {
@@ -322,4 +323,37 @@ fn a_chart_alone_fills_a_page_of_a_column() {
     let export = Export { charts: vec!["Lense".to_owned()], ..Export::default() };
     let error = FileFormat::Svg.bytes(&figure, &export).unwrap_err().to_string();
     assert!(error.contains("Lense") && error.contains("“Trace of MLPs”, “Lens”"), "{error}");
+}
+
+/// The table of a sweep, with the longest names of its groups: on paper the names of columns take several
+/// lines before a group is cut, which another could then be taken for.
+#[test]
+fn the_groups_of_a_wide_table_are_whole_on_any_page() {
+    let columns = [
+        "Group",
+        "Place",
+        "Mean",
+        "95 % low by SE",
+        "95 % high by SE",
+        "95 % low by bootstrap",
+        "95 % high by bootstrap",
+        "p",
+        "Facts",
+    ];
+    let row = |group: &str| {
+        let texts = [group, "attn L11"].map(|it| Cell::Text(it.to_owned()));
+        let numbers = [-0.634_235_6, -1.071, -0.1976, -1.057, -0.1965, 0.0005, 606.0];
+        Row::new(texts.into_iter().chain(numbers.map(Cell::Number)))
+    };
+    let rows = ["fact", "inverse", "inverse − fact"].map(row);
+    let table = Chart::Table(Table::new("Largest means".to_owned(), columns.to_vec(), rows));
+    let figure = Figure { title: "A title".to_owned(), charts: vec![table], ..Figure::default() };
+    for width in PageWidth::ALL {
+        let svg = to_svg(&figure, Page { width, caption: Caption::Shown });
+        assert!(svg.contains(">inverse − fact</text>") && !svg.contains('…'), "{svg}");
+        let (_, rest) = svg.split_once("viewBox=\"0 0 ").unwrap();
+        let drawn: f32 = rest.split(' ').next().unwrap().parse().unwrap();
+        let scale = width.points().map_or(1.0, |points| points / drawn);
+        assert!(scale > 0.6, "{scale} of {width:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Bars and tables: a line for each thing.
 
-use super::text::{shortened, text_width};
+use super::text::{shortened, text_width, wrapped};
 use super::{Anchor, NEGATIVE, POSITIVE, RULE, SMALL, Scene, Style, WEAK, widest};
 use crate::figure::number::brief;
 use crate::figure::{Bars, Cell, Table};
@@ -68,16 +68,20 @@ impl Scene {
 
     pub(super) fn table(&mut self, table: &Table) {
         const ROW: f32 = 11.5;
-        const APART: f32 = 14.0;
+        const HEAD_LINE: f32 = 9.0;
         let style = |cell: &Cell| Style::label(matches!(cell, Cell::Token(_) | Cell::Answer(_)));
         let text_of = |cell: &Cell, most: f32| match cell.text() {
             Some(text) => shortened(&text, most, style(cell)),
             None => cell.number().map(brief).unwrap_or_default(),
         };
         let head = Style::weak();
-        let widths_of = |most: f32| {
+        let head_width = |name: &String, wraps: bool| {
+            let words = if wraps { name.split(' ').collect() } else { vec![name.as_str()] };
+            words.into_iter().map(|it| text_width(it, head)).fold(0.0, f32::max)
+        };
+        let widths_of = |(wraps, most): (bool, f32)| {
             let mut widths: Vec<f32> =
-                table.columns.iter().map(|it| text_width(it, head)).collect();
+                table.columns.iter().map(|it| head_width(it, wraps)).collect();
             for row in &table.rows {
                 for (width, cell) in widths.iter_mut().zip(&row.cells) {
                     *width = width.max(text_width(&text_of(cell, most), style(cell)));
@@ -85,15 +89,19 @@ impl Scene {
             }
             widths
         };
-        let fits = |most: &f32| {
-            let widths = widths_of(*most);
-            widths.iter().sum::<f32>() + APART * (widths.len() as f32 - 1.0) <= self.room
+        let apart = |wraps: bool| if wraps { 7.0 } else { 14.0 };
+        let fits = |&(wraps, most): &(bool, f32)| {
+            let widths = widths_of((wraps, most));
+            widths.iter().sum::<f32>() + apart(wraps) * (widths.len() as f32 - 1.0) <= self.room
         };
-        // A page that is as wide as its charts takes a wide table as it is.
-        let narrow = TEXTS.into_iter().filter(|_| self.fills).find(fits);
-        let most = narrow.unwrap_or(if self.fills { TEXTS[5] } else { TEXTS[0] });
-        let text_of = |cell: &Cell| text_of(cell, most);
-        let widths = widths_of(most);
+        // A page that is as wide as its charts takes a wide table as it is. Elsewhere names of columns take
+        // several lines before a text is cut.
+        let forms = [(false, TEXTS[0]), (true, TEXTS[0])].into_iter();
+        let forms = forms.chain(TEXTS.into_iter().skip(1).map(|most| (true, most)));
+        let narrow = forms.filter(|_| self.fills).find(fits);
+        let form = narrow.unwrap_or(if self.fills { (true, TEXTS[4]) } else { (false, TEXTS[0]) });
+        let (apart, text_of) = (apart(form.0), |cell: &Cell| text_of(cell, form.1));
+        let widths = widths_of(form);
         let mut left = self.margin;
         let mut places = Vec::with_capacity(widths.len());
         for (column, width) in widths.iter().enumerate() {
@@ -104,14 +112,26 @@ impl Scene {
             } else {
                 (left, Anchor::Start)
             });
-            left += width + APART;
+            left += width + apart;
         }
-        let middle = self.height + ROW / 2.0;
-        for (name, &(x, anchor)) in table.columns.iter().zip(&places) {
-            self.text([x, middle], &**name, anchor, head);
+        let heads: Vec<Vec<String>> = (table.columns.iter().zip(&widths))
+            .map(
+                |(name, width)| {
+                    if form.0 { wrapped(name, head, *width) } else { vec![name.clone()] }
+                },
+            )
+            .collect();
+        // They stand on one line at their bottom.
+        let n_lines = heads.iter().map(Vec::len).max().unwrap_or(1);
+        let bottom = self.height + ROW + HEAD_LINE * (n_lines - 1) as f32;
+        for (lines, &(x, anchor)) in heads.into_iter().zip(&places) {
+            for (nth, line) in lines.into_iter().rev().enumerate() {
+                let middle = bottom - ROW / 2.0 - HEAD_LINE * nth as f32;
+                self.text([x, middle], line, anchor, head);
+            }
         }
-        self.height += ROW;
-        self.line([self.margin, self.height], [left - APART, self.height], RULE);
+        self.height = bottom;
+        self.line([self.margin, self.height], [left - apart, self.height], RULE);
         for row in &table.rows {
             let middle = self.height + ROW / 2.0;
             for (cell, &(x, anchor)) in row.cells.iter().zip(&places) {
