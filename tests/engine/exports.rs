@@ -357,3 +357,27 @@ fn the_groups_of_a_wide_table_are_whole_on_any_page() {
         assert!(scale > 0.6, "{scale} of {width:?}");
     }
 }
+
+/// As those of a fact, of its inverse and of their difference.
+#[test]
+fn charts_of_the_same_columns_are_named_in_csv() {
+    let map = |name: &str, value: f32| {
+        let Chart::Map(map) = figure().charts.swap_remove(0) else { panic!("no map") };
+        let values = vec![value; map.values.len()];
+        Chart::Map(Map { name: name.to_owned(), values, ..map })
+    };
+    let all = figure().charts;
+    let figure = Figure { charts: vec![map("One", 1.0), map("Two", 2.0)], ..figure() };
+    let csv = to_csv(&figure);
+    let tables: Vec<&str> = csv.split("\n\n").collect();
+    assert_eq!(tables.len(), 2);
+    for (table, (name, value)) in tables.iter().zip([("One", "1"), ("Two", "2")]) {
+        let mut reader = csv::Reader::from_reader(table.as_bytes());
+        assert_eq!(&reader.headers().unwrap()[0], "chart");
+        let records: Vec<_> = reader.records().map(Result::unwrap).collect();
+        assert!(!records.is_empty());
+        assert!(records.iter().all(|it| &it[0] == name && it.iter().any(|it| it == value)));
+    }
+    // Where each has columns of its own, they tell.
+    assert!(all.len() > 1 && !to_csv(&Figure { charts: all, ..figure }).contains("chart,"));
+}
