@@ -49,6 +49,9 @@ const USUAL: [(Vec2, f32); 8] = [
 /// Points that rounding may take.
 const TOLERANCE: f32 = 2.0;
 
+/// The least height in points of a line of a title.
+const LEAST_TITLE: f32 = 14.0;
+
 /// The least height in points of a map, of which whole pixels may take some.
 const LEAST_MAP: f32 = 90.0;
 
@@ -113,6 +116,38 @@ fn attention_fills_its_room_on_a_small_screen() {
     let lowest = maps.iter().map(|it| it.bottom()).fold(0.0, f32::max);
     assert!(lowest > place.bottom() - 0.25 * place.height(), "{maps:?} in {place:?}");
     assert_eq!(window.scroll_bars(Pane::Attention), [false; 2]);
+}
+
+/// A title stands behind its buttons, or where it is longer than the rest of their line, below them.
+#[test]
+fn every_figure_is_exported_from_its_view() {
+    let mut window = with_all_results();
+    window.does(Command::ResetLayout);
+    let mut n_below = 0;
+    for (size, zoom) in SIZES {
+        window.set_window(size, zoom);
+        for pane in Pane::ALL {
+            let Some(figure) = window.app().figure(pane) else { continue };
+            // Its menu exports it: beside its title stand the fields of the head.
+            if pane == Pane::Attention {
+                continue;
+            }
+            window.show(pane);
+            window.harness.run_steps(4);
+            let at = format!("{pane:?} at {size} and {zoom}");
+            let texts = window.texts(pane);
+            let buttons: Vec<Rect> =
+                texts.iter().filter(|it| it.0 == "Export…").map(|it| it.1).collect();
+            assert!(!buttons.is_empty(), "{at}: {texts:?}");
+            for (_, title) in texts.iter().filter(|it| it.0 == figure.title) {
+                let beside = |it: &Rect| title.y_range().intersects(it.y_range());
+                let is_one_line = title.height() < 2.0 * LEAST_TITLE;
+                assert!(is_one_line || !buttons.iter().any(beside), "{at}: {texts:?}");
+                n_below += usize::from(!is_one_line);
+            }
+        }
+    }
+    assert!(n_below > 0, "no title is longer than a line");
 }
 
 /// In whichever view, and however much of it its settings take.
