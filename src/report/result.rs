@@ -143,11 +143,30 @@ pub(super) fn figure(html: &mut Html, figure: &Figure, anchor: &str) {
     });
 }
 
-/// What is typed. `class`: `command` or `spec`.
-pub(super) fn code(html: &mut Html, class: &str, text: &str) {
-    html.open("pre", &[("class", class)]);
+/// The spec of a result, as a file has it.
+pub(super) fn spec(html: &mut Html, text: &str) {
+    html.open("pre", &[("class", "spec")]);
     html.open("code", &[]);
     html.say(text);
+    html.put("</code></pre>\n");
+}
+
+/// Commands as they are typed. A line breaks before a flag and not within it, where a browser breaks
+/// after any hyphen.
+pub(super) fn command(html: &mut Html, text: &str) {
+    html.open("pre", &[("class", "command")]);
+    html.open("code", &[]);
+    for word in text.split_inclusive([' ', '\n']) {
+        let (flag, rest) = word.split_at(word.trim_end().len());
+        if flag.starts_with("--") {
+            html.open("span", &[("class", "flag")]);
+            html.say(flag);
+            html.put("</span>");
+            html.say(rest);
+        } else {
+            html.say(word);
+        }
+    }
     html.put("</code></pre>\n");
 }
 
@@ -205,7 +224,7 @@ fn commands(
     let file = format!("result-{}.json", entry.nth);
     let line = command_line(experiment, library);
     match &line {
-        Some(line) => code(html, "command", line),
+        Some(line) => command(html, line),
         None => html.element("p", &[], "No flags can say all of this; a file can."),
     }
     let Ok(spec) = experiment.to_json_as_meant(library) else { return };
@@ -214,7 +233,7 @@ fn commands(
     html.within("details", open, |html| {
         let says = format!("As a file, with all settings: factscope run {}", quoted(&file));
         html.element("summary", &[], &says);
-        code(html, "spec", spec.trim_end());
+        self::spec(html, spec.trim_end());
     });
     let n: usize = entry.figures[0].charts.iter().map(n_places).sum();
     let picture = chapter.picture(&entry.kept, &spec).filter(|_| n <= MOST_TAKEN);

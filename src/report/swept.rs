@@ -1,7 +1,7 @@
 //! What many facts have in common, on the page: the figure of a sweep, and how to compute it again.
 
 use super::html::Html;
-use super::result::{Drawn, MOST_CELLS, about, code, figure};
+use super::result::{Drawn, MOST_CELLS, about, command, figure, spec};
 use crate::analysis::AnalysisSpec;
 use crate::experiment::quoted;
 use crate::figure::Figure;
@@ -69,11 +69,11 @@ impl Swept {
     fn again(&self, html: &mut Html) {
         html.within("div", &[("class", "again")], |html| {
             html.element("h4", &[], "To compute it again");
-            code(html, "command", &self.commands.join("\n"));
+            command(html, &self.commands.join("\n"));
             html.within("details", &[], |html| {
                 let file = quoted(&self.file());
                 html.element("summary", &[], &format!("What each fact was asked, for {file}"));
-                code(html, "spec", self.spec.trim_end());
+                spec(html, self.spec.trim_end());
             });
         });
     }

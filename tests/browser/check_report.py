@@ -152,6 +152,30 @@ def check_hosts(browser, page):
     expect(asked == [f"/{page.name}"], f"the host was asked for {asked}")
 
 
+# Flags that stand on two lines: what a browser breaks after a hyphen.
+BROKEN_FLAGS = """
+    const broken = [];
+    for (const code of document.querySelectorAll('.command code')) {
+        const walker = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+        for (let text; (text = walker.nextNode());) {
+            for (const flag of text.data.matchAll(/--[a-z-]+/g)) {
+                const range = document.createRange();
+                range.setStart(text, flag.index);
+                range.setEnd(text, flag.index + flag[0].length);
+                const lines = new Set([...range.getClientRects()].map(it => it.top));
+                if (lines.size > 1) broken.push(`${flag[0]} of ${code.textContent}`);
+            }
+        }
+    }
+    return broken;
+"""
+
+
+def check_flags(browser, where):
+    broken = browser.value(BROKEN_FLAGS)
+    expect(broken == [], f"flags on two lines, {where}: {broken}")
+
+
 # A cell in the middle of the first map that has its numbers as a table, and what the table says.
 CELL = """
     const figures = [...document.querySelectorAll('figure')];
@@ -259,6 +283,7 @@ def check_widths(browser, page):
             "return [document.documentElement.scrollWidth, document.querySelector('svg').clientWidth]"
         )
         expect(found[0] <= width, f"the page is {found[0]} wide on {width}")
+        check_flags(browser, f"{width} wide")
 
 
 def check_print(browser, page):

@@ -114,6 +114,7 @@ fn a_sweep_becomes_a_page_that_says_how_to_ask_it_again() {
     }
     let (_, rest) = html.split_once("<pre class=\"command\"><code>").unwrap();
     let (commands, rest) = rest.split_once("</code>").unwrap();
+    let commands = commands.replace("<span class=\"flag\">", "").replace("</span>", "");
     let command =
         "factscope sweep heads.json --facts builtin --n 6 --facts-seed 1 --both-ways --out heads";
     assert_eq!(commands, format!("{command}\nfactscope population heads"));
