@@ -227,11 +227,11 @@ def check_accessible(browser, page):
     n_pictures = browser.value("return document.querySelectorAll('svg').length")
     n_figures = browser.value("return document.querySelectorAll('figure').length")
     images, figures, headings = of("image"), of("figure"), of("heading")
-    expect(len(images) == n_pictures > 10, f"{len(images)} of {n_pictures} pictures are told")
+    expect(len(images) == n_pictures > 0, f"{len(images)} of {n_pictures} pictures are told")
     expect(all(len(it) > 20 for it in images), f"{images}")
     expect(len(figures) == n_figures and all(figures), f"{figures}")
-    expect(len(headings) > len(of("article")) > 10 and all(headings), f"{headings}")
-    expect(len(of("columnheader")) > 10 and len(of("rowheader")) > 10, "tables have no heads")
+    expect(len(headings) > len(of("article")) > 0 and all(headings), f"{headings}")
+    expect(len(of("columnheader")) > 0 and len(of("rowheader")) > 0, "tables have no heads")
     expect(of("navigation") == ["Contents"] and len(of("main")) == 1, "parts have no names")
 
 
