@@ -297,13 +297,16 @@ def check_print(browser, page):
         const heights = all('.paper').map(it => it.getBoundingClientRect().height);
         const color = getComputedStyle(document.documentElement).backgroundColor;
         const source = document.querySelector('.sources a');
-        return { wide: wide.map(it => it.textContent.slice(0, 80)), highest: Math.max(...heights), color,
+        const folded = all('details:not([open])').filter(it => it.offsetParent !== null).length;
+        return { folded, wide: wide.map(it => it.textContent.slice(0, 80)), highest: Math.max(...heights), color,
                  link: source && getComputedStyle(source, '::after').content };"""
     )
     expect(found["wide"] == [], f"cut at the right: {found['wide']}")
     expect(found["highest"] <= height * MM, f"a figure is {found['highest'] / MM} mm high")
     expect(found["color"] == "rgb(255, 255, 255)", f"{found}")
     expect("http" in found["link"], f"{found}")
+    expect(found["folded"] == 0, "what is folded away on the screen cannot be opened on paper")
+    check_flags(browser, "on paper")
     pdf = browser.ask("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, preferCSSPageSize=True)
     pdf = base64.b64decode(pdf["data"])
     n_pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf))
