@@ -148,9 +148,17 @@ impl<'a> Chapter<'a> {
         self.sections.iter().flat_map(|it| &it.entries)
     }
 
-    /// How many prompts the results are about.
-    pub fn n_prompts(&self) -> usize {
-        self.sections.iter().filter(|it| it.is_of_prompt).count()
+    /// The prompts that the results are about, each once.
+    pub fn prompts(&self) -> BTreeSet<&str> {
+        self.sections.iter().filter(|it| it.is_of_prompt).map(|it| &*it.heading).collect()
+    }
+
+    /// A section as the table of contents has it: where several are about one text, with what each was
+    /// asked of it.
+    pub fn listed(&self, section: &Section<'_>) -> String {
+        let n_alike = self.sections.iter().filter(|it| it.heading == section.heading).count();
+        let asked = section.of_prompt.strip_prefix("Prompt ").filter(|_| n_alike > 1);
+        asked.unwrap_or(&section.heading).to_owned()
     }
 
     pub fn info(&self, which: Which) -> &ModelInfo {

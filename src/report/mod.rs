@@ -4,6 +4,8 @@
 //! The page asks no host for anything and is whole without scripts. The same sessions give the same
 //! bytes.
 
+use std::collections::BTreeSet;
+
 use crate::analysis::{SOURCES, Source};
 use crate::figure::program;
 use crate::figure::words::counted;
@@ -126,8 +128,8 @@ fn body(html: &mut Html, title: &str, contents: &Contents<'_>) {
     html.within("header", &[], |html| {
         html.element("h1", &[], title);
         let n = chapters.iter().flat_map(Chapter::entries).count();
-        let n_facts = chapters.iter().map(Chapter::n_prompts).sum();
-        let about = match n_facts {
+        let prompts: BTreeSet<&str> = chapters.iter().flat_map(Chapter::prompts).collect();
+        let about = match prompts.len() {
             0 => String::new(),
             n => format!(" about {}", counted(n, "prompt")),
         };
@@ -178,10 +180,11 @@ fn listed(html: &mut Html, Contents { chapters, sweeps }: &Contents<'_>) {
         for chapter in chapters {
             for section in &chapter.sections {
                 html.within("li", &[], |html| {
+                    let listed = chapter.listed(section);
                     let of = if chapters.len() == 1 {
-                        section.heading.clone()
+                        listed
                     } else {
-                        format!("{}: {}", chapter.held.name, section.heading)
+                        format!("{}: {listed}", chapter.held.name)
                     };
                     link(html, &section.anchor, &of);
                     html.within("ol", &[], |html| {

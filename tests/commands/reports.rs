@@ -147,6 +147,27 @@ fn a_sweep_becomes_a_page_that_says_how_to_ask_it_again() {
 }
 
 #[test]
+fn what_was_asked_of_one_text_is_told_apart() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let [cairo, paris] = ["Cairo", "Paris"].map(|answer| {
+        let file = path(&format!("{answer}.factscope"));
+        let asked = ["predict", "--prompt", "The capital of Egypt is", "--answer", answer];
+        stdout(&[&asked[..], &["--save-session", &file]].concat());
+        file
+    });
+    let (both, page) = (path("both.factscope"), path("report.html"));
+    stdout(&["session", &cairo, &paris, "--join", &both]);
+    stdout(&["report", &both, "--out", &page]);
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.contains("2 results about 1 prompt,"));
+    for answer in ["Cairo", "Paris"] {
+        let listed = format!(">“The capital of Egypt is”  ·  answer ·{answer}</a>");
+        assert!(html.contains(&listed), "{listed}");
+    }
+}
+
+#[test]
 fn a_page_that_cannot_be_written_leaves_what_was_there() {
     let dir = TempDir::new().unwrap();
     let page = dir.path().join("report.html");
