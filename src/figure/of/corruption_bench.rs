@@ -178,7 +178,7 @@ fn notes(
         let windows: Vec<String> = it.spec.windows.iter().map(usize::to_string).collect();
         notes.push(format!(
             "Clean {clean}  ·  each map by its corruption and how many layers are restored together \
-             ({}), all in one scale",
+             ({}), tokens down and layers across, all in one scale",
             joined(&windows)
         ));
     }
