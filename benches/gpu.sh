@@ -17,7 +17,7 @@
 #   BENCH_PYTHON       the Python that has torch and transformers, if it is another
 #   BENCH_SECONDS      of all parts together (600)
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 out=${1:-$(mktemp --directory)}
 mkdir -p "$out"
 cache=${BENCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/factscope-bench}
