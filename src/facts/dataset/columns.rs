@@ -270,6 +270,9 @@ pub(super) struct Row {
     /// Whether the record holds several rewrites, of which the first is the row, as in
     /// `MQuAKE`.
     pub is_first_of_several: bool,
+
+    /// The names of the objects around the record, if each record of the file has them around it.
+    pub around: Option<Rc<str>>,
 }
 
 impl Row {
@@ -311,7 +314,7 @@ impl Row {
                 opened(fields)
             }
         };
-        Self { place, id, cells, shared, is_first_of_several }
+        Self { place, id, cells, shared, is_first_of_several, around: None }
     }
 
     /// The names of the columns, for messages.

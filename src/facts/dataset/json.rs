@@ -74,9 +74,17 @@ impl<'a> Json<'a> {
             let lines = self.text.lines().zip(self.first_line..);
             // Files that were put behind each other have marks within.
             let lines = lines.map(|(line, number)| (json_text::without_spaces(line), number));
-            for (text, number) in lines.filter(|(line, _)| !line.trim().is_empty()) {
+            let lines = lines.filter(|(line, _)| !line.trim().is_empty());
+            let whole = lines.clone().filter(|it| json_text::check_one(it.0).is_ok());
+            let whole = whole.map(|it| View::new(it.0.trim()));
+            refuse_turned(whole.clone())?;
+            let held_in = held_in(whole);
+            for (text, number) in lines {
                 match json_text::check_one(text) {
-                    Ok(()) => each_of_line(View::new(text.trim()), number, &mut n_found, add),
+                    Ok(()) => {
+                        let document = View::new(text.trim());
+                        each_of_line(document, &held_in, number, &mut n_found, add);
+                    }
                     Err(error) => {
                         let reason = Misread::new(text, &error, number).in_line();
                         let (place, id) = (RecordPlace::Line(number), n_found.to_string());
@@ -96,18 +104,27 @@ impl<'a> Json<'a> {
                 n_found += 1;
             });
         }
+        let all = || json_text::documents(&self.text).map(|it| it.1);
+        refuse_turned(all())?;
+        let held_in = held_in(all());
         for (line, document) in json_text::documents(&self.text) {
-            each_of_line(document, self.first_line + line, &mut n_found, add);
+            each_of_line(document, &held_in, self.first_line + line, &mut n_found, add);
         }
         Ok(())
     }
 }
 
 /// What one line of JSON Lines holds.
-fn each_of_line(document: View<'_>, line: u64, n_found: &mut usize, add: &mut dyn FnMut(Entry)) {
+fn each_of_line(
+    document: View<'_>,
+    held_in: &HeldIn,
+    line: u64,
+    n_found: &mut usize,
+    add: &mut dyn FnMut(Entry),
+) {
     let place = RecordPlace::Line(line);
     let before = *n_found;
-    entry(document, &Shared::default(), &mut |held| {
+    entry(document, held_in, &Shared::default(), &mut |held| {
         add(held.into_entry(*n_found, place));
         *n_found += 1;
     });
@@ -126,21 +143,28 @@ struct Held {
     key: Option<String>,
     fields: Result<Vec<(String, Cell)>, String>,
     shared: Shared,
+
+    /// The names around the record that every other entry of its list has too.
+    around: Option<Rc<str>>,
 }
 
 impl Held {
     fn new(key: Option<String>, fields: Vec<(String, Cell)>, shared: &Shared) -> Self {
-        Self { key, fields: Ok(fields), shared: Rc::clone(shared) }
+        Self { key, fields: Ok(fields), shared: Rc::clone(shared), around: None }
     }
 
     fn refused(reason: String, shared: &Shared) -> Self {
-        Self { key: None, fields: Err(reason), shared: Rc::clone(shared) }
+        Self { key: None, fields: Err(reason), shared: Rc::clone(shared), around: None }
     }
 
     fn into_entry(self, nth: usize, place: RecordPlace) -> Entry {
         let id = self.key.unwrap_or_else(|| nth.to_string());
         match self.fields {
-            Ok(fields) => Ok(Row::new(place, id, fields, self.shared)),
+            Ok(fields) => {
+                let mut row = Row::new(place, id, fields, self.shared);
+                row.around = self.around;
+                Ok(row)
+            }
             Err(reason) => Err(RecordError { place, id, reason }),
         }
     }
@@ -151,8 +175,7 @@ type Add<'a> = &'a mut dyn FnMut(Held);
 /// The records that a document holds.
 fn held_by(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault> {
     if document.is_list() {
-        list(document, shared, add);
-        return Ok(());
+        return list(document, shared, add);
     }
     if !document.is_object() {
         return Err(Fault(SINGLE.to_owned()));
@@ -165,16 +188,15 @@ fn held_by(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Faul
         return by_columns(document, shared, add);
     }
     let named = |name: &str| document.get(name).filter(|it| it.is_list());
-    if let (Some(names), Some(data)) = (named("columns"), named("data"))
+    // Datasette calls them rows, which may be objects too.
+    let rows = || named("rows").filter(|it| it.elements().next().is_some_and(View::is_list));
+    if let (Some(names), Some(data)) = (named("columns"), named("data").or_else(rows))
         && let Some(names) = texts(names)
     {
         if !columns::is_table(&names)
             && named("index").and_then(texts).is_some_and(columns::is_table)
         {
-            return Err(Fault(
-                "its rows are named as its columns should be: turn it, in pandas with `df.T`"
-                    .to_owned(),
-            ));
+            return Err(Fault(TURNED.to_owned()));
         }
         let mut ids = named("index").filter(|it| it.elements().count() == data.elements().count());
         let mut ids = ids.take().map(View::elements);
@@ -184,6 +206,9 @@ fn held_by(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Faul
         }
         return Ok(());
     }
+    if is_turned_by_columns(document) {
+        return Err(Fault(TURNED.to_owned()));
+    }
     within(document, shared, add)
 }
 
@@ -192,7 +217,15 @@ fn within(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault
     let is_record = |it: &View<'_>| it.is_object() && is_table(*it) && !is_by_columns(*it);
     let n_fields = document.fields().count();
     let n_records = document.fields().filter(|(_, it)| is_record(it)).count();
-    if 2 * n_records > n_fields && document.fields().all(|(_, it)| it.is_object()) {
+    // One that lacks a column is a record too, which is told as such.
+    let is_part = |it: View<'_>| {
+        let mut names = it.fields().map(|it| it.0);
+        it.is_object() && names.any(|it| columns::is_subject(&it) || columns::is_answer(&it))
+    };
+    let are_records = n_records > 0
+        && document.fields().all(|(_, it)| it.is_object())
+        && (2 * n_records > n_fields || document.fields().all(|(_, it)| is_part(it)));
+    if are_records {
         for (key, record) in document.fields() {
             add(Held::new(Some(key.into_owned()), record_fields(record), shared));
         }
@@ -201,14 +234,14 @@ fn within(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault
     let groups = || document.fields().filter(|(_, it)| holds_records(*it));
     let n_groups = groups().count();
     if n_groups == 0 {
+        for (_, it) in document.fields().filter(|(_, it)| it.is_list()) {
+            refuse_turned(it.elements())?;
+        }
         return Err(Fault(without_records(document)));
     }
     let is_relation = |name: &str| Catalogue::bundled().find(name).is_some();
     if n_groups > 1 && !groups().all(|(name, _)| is_relation(&name)) {
-        return Err(Fault(format!(
-            "there are facts in {}; put those that are meant into a file of their own",
-            quoted(groups().map(|(name, _)| name)).join(" and in ")
-        )));
+        return Err(Fault(several(groups().map(|(name, _)| name))));
     }
     let beside = document
         .fields()
@@ -224,6 +257,12 @@ fn within(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault
         held_by(group, &shared.into(), add)?;
     }
     Ok(())
+}
+
+/// Why it is not known which facts of an object are meant.
+fn several<'a>(names: impl Iterator<Item = Cow<'a, str>>) -> String {
+    let names = quoted(names).join(" and in ");
+    format!("there are facts in {names}; put those that are meant into a file of their own")
 }
 
 /// Why an object holds no facts.
@@ -252,7 +291,7 @@ fn quoted<'a>(mut names: impl Iterator<Item = Cow<'a, str>>) -> Vec<String> {
 }
 
 /// The records of a list. One that is none is kept with the reason.
-fn list(entries: View<'_>, shared: &Shared, add: Add<'_>) {
+fn list(entries: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Fault> {
     let head = entries.elements().next().filter(|it| it.is_list()).and_then(texts);
     if let Some(names) = head
         && columns::is_table(names.iter().map(String::as_str))
@@ -260,21 +299,144 @@ fn list(entries: View<'_>, shared: &Shared, add: Add<'_>) {
         for (nth, row) in entries.elements().skip(1).enumerate() {
             add(of_row(nth, row, &names, None, shared));
         }
-        return;
+        return Ok(());
     }
+    refuse_turned(entries.elements())?;
+    let held_in = held_in(entries.elements());
     for it in entries.elements() {
-        entry(it, shared, add);
+        entry(it, &held_in, shared, add);
+    }
+    Ok(())
+}
+
+/// How many entries of a list tell what all of them are.
+const N_SAMPLED: usize = 64;
+
+const TURNED: &str = "its rows are named as its columns should be: turn it, in pandas with `df.T`, and write it with \
+                      `to_json(path, orient=\"records\")`";
+
+/// Refuses rows that begin with the names that columns should have: lists, or objects whose first field holds
+/// the name.
+fn refuse_turned<'a>(rows: impl Iterator<Item = View<'a>>) -> Result<(), Fault> {
+    let rows: Vec<View<'_>> = rows.take(N_SAMPLED).collect();
+    let names = rows.iter().filter_map(|row| row.values().next()?.text());
+    // Beside a name, a list of columns says something else, such as a type.
+    let is_row = |row: &View<'_>| {
+        let mut names = row.fields().map(|it| it.0);
+        let first = names.next();
+        let is_number = |it: Cow<'_, str>| it.parse::<usize>().is_ok();
+        row.is_list()
+            || row.is_object()
+                && !is_table(*row)
+                && (first.is_some_and(|it| it == "index") || names.all(is_number))
+    };
+    if rows.iter().all(is_row) && columns::is_table(names) {
+        return Err(Fault(TURNED.to_owned()));
+    }
+    Ok(())
+}
+
+/// Whether a table by columns lies on its side: its first column has the names.
+fn is_turned_by_columns(document: View<'_>) -> bool {
+    let is_column = |it: View<'_>| it.is_list() || it.is_object();
+    let mut columns = document.fields().map(|it| it.1);
+    let Some(first) = columns.next().filter(|it| is_column(*it)) else { return false };
+    let n = first.n_values();
+    let mut columns = columns.take(N_SAMPLED).peekable();
+    let is_of_texts = |it: View<'_>| it.values().all(|it| it.is_missing() || it.text().is_some());
+    n <= N_SAMPLED
+        && columns::is_table(first.values().filter_map(View::text))
+        && columns.peek().is_some()
+        && columns.all(|it| is_column(it) && it.n_values() == n && is_of_texts(it))
+}
+
+/// In what entries of a list hold their records, where they are none themselves.
+enum HeldIn {
+    /// Nothing that all have in common: an entry of records by their ids, for one.
+    Nothing,
+
+    /// Each in objects of these names around each other: `{"fact": {…}}`.
+    One(Vec<String>),
+
+    /// Each has several, under these names, and nobody knows which is meant.
+    Several(Vec<String>),
+}
+
+/// What the first entries of a list have in common. Names that all of them have are no ids.
+fn held_in<'a>(entries: impl Iterator<Item = View<'a>>) -> HeldIn {
+    let is_record = |it: View<'_>| is_table(it) && !is_by_columns(it);
+    let mut common: Option<Vec<String>> = None;
+    let (mut are_several, mut n) = (false, 0);
+    for it in entries.take(N_SAMPLED).filter(|it| it.is_object() && !is_table(*it)) {
+        let records = it.fields().filter(|(_, it)| it.is_object() && is_record(*it));
+        let mut names: Vec<String> = records.map(|it| it.0.into_owned()).collect();
+        are_several |= names.len() > 1;
+        if names.len() < 2 {
+            let (around, within) = unwrapped(it);
+            names = if is_record(within) { around } else { Vec::new() };
+        }
+        if names.is_empty() {
+            continue;
+        }
+        n += 1;
+        if common.get_or_insert_with(|| names.clone()) != &names {
+            return HeldIn::Nothing;
+        }
+    }
+    match common {
+        Some(names) if are_several && n > 1 => HeldIn::Several(names),
+        Some(names) if !are_several => HeldIn::One(names),
+        _ => HeldIn::Nothing,
     }
 }
 
+/// What is within objects of one field each, which is an object, and the names of these fields.
+fn unwrapped(mut entry: View<'_>) -> (Vec<String>, View<'_>) {
+    const N_DEEP: usize = 8;
+    let mut names = Vec::new();
+    while names.len() < N_DEEP
+        && !is_table(entry)
+        && let mut fields = entry.fields()
+        && let (Some((name, within)), None) = (fields.next(), fields.next())
+        && within.is_object()
+    {
+        names.push(name.into_owned());
+        entry = within;
+    }
+    (names, entry)
+}
+
 /// The records of one entry of a list, which is mostly one itself.
-fn entry(entry: View<'_>, shared: &Shared, add: Add<'_>) {
+fn entry(entry: View<'_>, held_in: &HeldIn, shared: &Shared, add: Add<'_>) {
+    match held_in {
+        HeldIn::One(names) => {
+            let (around, record) = unwrapped(entry);
+            if around == *names {
+                let relation = names.iter().find(|it| Catalogue::bundled().find(it).is_some());
+                let relation = relation.map(|it| Column::new("relation", Cell::Text(it.clone())));
+                let shared = relation.into_iter().chain(shared.iter().cloned()).collect();
+                let held = Held::new(None, record_fields(record), &shared);
+                return add(Held { around: Some(names.join("`, `").into()), ..held });
+            }
+        }
+        HeldIn::Several(names) => {
+            let of_names = |it: &String| entry.get(it).is_some_and(holds_records);
+            if names.iter().all(of_names) {
+                let names = names.iter().map(|it| Cow::from(it.as_str()));
+                return add(Held::refused(several(names), shared));
+            }
+        }
+        HeldIn::Nothing => {}
+    }
     let holds_some = |it: View<'_>| it.values().any(holds_records);
     let held = if entry.is_object() && !is_table(entry) && !holds_some(entry) {
         add(Held::new(None, record_fields(entry), shared));
         Ok(())
     } else if entry.is_list() && !holds_some(entry) {
-        Err(Fault("it is a list of values without the names of columns".to_owned()))
+        Err(Fault(
+            "it is a list of values without the names of columns; in pandas, write it with `orient=\"records\"`"
+                .to_owned(),
+        ))
     } else {
         held_by(entry, shared, add)
     };

@@ -119,6 +119,9 @@ pub(super) fn record(
     if row.is_first_of_several {
         used.1.push("of several rewrites in a record, the first is taken".to_owned());
     }
+    if let Some(names) = &row.around {
+        used.1.push(format!("each record is what stands in `{names}`"));
+    }
     taken.count(used.0, used.1);
     let fact = Fact { foil, ..fact };
     let all = |role| row.texts(role).into_iter().flat_map(|it| it.1).collect();

@@ -13,6 +13,7 @@ mod turned;
 mod slots;
 mod told;
 mod bounded;
+mod wrapped;
 
 fn read(name: &str, bytes: impl AsRef<[u8]>) -> Result<Dataset, String> {
     let dir = tempfile::tempdir().unwrap();

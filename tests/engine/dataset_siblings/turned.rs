@@ -14,9 +14,36 @@ fn a_table_whose_rows_are_named_as_columns_should_be_is_told() {
             r#"{"columns": [0, 1], "index": ["subject", "object"], "data": [["Norway", "Egypt"],
             ["Oslo", "Cairo"]]}"#,
         ),
+        // The other orients of pandas: values, records and table with the index, list.
+        ("f.json", r#"[["subject", "Norway", "Egypt"], ["object", "Oslo", "Cairo"]]"#),
+        (
+            "f.json",
+            r#"[{"index": "subject", "0": "Norway", "1": "Egypt"},
+            {"index": "object", "0": "Oslo", "1": "Cairo"}]"#,
+        ),
+        (
+            "f.jsonl",
+            "{\"index\": \"subject\", \"0\": \"Norway\"}\n{\"index\": \"object\", \"0\": \"Oslo\"}\n",
+        ),
+        (
+            "f.json",
+            r#"{"schema": {"fields": [{"name": "index", "type": "string"}]}, "data":
+            [{"index": "subject", "0": "Norway"}, {"index": "object", "0": "Oslo"}]}"#,
+        ),
+        ("f.json", r#"{"index": ["subject", "object"], "0": ["Norway", "Oslo"]}"#),
+        (
+            "f.json",
+            r#"{"index": {"0": "subject", "1": "object"}, "0": {"0": "Norway", "1": "Oslo"}}"#,
+        ),
     ] {
         refused(name, text, says);
     }
+    refused(
+        "f.json",
+        r#"[["subject", "Norway"], ["object", "Oslo"]]"#,
+        &["write it with `to_json(path, orient=\"records\")`"],
+    );
+    refused("f.json", r#"[["Norway", "Oslo"], ["Egypt", "Cairo"]]"#, &["`orient=\"records\"`"]);
     // By index, pandas writes of such a table what it writes of another by columns.
     let index =
         r#"{"subject": {"0": "Norway"}, "object": {"0": "Oslo"}, "relation": {"0": "P36"}}"#;
