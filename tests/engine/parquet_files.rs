@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use factscope::facts::{Dataset, DatasetError, RecordPlace};
 use factscope::figure::{Figure, to_parquet};
-use parquet::data_type::ByteArrayType;
+use parquet::data_type::{ByteArrayType, Int64Type};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::record::{Field, Row};
@@ -91,6 +91,46 @@ fn columns_of_the_same_name_and_bytes_that_are_no_text_are_refused() {
 }
 
 /// The reader repeats some errors without end, and panics at some bytes: neither may reach the user.
+#[test]
+fn dates_are_read_as_people_write_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("facts.parquet");
+    for (unit, per_second) in [("MILLIS", 1_000), ("MICROS", 1_000_000)] {
+        for (seconds, fraction, expected) in [
+            (1_589_673_600, 0, "2020-05-17"),
+            (1_589_716_800, 0, "2020-05-17 12:00:00"),
+            (-86_400, 0, "1969-12-31"),
+            (1_589_716_801, per_second / 2, "2020-05-17 12:00:01.5"),
+        ] {
+            let schema = format!(
+                "message facts {{ required binary subject; required int64 object (TIMESTAMP({unit},true)); \
+                 required binary template; }}"
+            );
+            let schema = Arc::new(parse_message_type(&schema).unwrap());
+            let file = fs::File::create(&path).unwrap();
+            let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+            let mut group = writer.next_row_group().unwrap();
+            for text in ["Constitution Day", "", "The date of {} is"] {
+                let mut column = group.next_column().unwrap().unwrap();
+                if text.is_empty() {
+                    let time = seconds * per_second + fraction;
+                    column.typed::<Int64Type>().write_batch(&[time], None, None).unwrap();
+                } else {
+                    let text = [text.as_bytes().to_vec().into()];
+                    column.typed::<ByteArrayType>().write_batch(&text, None, None).unwrap();
+                }
+                column.close().unwrap();
+            }
+            group.close().unwrap();
+            writer.close().unwrap();
+            let dataset = Dataset::load(&path).unwrap();
+            let answer = dataset.records[0].fact.answer.as_deref().unwrap();
+            assert!(answer.starts_with(expected), "{unit}: {answer}");
+            assert!(fraction > 0 || answer == expected, "{unit}: {answer}");
+        }
+    }
+}
+
 #[test]
 fn a_damaged_parquet_file_gives_one_error_at_once() {
     let dir = tempfile::tempdir().unwrap();

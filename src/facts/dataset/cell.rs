@@ -124,9 +124,17 @@ fn unquoted(text: &str) -> &str {
     formula.or_else(literal).unwrap_or(text)
 }
 
-/// Whether a character takes no room: a zero-width space or joiner, a byte order mark.
+/// Whether a character takes no room: a zero-width space or joiner, a mark of direction, a byte order mark.
 pub(crate) fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    )
 }
 
 /// A list, a tuple, a set or a dictionary as Python, numpy or JSON prints it: `['a', "b's"]`,

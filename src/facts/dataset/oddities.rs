@@ -10,13 +10,15 @@ use super::cell::is_unseen;
 type Oddity = (&'static str, fn(&str) -> bool);
 
 /// Of names, which are subjects and answers.
-const OF_NAMES: [Oddity; 4] = [
+const OF_NAMES: [Oddity; 6] = [
     ("in angle brackets, as RDF writes names", is_in_angles),
     ("with a language at the end, as RDF writes it", has_language),
     ("with underscores for spaces", has_underscores),
     ("with “=” at the beginning, as formulas of spreadsheets have", |it| {
         it.starts_with('=') && it.len() > 1
     }),
+    ("with a date as pandas writes it in JSON (milliseconds since 1970)", is_date_in_millis),
+    ("with “|” within, as between several names", |it| it.trim_matches('|').contains('|')),
 ];
 
 /// Of prompts.
@@ -24,11 +26,19 @@ const OF_PROMPTS: [Oddity; 1] =
     [("with a mark at the end that may be the answer's place", has_open_end)];
 
 /// Of names and prompts.
-const OF_ALL: [Oddity; 4] = [
+const OF_ALL: [Oddity; 6] = [
     ("with characters as HTML writes them", has_markup),
     ("with letters that were read in another encoding than UTF-8", is_misread),
     ("with “\u{fffd}” in the place of a lost letter", |it| it.contains('\u{fffd}')),
     ("with characters within that nobody sees (a zero-width space or the like)", has_unseen),
+    (
+        "with spaces within other than single usual ones (two in a row, a no-break space or a tab)",
+        |it| {
+            it.contains("  ")
+                || it.contains(|c: char| c.is_whitespace() && !matches!(c, ' ' | '\n'))
+        },
+    ),
+    ("with a character as programs write it in quotation marks (`\\n` for a new line)", has_escape),
 ];
 
 const TWICE: &str =
@@ -95,6 +105,13 @@ fn has_language(name: &str) -> bool {
         && !before.is_empty()
 }
 
+/// Such as `1589673600000`, which is 17 May 2020.
+fn is_date_in_millis(name: &str) -> bool {
+    const DAY: i64 = 86_400_000;
+    const LEAST: u64 = 1_000_000_000;
+    name.parse::<i64>().is_ok_and(|it| it % DAY == 0 && it.unsigned_abs() >= LEAST)
+}
+
 /// Such as `New_York`.
 fn has_underscores(name: &str) -> bool {
     name.contains('_') && !name.contains(char::is_whitespace)
@@ -136,6 +153,23 @@ fn is_misread(text: &str) -> bool {
         'Â' | 'Ã' | 'Ä' | 'Å' => is_second(second),
         'â' => second == '€',
         _ => false,
+    })
+}
+
+/// Such as `\n`, `\"`, `\u00e9` and `\xe9`.
+fn has_escape(text: &str) -> bool {
+    text.match_indices('\\').any(|(at, _)| {
+        let rest = &text[at + 1..];
+        let is_of_hex = |n: usize| {
+            rest.get(1..=n).is_some_and(|it| it.bytes().all(|it| it.is_ascii_hexdigit()))
+        };
+        match rest.chars().next() {
+            Some('n' | 't' | 'r') => !rest[1..].starts_with(char::is_lowercase),
+            Some('"' | '\'') => true,
+            Some('u') => is_of_hex(4),
+            Some('x') => is_of_hex(2),
+            _ => false,
+        }
     })
 }
 

@@ -45,7 +45,13 @@ fn read(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
     let damaged = |error: &dyn std::fmt::Display| Fault::Damaged(error.to_string());
     let n_bytes = file.metadata().map_err(|error| damaged(&error))?.len();
     let reader = SerializedFileReader::new(file).map_err(|error| {
-        Fault::Damaged(format!("{error}; it is cut short or damaged, copy or download it again"))
+        let text = error.to_string();
+        let remedy = if text.contains("encrypted") {
+            "write it without encryption"
+        } else {
+            "it is cut short or damaged, copy or download it again"
+        };
+        Fault::Damaged(format!("{text}; {remedy}"))
     })?;
     check_codecs(reader.metadata())?;
     let schema = reader.metadata().file_metadata().schema();
@@ -142,6 +148,13 @@ fn cell(field: &Field) -> Cell {
                 (key, cell(value))
             });
             Cell::Object(fields.collect())
+        }
+        // Dates are times at midnight to pandas, and no fact tells the zone of the world's clock.
+        time @ (Field::TimestampMillis(_) | Field::TimestampMicros(_)) => {
+            let text = time.to_string();
+            let text = text.strip_suffix(" +00:00").unwrap_or(&text);
+            let whole = text.trim_end_matches('0').strip_suffix('.').unwrap_or(text);
+            Cell::Text(whole.strip_suffix(" 00:00:00").unwrap_or(whole).to_owned())
         }
         other => {
             let text = other.to_string();

@@ -31,12 +31,29 @@ fn words_as_another_program_writes_them_are_told() {
         ("M\u{fffd}laga", "of a lost letter"),
         ("Nor\u{200b}way", "that nobody sees"),
         ("Nor\u{ad}way", "that nobody sees"),
+        ("Nor\u{202e}way", "that nobody sees"),
+        ("1589673600000", "with a date as pandas writes it"),
+        ("-62208000000", "with a date as pandas writes it"),
+        ("Norway|Norge", "as between several names"),
+        ("New\u{a0}York", "a no-break space or a tab"),
+        ("New\tYork", "a no-break space or a tab"),
+        ("New  York", "two in a row"),
+        ("Norway\\nNorge", "as programs write it in quotation marks"),
+        ("M\\u00e1laga", "as programs write it in quotation marks"),
+        ("Tom \\\"Jerry\\\"", "as programs write it in quotation marks"),
     ] {
         let file = of(name, "Oslo", "The capital of {} is");
         assert!(said("f.json", &file).contains(says), "{name}: {}", said("f.json", &file));
         let file = of("Norway", name, "The capital of {} is");
         assert!(said("f.json", &file).contains(says), "{name}: {}", said("f.json", &file));
     }
+    let prompt = of("Norway", "Oslo", "Q: What is the capital of {}?\\nA:");
+    assert!(said("f.json", &prompt).contains("(`\\n` for a new line)"));
+    // Marks of direction around a name, as Windows and pages in two directions have them.
+    assert_eq!(
+        asked("f.json", of("\u{202a}Norway\u{202c}", "Oslo", "The capital of {} is")),
+        oslo()
+    );
     let table = "subject,object,template\nA &amp; B,x,{} is\nC &lt; D,y,{} is\nE,z,{} is\n";
     let table = said("f.csv", table);
     assert!(
@@ -62,6 +79,11 @@ fn words_that_are_right_are_no_oddity() {
         "👨\u{200d}👩\u{200d}👧",
         "=",
         "E = mc²",
+        "two\nlines",
+        "1000000000",
+        "2020",
+        "\\nu and \\text{x}",
+        "C:\\new",
     ] {
         let file = of(name, name, "The meaning of {} is");
         let said = said("f.json", &file);
