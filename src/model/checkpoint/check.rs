@@ -44,10 +44,7 @@ impl Checkpoint {
         if let [Some(head), Some(wte)] = vocabularies
             && self.config.unembedding == Unembedding::Tied
         {
-            let is_same = head.tensor.dtype == wte.tensor.dtype
-                && head.tensor.order == wte.tensor.order
-                && self.raw(head) == self.raw(wte);
-            if !is_same {
+            if !self.is_same(head, wte) {
                 let (tensor, path) = (head.tensor.in_file().to_owned(), path_of(head));
                 return Err(LoadError::NotTied { tensor, path });
             }
@@ -70,6 +67,33 @@ impl Checkpoint {
             }
         }
         Ok(())
+    }
+
+    /// Whether two tensors of one shape have the same numbers, or those that are left where one of them was
+    /// rounded, or cut off, to the coarser type.
+    fn is_same(&self, a: &Location, b: &Location) -> bool {
+        /// Two matrices of this many numbers are in memory at a time.
+        const N_VALUES: usize = 1 << 22;
+        let types = [a.tensor.dtype, b.tensor.dtype];
+        if types[0] == types[1] && a.tensor.order == b.tensor.order {
+            return self.raw(a) == self.raw(b);
+        }
+        let (Some(a), Some(b)) = (self.matrix(a), self.matrix(b)) else { return false };
+        let is_close = |(a, b): (&f32, &f32)| {
+            let step = |it: NumberType| it.step(a.abs().max(b.abs()));
+            let is_rounded = || {
+                types[0] != types[1]
+                    && (a - b).abs() < types.map(step).into_iter().fold(0.0, f32::max)
+            };
+            a == b || a.is_nan() && b.is_nan() || is_rounded()
+        };
+        let [n_rows, n_columns] = a.dims();
+        let n_together = (N_VALUES / n_columns.max(1)).max(1);
+        (0..n_rows).step_by(n_together).all(|start| {
+            let rows = start..(start + n_together).min(n_rows);
+            let [a, b] = [&a, &b].map(|it| it.clone().narrow(0, rows.clone()).by_rows());
+            a.iter().zip(&b).all(is_close)
+        })
     }
 
     /// Checks that no matrix lies in zeros which go on to the end of its file. A download that makes room

@@ -96,6 +96,19 @@ impl NumberType {
             Self::Other(_) => return None,
         })
     }
+
+    /// How far the next number of this type lies from one of this size. None lies between those of a quantised
+    /// type, of which each block has its own.
+    pub(super) fn step(self, size: f32) -> f32 {
+        let (n_bits, least) = match self {
+            Self::F32 => (23, -126),
+            Self::BF16 => (7, -126),
+            Self::F16 => (10, -14),
+            _ => return 0.0,
+        };
+        let exponent = (size.to_bits() >> 23) as i32 - 127;
+        2.0_f32.powi(exponent.max(least) - n_bits)
+    }
 }
 
 impl fmt::Display for NumberType {

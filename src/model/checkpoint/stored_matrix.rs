@@ -142,6 +142,17 @@ impl StoredMatrix {
         values
     }
 
+    /// All numbers, row by row.
+    pub fn by_rows(&self) -> Vec<f32> {
+        let values = self.widened();
+        if !self.is_turned {
+            return values;
+        }
+        let [n_rows, n_columns] = self.dims();
+        let row = |row| (0..n_columns).map(move |column| column * n_rows + row);
+        (0..n_rows).flat_map(row).map(|at| values[at]).collect()
+    }
+
     /// Widens one of the rows that lie in the file.
     fn widen_row(&self, row: usize, values: &mut [f32]) {
         let (per_block, block_bytes) = self.dtype.block().unwrap_or((1, 0));

@@ -214,6 +214,32 @@ fn a_tied_model_may_carry_its_unembedding_only_if_it_is_the_same() {
     assert_close(&logits_of(same.path()), &logits_of(&fixture("tiny")), 0.0, "carried along");
     let other = with_head(|head| head.set(77, 3.0));
     check_refused(other.path(), &["tie", "`lm_head.weight`", WEIGHTS]);
+    // In another type it is the same as far as that can tell, rounded or cut off.
+    let in_bf16 = |tensor: &mut Tensor, of: fn(f32) -> bf16| {
+        let values = tensor.values();
+        tensor.dtype = Dtype::BF16;
+        tensor.bytes = values.iter().flat_map(|it| of(*it).to_le_bytes()).collect();
+    };
+    let cut: fn(f32) -> bf16 = |it| bf16::from_bits((it.to_bits() >> 16) as u16);
+    for of in [bf16::from_f32, cut] {
+        let with = |change: fn(u16) -> u16, is_of_head: bool| {
+            with_tensors(|tensors| {
+                let mut head = find(tensors, "wte.weight").clone();
+                head.name = "lm_head.weight".to_owned();
+                let coarse = if is_of_head { &mut head } else { find(tensors, "wte.weight") };
+                in_bf16(coarse, of);
+                let last = &mut coarse.bytes.as_chunks_mut().0[77];
+                *last = change(u16::from_le_bytes(*last)).to_le_bytes();
+                tensors.push(head);
+            })
+        };
+        let rounded = with(|it| it, true);
+        assert_close(&logits_of(rounded.path()), &logits_of(&fixture("tiny")), 0.0, "rounded");
+        let embedding = with(|it| it, false);
+        assert!(Checkpoint::open(embedding.path()).is_ok());
+        let other = with(|it| it + 2, true);
+        check_refused(other.path(), &["tie", "`lm_head.weight`", WEIGHTS]);
+    }
     let misshapen = with_head(|head| *head = Tensor::f32("lm_head.weight", &[2], &[1.0, 2.0]));
     check_refused(misshapen.path(), &["`lm_head.weight`", WEIGHTS]);
 
