@@ -114,7 +114,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Takes out the heads of models that do more than go on with a text.
+    /// Takes out the heads of models that do more than go on with a text, and names what else is left out.
     fn leave_out_heads(&mut self) {
         let is_head = |name: &str| {
             let part = name.split('.').next().unwrap_or_default();
@@ -127,6 +127,10 @@ impl Checkpoint {
         self.tensors = rest;
         let heads: BTreeMap<String, Location> = heads;
         self.left_out = heads.into_values().map(|it| it.tensor.name).collect();
+        // `transformers` would open the model that the adapter is of, with it.
+        if self.dir.join(ADAPTER).is_file() {
+            self.left_out.push(format!("the adapter (LoRA) of {ADAPTER}, which is not merged"));
+        }
     }
 
     /// The error for a tensor of another shape than the configuration gives it.
@@ -213,6 +217,9 @@ impl Checkpoint {
         LoadError::Index { path: self.list.clone(), reason }
     }
 }
+
+/// What stands beside an adapter's weights.
+const ADAPTER: &str = "adapter_config.json";
 
 /// Whether a tensor is a part of an adapter (`LoRA`), by its name.
 fn is_of_adapter(name: &str) -> bool {

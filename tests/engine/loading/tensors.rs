@@ -261,6 +261,14 @@ fn of_a_tied_pair_either_name_will_do() {
 }
 
 #[test]
+fn an_adapter_beside_whole_weights_is_left_out_with_a_word() {
+    let dir = super::with_file("adapter_config.json", b"{\"peft_type\": \"LORA\"}");
+    let checkpoint = Checkpoint::open(dir.path()).unwrap();
+    let [left_out] = checkpoint.left_out() else { panic!("{:?}", checkpoint.left_out()) };
+    assert!(left_out.contains("adapter_config.json, which is not merged"), "{left_out}");
+}
+
+#[test]
 fn heads_beside_the_language_model_are_left_out_and_named() {
     let heads = ["score.weight", "v_head.summary.weight", "v_head.summary.bias"];
     let dir = with_tensors(|tensors| {
