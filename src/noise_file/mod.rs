@@ -44,6 +44,13 @@ pub enum NoiseFileError {
 pub fn read(path: &Path) -> Result<(NoiseFile, GivenNoise), NoiseFileError> {
     let wrong = |reason| NoiseFileError::Wrong { path: path.to_owned(), reason };
     let failed = |source| NoiseFileError::Read { path: path.to_owned(), source };
+    if path.to_str().is_none() {
+        return Err(wrong(
+            "the name of the file, or of a folder that it lies in, is no UTF-8 text, so that no spec could name \
+             it; rename it"
+                .into(),
+        ));
+    }
     if fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
         return Err(wrong("this has more than a gigabyte, so it is no noise of one prompt".into()));
     }

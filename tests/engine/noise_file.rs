@@ -232,3 +232,15 @@ fn what_is_wrong_is_said_with_its_remedy() {
         assert!(error.contains(says), "{error}");
     }
 }
+
+/// A spec names the file in JSON, which has no other than UTF-8 text.
+#[cfg(target_os = "linux")]
+#[test]
+fn noise_whose_name_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let named = dir.path().join(std::ffi::OsStr::from_bytes(b"n\xff.npy"));
+    fs::copy(file("rome.npy"), &named).unwrap();
+    let error = noise_file::read(&named).unwrap_err().to_string();
+    assert!(error.contains("no UTF-8 text") && error.contains("rename it"), "{error}");
+}

@@ -17,6 +17,12 @@ pub enum LoadError {
     )]
     NoSuchDir(PathBuf),
 
+    #[error(
+        "the name of the model, or of a folder that it lies in, is no UTF-8 text, so that no spec, picture or \
+         session could say which model it is of; rename it: {0}"
+    )]
+    Name(PathBuf),
+
     #[error("there is no `config.json`, so this is not a Hugging Face model folder: {0}")]
     NoConfig(PathBuf),
 

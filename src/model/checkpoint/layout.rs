@@ -48,6 +48,10 @@ impl Layout {
             let [(name, format), _] = NAMES;
             return Ok(Self::single(Some(path.join(CONFIG)), format, path.join(name)));
         }
+        // Before anything is asked, which could be saved nowhere.
+        if path.to_str().is_none() {
+            return Err(LoadError::Name(path.to_owned()));
+        }
         if path.is_dir() {
             return Self::of_folder(path);
         }

@@ -390,3 +390,15 @@ fn what_lies_in_the_place_of_a_file_and_is_none_is_told() {
         }
     }
 }
+
+/// A spec, a picture and a session name the model in JSON, which has no other than UTF-8 text.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_model_whose_name_is_no_text_is_refused_before_it_is_asked() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let named = dir.path().join(std::ffi::OsStr::from_bytes(b"m\xff"));
+    std::os::unix::fs::symlink(fixture("tiny"), &named).unwrap();
+    check_refused(&named, &["no UTF-8 text", "rename it"]);
+    check_refused(&named.join("model.safetensors"), &["no UTF-8 text", "rename it"]);
+}
