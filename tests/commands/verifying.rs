@@ -345,6 +345,47 @@ fn a_chart_that_an_earlier_picture_lacks_is_named() {
     }
 }
 
+/// What the colours of head scores stand for was called otherwise until 30 November 2026.
+#[test]
+fn numbers_under_an_earlier_name_are_confirmed_and_another_name_is_told() {
+    let dir = TempDir::new().unwrap();
+    let picture = path(&dir, "a.svg");
+    let fact = ["--prompt", "Paris is in", "--subject", "Paris"];
+    let asked = [&["heads", "--model", TINY, "--device", "cpu"][..], &fact].concat();
+    stdout(&[&asked[..], &["--figure", &picture]].concat());
+    let svg = fs::read_to_string(&picture).unwrap();
+    let under = |name: &str, first: Option<f64>| {
+        let change = |it: &mut Value| {
+            let mut n_renamed = 0;
+            for chart in it["charts"].as_array_mut().unwrap() {
+                for column in chart["values"].as_array_mut().unwrap() {
+                    if column[0] == "Mean attention weight" {
+                        column[0] = json!(name);
+                        n_renamed += 1;
+                        if let Some(first) = first {
+                            column[1][0] = json!(first);
+                        }
+                    }
+                }
+            }
+            assert!(n_renamed > 1);
+        };
+        fs::write(&picture, earlier(&svg, change)).unwrap();
+        verified(&[&picture])
+    };
+    let (text, is_confirmed) = under("Attention weight (0 to 1)", None);
+    assert!(is_confirmed && !text.contains("DIFFER"), "{text}");
+    let (text, is_confirmed) = under("Attention weight (0 to 1)", Some(0.75));
+    assert!(!is_confirmed && text.contains("1 of 16 numbers DIFFER"), "{text}");
+
+    let (text, is_confirmed) = under("Entropy", None);
+    assert!(!is_confirmed && !text.contains("DIFFER"), "{text}");
+    assert!(
+        text.contains("THE PICTURE CALLS `Entropy` what is `Mean attention weight`, 16 numbers as computed now"),
+        "{text}"
+    );
+}
+
 #[test]
 fn one_file_that_cannot_be_used_does_not_keep_the_others_from_being_verified() {
     let dir = TempDir::new().unwrap();

@@ -392,7 +392,7 @@ impl Verified {
 }
 
 fn agrees(chart: &Compared) -> bool {
-    chart.is_computed && chart.differences.is_empty()
+    chart.is_computed && chart.other_names.is_empty() && chart.differences.is_empty()
 }
 
 /// The numbers of a chart that differ, a line each.
@@ -416,6 +416,9 @@ fn about(chart: &Compared) -> String {
     if !chart.is_computed {
         said.push("THE RESULT HAS NO SUCH CHART".to_owned());
     }
+    for [name, now] in &chart.other_names {
+        said.push(format!("THE PICTURE CALLS `{name}` what is `{now}`"));
+    }
     if n_other > 0 {
         said.push(format!("{n_other} of {n} DIFFER"));
     }
@@ -423,7 +426,7 @@ fn about(chart: &Compared) -> String {
         let n = counted(chart.n_computed, "number");
         said.push(format!("THE PICTURE'S RECORD LACKS {} of {n}", chart.n_lacking));
     }
-    if said.is_empty() {
+    if chart.is_computed && n_other == 0 && chart.n_lacking == 0 {
         said.push(format!("{n} as computed now, largest difference {largest}"));
     }
     format!("{}: {}", chart.chart, said.join(", "))

@@ -1,6 +1,7 @@
 //! The numbers of a record against those of a figure that was computed anew.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 
 use serde::Serialize;
 
@@ -14,6 +15,16 @@ const TOLERANCE: f32 = 1e-4;
 /// The least that counts as a difference, in the unit of the number.
 const LEAST: f32 = 1e-6;
 
+/// What earlier versions called columns of numbers, and what they are called now.
+const RENAMED: [(&str, &str); 6] = [
+    ("Attention weight (0 to 1)", "Mean attention weight"),
+    ("Composition score (0 to 1)", "Composition score"),
+    ("Value", "Fact: value"),
+    ("Value 2", "Inverse: value"),
+    ("−ln p(new)", "Mean −ln p of new's tokens"),
+    ("p(new)", "Mean p of new's tokens"),
+];
+
 /// A chart of a record, compared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
@@ -26,6 +37,10 @@ pub struct Compared {
 
     /// Whether the result that was computed has a chart of this name.
     pub is_computed: bool,
+
+    /// The columns that have another name in what was computed, and that name. Names that earlier versions gave
+    /// are not among them.
+    pub other_names: Vec<[String; 2]>,
 
     /// The largest distance between two numbers that are both there.
     pub largest: f32,
@@ -68,6 +83,40 @@ impl Record {
 
 impl Numbers {
     fn compare(&self, computed: Option<&Self>) -> Compared {
+        let (recorded, other_names) = match computed {
+            Some(it) => self.under_names_of(it),
+            None => (self.clone(), Vec::new()),
+        };
+        Compared { other_names, ..recorded.compare_by_names(computed) }
+    }
+
+    /// These numbers with the columns named as they are now, and which others were named otherwise than the
+    /// one that stands in their place.
+    fn under_names_of(&self, computed: &Self) -> (Self, Vec<[String; 2]>) {
+        let mut named = self.clone();
+        for (name, _) in &mut named.values {
+            let now = RENAMED.iter().find(|it| it.0 == name).map(|it| it.1);
+            if let Some(now) =
+                now.filter(|it| computed.column(name).is_none() && computed.column(it).is_some())
+            {
+                now.clone_into(name);
+            }
+        }
+        let free = computed.values.iter().filter(|it| named.column(&it.0).is_none());
+        let free: Vec<String> = free.map(|it| it.0.clone()).collect();
+        let mut others = Vec::new();
+        let unknown = named.values.iter_mut().filter(|it| computed.column(&it.0).is_none());
+        let unknown: Vec<_> = unknown.collect();
+        if unknown.len() == free.len() {
+            for ((name, _), now) in unknown.into_iter().zip(free) {
+                others.push([mem::replace(name, now.clone()), now]);
+            }
+        }
+        (named, others)
+    }
+
+    /// Each column against that of the same name.
+    fn compare_by_names(&self, computed: Option<&Self>) -> Compared {
         let partners = computed.map(|it| self.partners(it)).unwrap_or_default();
         let (mut differences, mut largest, mut n_numbers) = (Vec::new(), 0.0_f32, 0);
         for (name, recorded) in &self.values {
@@ -99,6 +148,7 @@ impl Numbers {
             n_lacking,
             n_computed: computed.map_or(0, Self::n_numbers),
             is_computed: computed.is_some(),
+            other_names: Vec::new(),
             largest,
             differences,
         }
