@@ -10,7 +10,7 @@ use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::{FactId, Paint};
+use factscope::ui::state::{FactId, Paint, Run, Setting};
 
 use super::support::{FACTS, Window, tiny};
 
@@ -332,4 +332,23 @@ fn a_session_of_a_command_opens_without_a_word_of_another_version() {
     session.set_window(&"in a form that is not known");
     session.save(&path).unwrap();
     assert!(says_so(notice_of()));
+}
+
+/// A session brings the answers of all facts, so that nothing has told how fast the model is.
+#[test]
+fn a_setting_that_is_changed_after_a_session_was_opened_is_traced_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (facts, path) = (dir.path().join("facts.json"), dir.path().join("a.factscope"));
+    std::fs::write(&facts, FACTS).unwrap();
+    saved(tiny(), facts, &path);
+    let mut window = opened(&path);
+    window.wait("the session", |app| app.state.session.is_some());
+    // However busy the machine is.
+    window.harness.state_mut().state.pace.quick_secs = 1e9;
+    window.harness.state_mut().state.preferences.traces_at_once = true;
+    let mut trace = window.app().state.settings.trace.clone();
+    trace.seed += 1;
+    window.does(Command::Set(Box::new(Setting::Trace(trace))));
+    window.wait("the trace", |app| app.state.trace(Row::First).is_some_and(Run::is_done));
+    assert_eq!(window.app().state.error, None);
 }

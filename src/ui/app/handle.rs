@@ -420,6 +420,11 @@ impl App {
             for (pane, key, spec) in wanted {
                 self.begin(pane, key, spec, Origin::Unasked);
             }
+            // Where all else is known, nothing would tell whether the trace is quick.
+            let is_untraced = self.state.rows().any(|row| self.state.trace(row).is_none());
+            if is_untraced && self.state.jobs.iter().next().is_none() {
+                self.time_a_question();
+            }
         }
     }
 }

@@ -106,6 +106,22 @@ impl App {
         }
     }
 
+    /// Asks for a fact whose answer may be known, where nothing else tells how fast the model is: a session
+    /// brings the answers of all.
+    pub(super) fn time_a_question(&mut self) {
+        if !self.state.measures_recall() || self.state.pace.knows(Which::Main) {
+            return;
+        }
+        let nth = match self.state.selected {
+            Some(FactId::Record(nth)) => nth,
+            _ => 0,
+        };
+        let is_there = self.state.facts.get(FactId::Record(nth)).is_some();
+        if let Some(info) = self.state.info().filter(|_| is_there).cloned() {
+            self.ask_fact(nth, Direction::Forward, &info.tokenizer);
+        }
+    }
+
     /// Asks as a sweep does, so that both say the same of a fact.
     fn ask_fact(&mut self, nth: usize, direction: Direction, tokenizer: &Tokenizer) {
         let (id, bos) = (FactId::Record(nth), self.state.settings.bos);

@@ -71,6 +71,11 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// Whether anything is known of how fast a model is.
+    pub fn knows(&self, which: Which) -> bool {
+        self.of[which as usize].is_some()
+    }
+
     /// The model is another, or on another device.
     pub fn forget(&mut self, which: Which) {
         self.of[which as usize] = None;
