@@ -180,13 +180,20 @@ def check_kills(work, _):
     out = work.dir / "killed"
     # More facts than 50 runs of a few seconds can ask: parts are written every two seconds or so.
     sweep = ["factscope", "sweep", "spec.json", "--n", "700", "--both-ways", "--quiet", "--out"]
-    work.call(*sweep, "whole")
+    start = time.monotonic()
+    whole = work.start(*sweep, "whole", log="whole.log")
+    for _ in until(600):
+        if list((work.dir / "whole").glob("part-*")):
+            break
+    # On a busy machine a run that is killed within seconds would write nothing that could be lost.
+    longest = max(3.5, 3 * (time.monotonic() - start))
+    assert whole.wait() == 0, (work.dir / "whole.log").read_text()
     single = rows(work.dir / "whole")
     before, n_killed, n_kept = pd.DataFrame(), 0, 0
     while n_killed < N_KILLS:
         running = work.start(*sweep, out, log="killed.log")
         try:
-            running.wait(random.uniform(0.02, 3.5))
+            running.wait(random.uniform(0.02, longest))
             break
         except subprocess.TimeoutExpired:
             running.send_signal(signal.SIGKILL)
@@ -202,6 +209,7 @@ def check_kills(work, _):
     work.call(*sweep, out)
     same(f"{n_killed} kills at random moments, {n_kept} of them after more was written", rows(out), single)
     assert n_killed == N_KILLS, "the sweep ended before all kills; ask more facts"
+    assert n_kept >= N_KILLS // 5, "too few runs wrote anything before they were killed"
 
 
 def main(program, *only):
