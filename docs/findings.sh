@@ -3,19 +3,21 @@
 #
 # docs/findings.sh [PART…]
 #
-# Parts are recall, traces, knockout, attribution, edits, changes, rome and pictures; all of them without
-# one. Recall comes first: it finds the facts that the others ask.
+# Parts are recall, traces, knockout, attribution, edits, steering, changes, needed, rome and pictures; all of
+# them without one. Recall comes first: it finds the facts that the others ask.
 # What is found goes to the folder FINDINGS (`findings`), where a part that was stopped goes on.
 # FACTSCOPE names the program, ASKED the models (by default `builtin smollm2`; there are also
 # `builtin-planted` and `gemma3`), MODELS the folder that tests/fetch_models.sh fills, and THREADS how
 # many threads each command has. DATA names a folder with ROME's known_1000.json and counterfact.json;
-# recall and rome leave out what is not there.
+# recall and rome leave out what is not there. PYTHON names a Python with pandas and pyarrow, for needed.
+# N_ROME is how many facts of each of ROME's datasets the part rome asks (10).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 program=${FACTSCOPE:-$top/target/release/factscope}
 models=${MODELS:-$HOME/.cache/factscope-test-models}
 found=${FINDINGS:-findings}
 threads=${THREADS:-1}
+python=${PYTHON:-python3}
 drawn=${PICTURES:-$top/assets/screenshots/findings}
 read -ra asked <<<"${ASKED:-builtin smollm2}"
 mkdir --parents "$found" "$drawn"
@@ -113,6 +115,65 @@ changes() {
   each parts 50 10 "" ablate --together 5 --random 10
 }
 
+# Steers the trained models at the last token, once by the fact's new answer less its old one, and once by two
+# words that have nothing to do with any fact.
+steering() {
+  local all=("${asked[@]}") which layers scale
+  for which in "${all[@]}"; do
+    case $which in
+      smollm2) layers=0,11,22,28 scale=40 ;;
+      gemma3) layers=0,6,11,16 scale=2000 ;;
+      *) continue ;;
+    esac
+    asked=("$which")
+    each steer 0 10 "--layers $layers" steer --plus-token Baghdad --minus-token Cairo --layer 0 \
+      --positions last --scale "$scale" --reach
+    each steer-other 0 10 "--layers $layers" steer --plus-token Tuesday --minus-token window --layer 0 \
+      --positions last --scale "$scale" --reach
+  done
+  asked=("${all[@]}")
+}
+
+# Which heads facts need: four facts of each of six relations that are among the model's ten first guesses.
+# The five heads that most of one half need are then taken out of the model for the other half, and for the
+# next words of the pages beside this script; and so are five that are drawn, twice.
+needed() {
+  local which relation known cases draw heads without file
+  "$python" "$top/docs/findings.py" text "$found/text.json"
+  for which in "${asked[@]}"; do
+    [[ $which != builtin* ]] || continue
+    known=()
+    for relation in P36 P37 P30 P17 P27 P176; do
+      file=$found/recall-$relation-$which.json
+      [[ -f $file ]] || fs recall --model "$(path "$which")" --bos --facts builtin --relation $relation \
+        --n 16 --own-words --out "$file"
+      read -ra cases <<<"$(cases "$relation-$which" forward 10)"
+      known+=("${cases[@]:0:8}")
+    done
+    fs ablate --model "$(path "$which")" --bos --facts builtin --case 2 --together 5 --random 10 \
+      --save-spec "$found/needed-$which.json"
+    fs sweep "$found/needed-$which.json" --facts builtin "${known[@]}" --figure-metric log-prob \
+      --out "$found/needed-$which"
+    "$python" "$top/docs/findings.py" heads "$found/needed-$which" | tee "$found/needed-$which.txt"
+    for draw in none shared 1 2; do
+      without=$found/without-$draw-$which.gguf
+      heads=()
+      [[ $draw == none ]] || read -ra heads \
+        <<<"$("$python" "$top/docs/findings.py" heads "$found/needed-$which" "--$draw")"
+      "$python" "$top/docs/findings.py" without "$(path "$which")" "$without" "${heads[@]}"
+      fs recall --model "$without" --bos --facts builtin "${known[@]}" --own-words \
+        --out "$found/lost-$draw-$which.json"
+      fs recall --model "$without" --bos --facts "$found/text.json" --own-words \
+        --out "$found/lost-text-$draw-$which.json"
+      rm "$without"
+    done
+    for file in lost lost-text; do
+      "$python" "$top/docs/findings.py" lost "$found/needed-$which" "$found/$file-none-$which.json" \
+        "$found/$file"-{shared,1,2}-"$which.json"
+    done | tee "$found/lost-$which.txt"
+  done
+}
+
 # rome_each NAME "SWEEP'S FLAGS" COMMAND MORE…: asks the trained models of ROME's facts: forward those that
 # are the model's first guess, as in ROME, and as inverses those among its first ten.
 rome_each() {
@@ -141,7 +202,7 @@ rome_each() {
   done
 }
 
-n_rome=10
+n_rome=${N_ROME:-10}
 n_rome_inverse=8
 rome_knockout() { rome_each knockout "" knockout; }
 
@@ -181,7 +242,7 @@ pictures() {
   done
 }
 
-for part in "${@:-recall traces knockout attribution edits changes rome pictures}"; do
+for part in "${@:-recall traces knockout attribution edits steering changes needed rome pictures}"; do
   # shellcheck disable=SC2086
   for one in $part; do
     echo "== $one"
