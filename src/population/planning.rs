@@ -1,5 +1,6 @@
 //! How many facts a plan asks, and how often it draws, chosen for a time or for an interval.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asked_before::question;
 use super::plan::{Plan, PlanError, SweepSettings};
-use super::planner::{Goal, N_TIMED, Pilot};
+use super::planner::{Goal, N_PILOT, N_TIMED, Pilot};
 use super::recall::Choices;
 use super::selection::{Selection, Task};
 use super::sweep::Sweep;
@@ -15,6 +16,7 @@ use crate::analysis::AnalysisCtx;
 use crate::analysis::trace_average::FactDraws;
 use crate::experiment::{Binding, Datasets, Library, Written};
 use crate::facts::Dataset;
+use crate::task::Progress;
 use crate::worker::Engine;
 
 /// What was chosen and why, as the folder notes it.
@@ -69,7 +71,12 @@ impl Plan {
         // A question that several facts ask is computed once, and counts once in the interval.
         let questions = first_askers(dataset, &tasks);
         let quiet = ctx.reporting(&|_| ());
+        // As many runs as a pilot makes in which no fact is left out.
+        let total = (N_PILOT as u64 + 1) * if n_usual > 0 { 3 } else { 1 };
+        let n_done = Cell::new(0);
         let found = Pilot::of(&questions, n_usual > 0, &|task, n_samples, more| {
+            let done = n_done.replace(n_done.get() + 1).min(total - 1);
+            ctx.task.checkpoint(Progress { done, total })?;
             let nth = if n_samples > 1 { 2 } else { more as usize };
             let sweep = Sweep {
                 engine,
