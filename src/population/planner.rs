@@ -118,6 +118,10 @@ pub const N_TIMED: usize = 4;
 /// The most draws of a fact that are chosen.
 const MOST: usize = 100;
 
+/// The fewest facts with a result that are chosen for an interval: ±1.96 standard errors of three facts
+/// hold 81 % of what they say, those of twelve 92 %.
+const LEAST: f64 = N_PILOT as f64;
+
 /// From end to end of a 95 % interval, in standard errors.
 const ENDS: f64 = 2.0 * 1.96;
 
@@ -211,7 +215,7 @@ impl Pilot {
         } / self.share;
         let wanted = match goal {
             Goal::Budget(_) => wanted.floor(),
-            Goal::Width(_) => wanted.ceil(),
+            Goal::Width(_) => wanted.max(LEAST / self.share).ceil(),
         };
         let n_drawn = wanted.clamp(1.0, n_available as f64);
         let n = n_drawn * self.share;
@@ -225,6 +229,12 @@ impl Pilot {
                 }
             };
             samples = more.floor().clamp(samples, MOST as f64);
+        } else if let (Goal::Width(width), Some(_)) = (goal, n_usual) {
+            // With more facts than the best choice would have, fewer draws of each are as good.
+            let left = n * (width / ENDS).powi(2) - self.between;
+            if left > 0.0 {
+                samples = (self.within / left).ceil().clamp(1.0, samples);
+            }
         }
         Choice {
             n_samples: n_usual.map(|_| samples as usize),

@@ -6,7 +6,7 @@ use factscope::analysis::{Inference, Resampling, SharedQuestion};
 use factscope::figure::{
     Cell, Chart, Figure, Map, Page, Side, to_csv, to_npz, to_parquet, to_svg, to_text,
 };
-use factscope::population::{Goal, GroupBy, Pilot, Population, Shown, Wanted, reasons};
+use factscope::population::{Goal, GroupBy, N_PILOT, Pilot, Population, Shown, Wanted, reasons};
 use tempfile::TempDir;
 
 use super::sweeps::{sweep_to, trace_and_heads};
@@ -216,9 +216,11 @@ fn a_plan_is_the_best_of_all() {
         let goal = width(300.0, 2.0);
         let found = pilot.choose(Goal::Width(goal), 100_000, Some(10));
         assert!(found.width <= goal * 1.000_001, "{found:?}");
+        assert!(found.n_questions >= N_PILOT, "too few for an interval: {found:?}");
         for other in 1..=100 {
             let s = f64::from(other);
             let n = ((2.0 * 1.96 / goal).powi(2) * (pilot.between + pilot.within / s)).ceil();
+            let n = n.max(N_PILOT as f64);
             assert!(found.secs < 1.2 * cost(n, s), "{found:?} {other} {pilot:?}");
         }
         // Few facts are drawn from more often instead, as far as the budget goes.
