@@ -57,7 +57,9 @@ impl Page {
                 Event::End(it) => {
                     depth -= 1;
                     is_spec &= it.name().as_ref() != b"pre";
-                    "\n".to_owned()
+                    // A part of a line ends none.
+                    let is_inline = it.name().as_ref() == b"span";
+                    if is_inline { String::new() } else { "\n".to_owned() }
                 }
                 Event::Text(it) => it.decode().unwrap().into_owned(),
                 Event::GeneralRef(it) => match &*it.decode().unwrap() {
