@@ -139,7 +139,7 @@ fn heads_add_up_to_attention_and_layers_to_windows() {
                 let expected: Vec<f32> = layers.rows().map(|row| row[pos]).collect();
                 assert_close(&sums, &expected, 1e-4 * largest(layers.values()), "heads");
             }
-            // The same whatever is restored, but for the order of sums.
+            // The map of heads is the same whatever is restored beside it, but for the order of sums.
             let mlp = of(Component::Mlp, 3);
             for (found, expected) in mlp.heads.iter().zip(&one.heads) {
                 let tolerance = 1e-4 * largest(layers.values());
