@@ -399,12 +399,19 @@ impl Soak {
             self.does(Command::Cancel);
             self.frames(2);
         }
-        // Another model is opened only after a question, where something would be lost.
-        let discard = self.window.harness.query_by_role_and_label(Role::Button, "Discard");
-        if let Some(it) = discard {
-            it.click();
+        // Another model is opened only after a question, where something would be lost. It is asked once the
+        // model is read, which may be after the question about the second model was answered.
+        for _ in 0..100 {
+            let discard = self.window.harness.query_by_role_and_label(Role::Button, "Discard");
+            if let Some(it) = discard {
+                it.click();
+            }
+            self.frames(5);
+            if self.window.app().state.info().is_some_and(|it| it.name == "builtin") {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        self.frames(5);
         self.does(Command::OpenDatasetAt("builtin".into()));
         self.frames(2);
         self.window.wait("the built-in model", |app| {
