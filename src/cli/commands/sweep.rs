@@ -268,13 +268,19 @@ fn watched<T, E>(
     }
     let bar = Bar::new(machine, "Sweeping");
     let is_told = machine.request.is_none() && !machine.quiet && !std::io::stderr().is_terminal();
-    let (start, told) = (Instant::now(), Cell::new(Instant::now()));
+    // A sweep that goes on begins in the middle, which says nothing of its speed.
+    let (start, begun) = (Instant::now(), Cell::new(None));
+    let told = Cell::new(Instant::now());
     let report = |progress: Progress| {
         bar.set(progress);
-        if is_told && told.get().elapsed() >= TOLD_EVERY && progress.done > 0 {
+        let share = f64::from(progress.fraction());
+        let begun = begun.get().unwrap_or_else(|| {
+            begun.set(Some(share));
+            share
+        });
+        if is_told && told.get().elapsed() >= TOLD_EVERY && share > begun {
             told.set(Instant::now());
-            let share = f64::from(progress.fraction());
-            let left = start.elapsed().as_secs_f64() * (1.0 - share) / share;
+            let left = start.elapsed().as_secs_f64() * (1.0 - share) / (share - begun);
             let n = (share * n_facts as f64) as u64;
             complain(&format!("{n} of {n_facts} facts, about {} left", duration(left)));
         }
