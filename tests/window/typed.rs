@@ -7,6 +7,7 @@ use factscope::facts::{Direction, Fact};
 use factscope::session::Session;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
+use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
 use factscope::ui::state::{FactId, TypedFact};
 
@@ -255,6 +256,9 @@ fn a_fact_without_an_answer_says_what_it_is_asked_for() {
     let told = "No answer was typed: the model's own first guess is taken for it";
     assert_eq!(window.notice(), told);
     window.sees("The sea is → the first guess");
+    window.wait("the prediction", |app| app.figure(Pane::Prediction).is_some());
+    let notes = window.app().figure(Pane::Prediction).unwrap().notes.join("\n");
+    assert!(notes.contains("* the first guess, taken for the answer: p("), "{notes}");
     // One with an answer needs no word.
     window.retype("Prompt", "The sky is");
     window.type_into("Answer", "blue");

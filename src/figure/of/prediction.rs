@@ -18,11 +18,14 @@ struct Listed {
 
 pub(super) fn figure(prediction: &Prediction, look: &Look<'_>) -> Figure {
     let answer = prediction.prompt.answer.as_ref();
+    // What other methods measure where the prompt has no answer, as in ROME.
+    let taken = prediction.top.first().filter(|_| answer.is_none());
     let mut listed: Vec<Listed> = (1..)
         .zip(prediction.top.iter().take(look.n_listed))
         .map(|(rank, it)| Listed { rank, id: it.id, prob: it.prob, logit: it.logit })
         .collect();
-    let is_answer = |it: &Listed| answer.is_some_and(|answer| answer.first() == it.id);
+    let id = answer.map(|it| it.first()).or_else(|| taken.map(|it| it.id));
+    let is_answer = |it: &Listed| id == Some(it.id);
     if let (Some(answer), Some(found)) = (answer, prediction.answer)
         && !listed.iter().any(is_answer)
     {
@@ -57,6 +60,10 @@ pub(super) fn figure(prediction: &Prediction, look: &Look<'_>) -> Figure {
                 significant(found.answer_log_prob.exp(), 4),
             )
         });
+    }
+    if let Some(guess) = taken {
+        let (text, prob) = (look.token(guess.id), significant(guess.prob, 4));
+        notes.push(format!("* the first guess, taken for the answer: p({text}) = {prob}"));
     }
     Figure {
         title: match prediction.top.len() {
