@@ -74,7 +74,11 @@ fn open_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Comm
     }
     let Some(read) = &open.read else {
         if open.error.is_none() {
-            ui.weak("The first facts are being asked…");
+            ui.weak(if open.job.is_some() {
+                "The first facts are being asked…"
+            } else {
+                "The sweep's folder is being read…"
+            });
         }
         return;
     };
