@@ -169,8 +169,23 @@ fn what_no_view_can_ask_is_shown_as_text_with_the_way_back() {
     window.does(Command::AskFactOfSweep(task));
     window.wait("the fact", |app| app.state.experiment_run().is_some_and(|it| it.is_done()));
     assert!(window.app().workspace().is_in_front(Pane::Spec));
+    window.sees("What the sweep asked, as text: no view asks quite this");
     window.click("Back to the sweep");
     assert!(window.app().workspace().is_in_front(Pane::Sweep));
+}
+
+#[test]
+fn a_fact_of_a_dataset_that_is_not_open_says_why_it_is_shown_as_text() {
+    let (mut window, home) = Window::swept(Pane::Prediction, |_| ());
+    let task = Task { record: 0, direction: Direction::Forward };
+    let other = home.path().join("other.json");
+    let fact = r#"[{"prompt": "The sea is", "subject": "sea", "attribute": "blue"}]"#;
+    std::fs::write(&other, fact).unwrap();
+    window.does(Command::OpenDatasetAt(other));
+    window.wait("the dataset", |app| app.state.facts.len() == 1);
+    window.does(Command::AskFactOfSweep(task));
+    window.wait("the fact", |app| app.state.experiment_run().is_some_and(|it| it.is_done()));
+    window.sees("is not open; open it to see the fact in its view");
 }
 
 #[test]

@@ -107,7 +107,13 @@ impl App {
         let asked = shown.map(|_| asked.collect()).unwrap_or_default();
         let pane = shown.unwrap_or(Pane::Spec);
         let reading = Reading::of_sweep(settings.figure);
-        let swept = Swept { pane, sweep, asked, reading };
+        let why_text = if is_open {
+            "no view asks quite this".to_owned()
+        } else {
+            let dataset = file_name(&read.manifest.facts);
+            format!("its dataset {dataset} is not open; open it to see the fact in its view")
+        };
+        let swept = Swept { pane, sweep, asked, why_text, reading };
         if pane == Pane::Spec {
             self.handle(Command::SetSpecText(text), ctx);
             self.state.swept = Some(swept);

@@ -17,7 +17,11 @@ pub(super) fn swept_ui(ui: &mut Ui, pane: Pane, state: &State, commands: &mut Ve
         if !is_text {
             command_button_ui(ui, Command::LeaveSwept, commands);
         }
-        let text = if is_text { "What the sweep asked, as text" } else { rows_text(state, pane) };
+        let text = if is_text {
+            format!("What the sweep asked, as text: {}", swept.why_text)
+        } else {
+            rows_text(state, pane).to_owned()
+        };
         let about = format!(
             "{}. The settings and the seed are the sweep's, so the numbers are those that it has of \
              this fact; they stand below the figure",

@@ -20,6 +20,9 @@ pub struct Swept {
     /// experiment is shown as text.
     pub asked: Vec<(FactKey, AnalysisSpec)>,
 
+    /// Why the experiment is shown as text, if it is.
+    pub why_text: String,
+
     /// How the figures of the sweep are read, or as a person has changed it here.
     pub reading: Reading,
 }
