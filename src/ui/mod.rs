@@ -44,6 +44,7 @@ pub mod theme;
 pub mod view;
 pub mod views;
 pub mod widgets;
+mod words;
 pub mod workspace;
 
 pub use app::{App, sweeps_dir, unsaved_dir};

@@ -10,10 +10,14 @@ use crate::ui::state::{NoiseSetting, Setting, State, TraceSettings};
 use crate::ui::widgets::{
     Choice, NumberField, command_choice_ui, keep_together, number_field, severing_ui,
 };
+use crate::ui::words::direction_name;
 
-/// What is restored, of the three kinds of a trace.
+/// What is restored or corrupted, of the three kinds of a trace.
 pub(super) fn restored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    ui.label("Restore");
+    ui.label(match state.settings.trace.direction {
+        causal_trace::Direction::Denoise => "Restore",
+        causal_trace::Direction::Noise => "Corrupt",
+    });
     for component in Component::ALL {
         let command = Command::ShowKind(component);
         let is_chosen = state.settings.trace.component == component;
@@ -90,18 +94,17 @@ pub(super) fn settings_toggle_ui(ui: &mut Ui, state: &State, commands: &mut Vec<
 fn direction_setting_ui(ui: &mut Ui, settings: &mut TraceSettings) {
     ui.label("Direction");
     for direction in causal_trace::Direction::ALL {
-        let (name, about) = match direction {
-            causal_trace::Direction::Denoise => (
-                "Restoring",
+        let about = match direction {
+            causal_trace::Direction::Denoise => {
                 "Clean states are put into the corrupted run, as ROME does: which of them suffice \
-                 (denoising)",
-            ),
-            causal_trace::Direction::Noise => (
-                "Corrupting",
+                 (denoising)"
+            }
+            causal_trace::Direction::Noise => {
                 "Corrupted states are put into the clean run: which of them are needed (noising, \
-                 Heimersheim & Nanda 2024)",
-            ),
+                 Heimersheim & Nanda 2024)"
+            }
         };
+        let name = direction_name(direction);
         ui.selectable_value(&mut settings.direction, direction, name).on_hover_text(about);
     }
 }

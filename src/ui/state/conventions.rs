@@ -5,6 +5,7 @@ use crate::analysis::Metric;
 use crate::analysis::causal_trace::{Component, Direction};
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
+use crate::ui::words::metric_name;
 
 /// Whose numbers the settings reproduce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,9 +129,9 @@ impl Convention {
         let is_measured_so = metrics.iter().all(|it| *it == self.metric())
             || self == Self::TransformerLens && !has_foil;
         if !is_measured_so {
-            let keys: Vec<&str> = metrics.into_iter().map(Metric::key).collect();
-            let is = keys.join(" and ");
-            let wanted = self.metric().key().to_owned();
+            let names: Vec<&str> = metrics.into_iter().map(metric_name).collect();
+            let is = names.join(" and ");
+            let wanted = metric_name(self.metric()).to_owned();
             differences.push(Difference { what: "Metric", is, wanted });
         }
         differences

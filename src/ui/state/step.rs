@@ -6,6 +6,7 @@ use super::history::Choices;
 use super::{Settings, State};
 use crate::ui::row::Row;
 use crate::ui::studies;
+use crate::ui::words::{direction_name, metric_name};
 
 /// The most letters of a value that is told.
 const N_LETTERS: usize = 24;
@@ -30,7 +31,9 @@ impl State {
             return "the change of the model".to_owned();
         }
         if is_other(|a, b| a.typed == b.typed) {
-            return "a typed fact".to_owned();
+            let is_removed = after.typed.len() < before.typed.len();
+            return if is_removed { "the removal of a typed fact" } else { "a typed fact" }
+                .to_owned();
         }
         if is_other(|a, b| a.selected == b.selected) {
             let record = after.selected.and_then(|id| self.facts.get(id));
@@ -87,7 +90,11 @@ fn setting(before: &Settings, after: &Settings) -> String {
     let name = path.last().filter(|_| path.len() > 1);
     let name = name.map(|it| it.strip_prefix("n_").unwrap_or(it).replace('_', " "));
     let what = name.map_or_else(|| of.to_owned(), |name| format!("{of}, {name}"));
-    match (brief(before), brief(after)) {
+    let said = |value: &Value| match value {
+        Value::String(text) => word(&path, text),
+        _ => brief(value),
+    };
+    match (said(before), said(after)) {
         (Some(before), Some(after)) => format!("{what} {before} → {after}"),
         _ => what,
     }
@@ -103,6 +110,21 @@ fn differing<'a>(before: &'a Value, after: &'a Value, path: &mut Vec<String>) ->
         }
     }
     [before, after]
+}
+
+/// A choice in the words of its control.
+fn word(path: &[String], value: &str) -> Option<String> {
+    let read = || Value::String(value.to_owned());
+    let names: Vec<&str> = path.iter().map(String::as_str).collect();
+    match names[..] {
+        ["metric" | "trace_metric", ..] | ["own_metrics", _] => {
+            serde_json::from_value(read()).ok().map(|it| metric_name(it).to_owned())
+        }
+        ["trace", "direction"] => {
+            serde_json::from_value(read()).ok().map(|it| direction_name(it).to_owned())
+        }
+        _ => brief(&read()),
+    }
 }
 
 /// A value in few letters. `None` where it has more.
@@ -121,6 +143,7 @@ fn brief(value: &Value) -> Option<String> {
 mod tests {
     use super::*;
     use crate::analysis::Metric;
+    use crate::analysis::causal_trace::Direction;
     use crate::tokens::Bos;
 
     #[test]
@@ -134,6 +157,10 @@ mod tests {
         check(|it| it.trace.n_samples = 3, "Causal trace, samples 10 → 3");
         check(|it| it.trace.own_window = Some(4), "Causal trace, own window usual → 4");
         check(|it| it.bos = Bos::On, "BOS off → on");
-        check(|it| it.metric = Metric::Logit, "the metric Prob → Logit");
+        check(|it| it.metric = Metric::Logit, "the metric Probability of first token → Logit");
+        check(
+            |it| it.trace.direction = Direction::Noise,
+            "Causal trace, direction Restoring → Corrupting",
+        );
     }
 }

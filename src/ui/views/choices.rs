@@ -9,6 +9,7 @@ use crate::figure::{AttributionForm, LensForm};
 use crate::tokens::TokenizedPrompt;
 use crate::ui::state::LensChoice;
 use crate::ui::widgets::Choice;
+use crate::ui::words::metric_name;
 
 pub fn lens_choices_ui(ui: &mut Ui, lens: &mut LensChoice) {
     let answer = |metric| LensChoice { form: LensForm::Answer, metric };
@@ -59,17 +60,8 @@ pub fn metrics_of(prompt: &TokenizedPrompt) -> impl Iterator<Item = Metric> {
 }
 
 pub fn metric_picker_ui(ui: &mut Ui, metric: &mut Metric, metrics: impl Iterator<Item = Metric>) {
-    let name = |metric: Metric| match metric {
-        Metric::Prob => "Probability of first token",
-        Metric::AnswerProb => "Probability of whole answer",
-        Metric::LogProb => "Log probability",
-        Metric::Logit => "Logit",
-        Metric::LogitDiff => "Logit difference",
-        Metric::Rank => "Rank",
-        Metric::Kl => "KL divergence",
-    };
     let metrics: Vec<Metric> = metrics.collect();
     let choice = Choice::new("metric", 190.0);
-    let shown = choice.show(ui, metric, &metrics, |it| (name(*it).into(), ""));
+    let shown = choice.show(ui, metric, &metrics, |it| (metric_name(*it).into(), ""));
     shown.accessible_name("Metric");
 }
