@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::command::Command;
 use super::pane::{Pane, View};
 
+mod between;
 mod by_hand;
 mod form;
 mod kept;
@@ -172,6 +173,7 @@ impl Workspace {
             });
             return;
         }
+        between::pass_over(ui, tree);
         let scroll_to = self.scroll_to.map(|(view, _)| view);
         if scroll_to.is_some() {
             ui.ctx().request_repaint();
