@@ -1,6 +1,5 @@
 //! *Export…*: which of a figure's charts go to which file, and in which form.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,21 +10,25 @@ use super::dialogs::Purpose;
 use super::path_field::PathField;
 use super::widgets::{Choice, Outside, dialog_ui};
 use crate::figure::{Caption, Export, Figure, FileFormat, PageWidth, Record, Scale, Tokens};
-use crate::whole_file;
+
+mod wanted;
+
+use wanted::Rows;
+pub use wanted::{Drawn, Wanted};
 
 /// The dialog while it is open.
 #[derive(Debug)]
 pub struct ExportDialog {
-    /// What a view shows of each row, with the row's name; at least one.
-    figures: Vec<(String, Figure)>,
-    rows: Rows,
-    pub export: Export,
+    pub wanted: Wanted,
 
-    /// What the pictures of the figures carry; `None` while the weights are hashed.
-    records: Option<Vec<Option<Arc<Record>>>>,
+    /// The charts that can be chosen from.
+    charts: Vec<String>,
 
-    /// The file that is written once they are there.
+    /// The file that is written once the records of its figures are there.
     waiting: Option<PathBuf>,
+
+    /// Whether the figure is drawn at this moment, for a file or for the clipboard.
+    pub is_drawing: bool,
 
     /// Where the figure goes. The ending says in which format.
     file: PathField,
@@ -34,16 +37,9 @@ pub struct ExportDialog {
     proposed: PathBuf,
 }
 
-/// Whose figures are exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rows {
-    One(usize),
-    OnOnePage,
-    InFilesOfTheirOwn,
-}
-
 impl ExportDialog {
-    /// `chosen`: which of the figures is exported unless something else is chosen.
+    /// `chosen`: which of the figures is exported unless something else is chosen. `export`: how the last one
+    /// was.
     ///
     /// # Panics
     ///
@@ -52,78 +48,29 @@ impl ExportDialog {
         figures: Vec<(String, Figure)>,
         chosen: usize,
         dir: Option<&Path>,
-        scale: Scale,
+        export: Export,
     ) -> Self {
         assert!(chosen < figures.len(), "there is something to export");
         let file = PathField::new(dir, &proposed_name(&figures[chosen].1));
         let proposed = file.typed();
-        let export = Export { scale, ..Export::default() };
-        let (rows, records, waiting) = (Rows::One(chosen), None, None);
-        Self { figures, rows, export, records, waiting, file, proposed }
+        let rows = Rows::One(chosen);
+        let wanted = Wanted { figures: figures.into(), rows, export, records: None };
+        let charts = wanted.charts();
+        Self { wanted, charts, waiting: None, is_drawing: false, file, proposed }
     }
 
     /// Takes the records of the figures, and gives the file that waits for them.
     pub fn record(&mut self, records: Vec<Option<Arc<Record>>>) -> Option<PathBuf> {
-        self.records = Some(records);
+        self.wanted.records = Some(records);
         self.waiting.take()
     }
 
     /// Whether a file must wait for the records of its figures.
     pub fn must_wait(&mut self, path: &Path) -> bool {
         let is_picture = FileFormat::of(path).is_ok_and(|it| !it.has_numbers());
-        let waits = is_picture && self.records.is_none();
+        let waits = is_picture && self.wanted.records.is_none();
         self.waiting = waits.then(|| path.to_owned());
         waits
-    }
-
-    /// What is exported of one of the figures.
-    fn export_of(&self, nth: usize) -> Export {
-        Export { record: self.record_of(nth), ..self.export.clone() }
-    }
-
-    fn record_of(&self, nth: usize) -> Option<Arc<Record>> {
-        self.records.as_ref().and_then(|it| it.get(nth)?.clone())
-    }
-
-    /// What is exported of all figures on one page, which carries what each was made of.
-    fn export_of_page(&self) -> Export {
-        let names = self.figures.iter().enumerate();
-        let records = names.map(|(nth, (name, _))| (name.clone(), self.record_of(nth)));
-        let record = Record::together(&records.collect::<Vec<_>>());
-        Export { record: record.map(Arc::new), ..self.export.clone() }
-    }
-
-    /// The figure that goes to one file, and how.
-    ///
-    /// # Errors
-    ///
-    /// If each goes to a file of its own.
-    pub fn one_figure(&self) -> Result<(Figure, Export), String> {
-        match self.rows {
-            Rows::One(nth) => Ok((self.figures[nth].1.clone(), self.export_of(nth))),
-            Rows::OnOnePage => Ok((Figure::together(&self.figures), self.export_of_page())),
-            Rows::InFilesOfTheirOwn => {
-                Err("Two files cannot be copied; choose one, or both on one page".to_owned())
-            }
-        }
-    }
-
-    /// The files that are written, and what goes to each.
-    fn files(&self, path: &Path) -> Vec<(PathBuf, Figure, Export)> {
-        if let Ok((figure, export)) = self.one_figure() {
-            return vec![(path.to_owned(), figure, export)];
-        }
-        let figures = self.figures.iter().enumerate();
-        let file = |(nth, (name, figure)): (usize, &(String, Figure))| {
-            (path_of(path, name), figure.clone(), self.export_of(nth))
-        };
-        figures.map(file).collect()
-    }
-
-    /// A figure whose charts can be chosen from: all that are exported have the same.
-    fn charts(&self) -> Vec<String> {
-        let figure = self.one_figure().map_or_else(|_| self.figures[0].1.clone(), |it| it.0);
-        figure.charts.iter().map(|it| it.name().to_owned()).collect()
     }
 
     /// The file's name without its folder.
@@ -147,46 +94,31 @@ impl ExportDialog {
         self.file.refuse("This system shows no file dialog; type the path".to_owned());
     }
 
-    /// Writes what was chosen in the format that the name's ending says, and returns the files.
-    pub fn save(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
-        let invalid = |error: String| io::Error::new(io::ErrorKind::InvalidInput, error);
-        let format = FileFormat::of(path).map_err(|error| invalid(error.to_string()))?;
-        let mut files = Vec::new();
-        for (path, figure, export) in self.files(path) {
-            let bytes = format.bytes(&figure, &export);
-            files.push((path, bytes.map_err(|error| invalid(error.to_string()))?));
-        }
-        for (path, bytes) in &files {
-            whole_file::write(path, bytes)?;
-        }
-        Ok(files.into_iter().map(|(path, _)| path).collect())
-    }
-
     /// Whether the files may be written, as [`PathField::may_write`].
     fn may_write(&mut self, path: &Path) -> bool {
-        self.files(path).iter().all(|(path, ..)| self.file.may_write(path))
+        self.wanted.paths(path).iter().all(|path| self.file.may_write(path))
     }
 
     /// Whose figures are exported. The proposed name follows.
     fn rows_ui(&mut self, ui: &mut Ui) -> Response {
-        let one = (0..self.figures.len()).map(Rows::One);
+        let Wanted { figures, rows, .. } = &mut self.wanted;
+        let one = (0..figures.len()).map(Rows::One);
         let choices: Vec<Rows> = one.chain([Rows::OnOnePage, Rows::InFilesOfTheirOwn]).collect();
-        let before = self.rows;
-        let figures = &self.figures;
-        let response =
-            Choice::new("exported rows", WIDTH).show(ui, &mut self.rows, &choices, |it| {
-                let text = match *it {
-                    Rows::One(nth) => figures[nth].0.clone(),
-                    Rows::OnOnePage => "both on one page".to_owned(),
-                    Rows::InFilesOfTheirOwn => "both, each in a file of its own".to_owned(),
-                };
-                (text.into(), "")
-            });
-        if self.rows != before {
+        let before = *rows;
+        let response = Choice::new("exported rows", WIDTH).show(ui, rows, &choices, |it| {
+            let text = match *it {
+                Rows::One(nth) => figures[nth].0.clone(),
+                Rows::OnOnePage => "both on one page".to_owned(),
+                Rows::InFilesOfTheirOwn => "both, each in a file of its own".to_owned(),
+            };
+            (text.into(), "")
+        });
+        if *rows != before {
+            let nth = if let Rows::One(nth) = *rows { nth } else { 0 };
+            let name = proposed_name(&figures[nth].1);
             // Charts have other names on a common page.
-            self.export.charts.clear();
-            let nth = if let Rows::One(nth) = self.rows { nth } else { 0 };
-            let name = proposed_name(&self.figures[nth].1);
+            self.wanted.export.charts.clear();
+            self.charts = self.wanted.charts();
             if self.file.typed() == self.proposed {
                 self.proposed = self.proposed.with_file_name(name);
                 let proposed = self.proposed.clone();
@@ -197,28 +129,32 @@ impl ExportDialog {
     }
 
     fn charts_ui(&mut self, ui: &mut Ui) -> Response {
-        let names = self.charts().into_iter().map(Some);
+        let names = self.charts.iter().cloned().map(Some);
         let choices: Vec<Option<String>> = [None].into_iter().chain(names).collect();
         let choice = Choice::new("exported chart", WIDTH);
-        let mut chart = self.export.charts.first().cloned();
-        choice.show(ui, &mut chart, &choices, |it| {
+        let charts = &mut self.wanted.export.charts;
+        let mut chart = charts.first().cloned();
+        let response = choice.show(ui, &mut chart, &choices, |it| {
             (it.clone().unwrap_or_else(|| "all".to_owned()).into(), "")
-        })
+        });
+        *charts = chart.into_iter().collect();
+        response
     }
 
     fn options_ui(&mut self, ui: &mut Ui) {
         let format = FileFormat::of(&self.path()).ok();
         let is_picture = format.is_none_or(|it| !it.has_numbers());
-        if self.figures.len() > 1 {
+        let n_figures = self.wanted.figures.len();
+        if n_figures > 1 {
             row_ui(ui, "Of", true, |ui| self.rows_ui(ui));
         }
         // What has no meaning in a format, or of a row, stays where it is, or all would move while the ending
         // is typed and the row is chosen.
-        let has_charts = self.charts().len() > 1;
-        if has_charts || self.figures.len() > 1 {
+        let has_charts = self.charts.len() > 1;
+        if has_charts || n_figures > 1 {
             row_ui(ui, "Chart", has_charts, |ui| self.charts_ui(ui));
         }
-        let Export { tokens, page, scale, .. } = &mut self.export;
+        let Export { tokens, page, scale, .. } = &mut self.wanted.export;
         row_ui(ui, "Width", is_picture, |ui| {
             choice_ui(ui, "exported width", &mut page.width, &PageWidth::ALL, PageWidth::text)
         });
@@ -240,17 +176,6 @@ impl ExportDialog {
 fn proposed_name(figure: &Figure) -> String {
     let name = if figure.file_name.is_empty() { "figure" } else { &figure.file_name };
     format!("{name}.svg")
-}
-
-/// The file of one row beside those of others: `trace.svg` becomes `trace_other-fact.svg`.
-fn path_of(path: &Path, row: &str) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let name = format!("{stem}_{}", row.to_lowercase().replace(' ', "-"));
-    let name = match path.extension() {
-        Some(ending) => format!("{name}.{}", ending.to_string_lossy()),
-        None => name,
-    };
-    path.with_file_name(name)
 }
 
 /// How wide combo boxes are, and the room for the button beside the path, in points.
@@ -305,9 +230,9 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
             }
             is_closed = ui.button("Cancel").clicked();
         });
-        if dialog.rows == Rows::InFilesOfTheirOwn {
-            let files = dialog.files(&dialog.path());
-            let names = files.iter().filter_map(|(it, ..)| it.file_name());
+        if dialog.wanted.rows == Rows::InFilesOfTheirOwn {
+            let files = dialog.wanted.paths(&dialog.path());
+            let names = files.iter().filter_map(|it| it.file_name());
             let names: Vec<String> = names.map(|it| it.to_string_lossy().into_owned()).collect();
             ui.weak(format!("Writes {}", names.join(" and ")));
         }

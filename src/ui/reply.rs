@@ -10,6 +10,7 @@ use std::time::Duration;
 use eframe::egui;
 
 use super::dialogs::Purpose;
+use super::export::Drawn;
 use super::state::{Estimated, Mark, ReadSweep};
 use crate::analysis::AnalysisResult;
 use crate::experiment::{Experiment, Written};
@@ -65,6 +66,13 @@ pub enum Reply {
     Recorded {
         nth: usize,
         records: Result<Vec<Option<Record>>, String>,
+    },
+    /// A figure was drawn for a file or the clipboard, or could not be. `nth`: the dialog that asked for
+    /// it, if one did.
+    Drawn {
+        nth: Option<usize>,
+        path: PathBuf,
+        drawn: Result<Drawn, String>,
     },
     /// What is not saved was kept, or could not be, after this long.
     Kept {

@@ -1,8 +1,8 @@
 //! *Export…*: one dialog whose file is named after fact and method, and which keeps what is typed.
 
 use eframe::egui::accesskit::Role;
-use egui_kittest::kittest::Queryable as _;
-use factscope::figure::carried;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use factscope::figure::{PageWidth, carried};
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
@@ -216,4 +216,59 @@ fn a_page_of_two_results_carries_both() {
             assert_eq!(on_page.charts, alone.charts, "{name}");
         }
     }
+}
+
+#[test]
+fn one_chart_is_exported_alone_and_the_next_export_is_as_the_last() {
+    let mut window = Window::open();
+    window.click("Trace");
+    window.trace_ends();
+    let choose = |window: &mut Window, of: &str, choice: &str| {
+        window.harness.get_by_role_and_label(Role::ComboBox, of).click();
+        window.harness.run_steps(3);
+        window.harness.query_all_by_label(choice).last().unwrap().click();
+        window.harness.run_steps(3);
+    };
+    let value = |window: &Window, of: &str| {
+        window.harness.get_by_role_and_label(Role::ComboBox, of).value().unwrap()
+    };
+    window.does(Command::ExportOf(Pane::Trace));
+    choose(&mut window, "Of", "both on one page");
+    window.harness.get_by_role_and_label(Role::ComboBox, "Chart").click();
+    window.harness.run_steps(3);
+    let charts: Vec<String> = window
+        .harness
+        .query_all_by_role(Role::Button)
+        .filter_map(|it| it.accesskit_node().label())
+        .collect();
+    let second = charts
+        .iter()
+        .find(|it| it.starts_with("Inverse: "))
+        .expect("a chart of the inverse")
+        .clone();
+    window.harness.query_all_by_label(&second).last().unwrap().click();
+    window.harness.run_steps(3);
+    choose(&mut window, "Width", PageWidth::OneColumn.text());
+    let path = window.dir.path().join("one.json");
+    window.retype("File", &path.display().to_string());
+    window.click("Save");
+    let written: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(written["charts"].as_array().unwrap().len(), 1);
+
+    window.does(Command::ExportOf(Pane::Trace));
+    assert_eq!(value(&window, "Width"), PageWidth::OneColumn.text());
+    assert_eq!(value(&window, "Chart"), "all");
+}
+
+#[test]
+fn an_image_is_drawn_beside_the_window_and_then_copied() {
+    let mut window = Window::open();
+    window.harness.state_mut().command(Command::CopyImageOf(Pane::Prediction));
+    window.harness.step();
+    assert_eq!(window.app().state.error, None);
+    window.wait("the image", |app| {
+        app.state.notice.as_ref().is_some_and(|it| it.starts_with("Copied an image of "))
+    });
+    assert!(!window.app().is_drawing());
 }

@@ -214,11 +214,22 @@ impl Window {
     pub fn click(&mut self, label: &str) {
         self.harness.get_by_label(label).click();
         self.harness.run_steps(3);
+        self.draws();
     }
 
+    #[track_caller]
     pub fn does(&mut self, command: Command) {
         self.harness.state_mut().command(command);
         self.harness.run_steps(3);
+        self.draws();
+    }
+
+    /// Waits for the figures that threads draw.
+    #[track_caller]
+    fn draws(&mut self) {
+        if self.app().is_drawing() {
+            self.wait("the figure", |app| !app.is_drawing());
+        }
     }
 
     /// Drags what is at one place to another.

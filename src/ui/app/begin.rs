@@ -83,6 +83,7 @@ impl App {
             n_saving: 0,
             export: None,
             n_exports: 0,
+            n_drawing: 0,
             #[cfg(feature = "hub")]
             get_model: None,
             #[cfg(feature = "hub")]

@@ -291,7 +291,8 @@ impl App {
             Reply::Session { path, read } => self.session_read(&path, read, ctx),
             Reply::SessionSaved { path, saved } => self.session_saved(path, saved, ctx),
             Reply::ReportSaved { path, saved } => self.report_saved(&path, saved),
-            Reply::Recorded { nth, records } => self.recorded(nth, records),
+            Reply::Recorded { nth, records } => self.recorded(nth, records, ctx),
+            Reply::Drawn { nth, path, drawn } => self.drawn(nth, &path, drawn, ctx),
             Reply::Kept { kept, took } => self.kept(kept, took),
             Reply::Estimated(id, found) => self.estimated(id, *found),
             reply @ (Reply::Swept { .. } | Reply::FactOfSweep { .. }) => {

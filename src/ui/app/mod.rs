@@ -43,6 +43,7 @@ mod begin;
 mod closing;
 mod cuts;
 #[cfg(feature = "hub")]
+mod export;
 mod get_model;
 mod handle;
 mod keys;
@@ -125,6 +126,9 @@ pub struct App {
 
     /// How many such dialogs have been opened.
     n_exports: usize,
+
+    /// How many figures are drawn for files or the clipboard at this moment.
+    n_drawing: usize,
 
     /// The dialog in which models are downloaded, while it is shown or something is downloaded.
     #[cfg(feature = "hub")]

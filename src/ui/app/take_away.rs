@@ -3,21 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use eframe::egui::{self, ColorImage};
-use image::RgbImage;
+use eframe::egui;
 
 use super::App;
 use crate::experiment::quoted;
-use crate::figure::words::capitalized;
-use crate::figure::{Figure, FileFormat, Page, Record, Scale, to_csv, to_image};
-use crate::ui::asked::Asked;
+use crate::figure::{Figure, to_csv};
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
-use crate::ui::export::ExportDialog;
 use crate::ui::pane::Pane;
 use crate::ui::panels;
-use crate::ui::reply::{Reply, aside};
-use crate::ui::row::Row;
 use crate::whole_file;
 
 /// What was asked, while the user chooses a file for it.
@@ -35,7 +29,7 @@ impl App {
             Command::Export(figure) => self.export_figure(&figure, ctx),
             Command::ExportOf(pane) => self.export_of(pane, ctx),
             Command::ChooseFigurePath => self.ask(Purpose::Figure, ctx),
-            Command::SaveFigureTo(path) => self.save_figure(&path),
+            Command::SaveFigureTo(path) => self.save_figure(&path, ctx),
             Command::CopyExport => self.copy_export(ctx),
             Command::CopyTableOf(pane) => {
                 if let Some(figure) = self.figure_of(pane) {
@@ -44,16 +38,13 @@ impl App {
             }
             Command::CopyImageOf(pane) => {
                 if let Some(figure) = self.figure_of(pane) {
-                    self.handle(Command::CopyImage(figure), ctx);
+                    self.copy_figure(figure, ctx);
                 }
             }
-            Command::CopyImage(figure) => {
-                let image = to_image(&self.signed(&figure), Page::default(), self.figure_scale());
-                self.copy_image(&image, ctx);
-            }
+            Command::CopyImage(figure) => self.copy_figure(figure, ctx),
             Command::CopyCommandLineOf(pane) => self.copy_command_line(pane, ctx),
             Command::SetFigureScale(times) => {
-                self.state.preferences.figure_scale = times;
+                self.state.preferences.export.scale = times;
                 self.state.notice = Some(command.text());
             }
             Command::SaveSpec(pane) => self.ask_where_to_save(pane, ctx),
@@ -64,81 +55,6 @@ impl App {
             }
             _ => {}
         }
-    }
-
-    /// Opens the dialog for what a view shows, which offers both rows.
-    fn export_of(&mut self, pane: Pane, ctx: &egui::Context) {
-        let shown = self.state.shown_row(pane);
-        let rows = panels::figures_of(pane, &self.state);
-        match rows.iter().position(|(row, _)| Some(*row) == shown) {
-            Some(chosen) => self.export(Some(pane), &rows, chosen, ctx),
-            None => self.nothing_to_save(pane),
-        }
-    }
-
-    /// Opens the dialog for a figure, which offers that of the other row as well.
-    fn export_figure(&mut self, figure: &Arc<Figure>, ctx: &egui::Context) {
-        let shown = Pane::ALL.into_iter().filter(|pane| pane.has_results());
-        let found = shown.into_iter().find_map(|pane| {
-            let rows = panels::figures_of(pane, &self.state);
-            let chosen = rows.iter().position(|(_, it)| is_about_the_same(it, figure))?;
-            Some((Some(pane), rows, chosen))
-        });
-        let alone = || (None, vec![(Row::First, Arc::clone(figure))], 0);
-        let (pane, rows, chosen) = found.unwrap_or_else(alone);
-        self.export(pane, &rows, chosen, ctx);
-    }
-
-    /// `pane`: the view that shows the figures, if each is of one result.
-    fn export(
-        &mut self,
-        pane: Option<Pane>,
-        rows: &[(Row, Arc<Figure>)],
-        chosen: usize,
-        ctx: &egui::Context,
-    ) {
-        let figures = rows.iter().map(|(row, figure)| {
-            let name = self.state.name_of(*row).to_owned();
-            (name, self.signed(figure))
-        });
-        let dir = self.last_dir(Purpose::Figure);
-        let scale = self.figure_scale();
-        let dialog = ExportDialog::new(figures.collect(), chosen, dir.as_deref(), scale);
-        self.export = Some(dialog);
-        let asked = rows.iter().map(|(row, _)| panels::asked_of(pane?, *row, &self.state));
-        self.record(asked.collect(), ctx);
-    }
-
-    /// Makes the records of the figures in the dialog on a thread of its own, since weights of some
-    /// gigabytes take a while to hash.
-    fn record(&mut self, asked: Vec<Option<Asked>>, ctx: &egui::Context) {
-        self.n_exports += 1;
-        let nth = self.n_exports;
-        let thread = aside("record", &self.replies, ctx, move || {
-            let records = asked.iter().map(|it| it.as_ref().map(Asked::record).transpose());
-            Reply::Recorded { nth, records: records.collect() }
-        });
-        if let Err(error) = thread {
-            self.recorded(self.n_exports, Err(error.to_string()));
-        }
-    }
-
-    /// `nth`: the dialog that the records are for, which may have closed since.
-    pub(super) fn recorded(&mut self, nth: usize, records: Result<Vec<Option<Record>>, String>) {
-        let Some(dialog) = self.export.as_mut().filter(|_| nth == self.n_exports) else { return };
-        let records = records.unwrap_or_else(|error| {
-            self.state.error =
-                Some(format!("The picture cannot carry what it was made of: {error}"));
-            Vec::new()
-        });
-        let records = records.into_iter().map(|it| it.map(Arc::new));
-        if let Some(path) = dialog.record(records.collect()) {
-            self.save_figure(&path);
-        }
-    }
-
-    fn figure_scale(&self) -> Scale {
-        Scale::new(self.state.preferences.figure_scale).unwrap_or_default()
     }
 
     /// Copies the command that asks what a view asks, for a POSIX shell. Where no flags can say it,
@@ -177,14 +93,6 @@ impl App {
         figure
     }
 
-    /// A figure as it leaves the window, with what it was made with.
-    fn signed(&self, figure: &Figure) -> Figure {
-        let mut figure = figure.clone().signed();
-        let stored = self.state.stored.as_ref();
-        figure.notes.extend(stored.map(|it| format!("From {}", it.origin())));
-        figure
-    }
-
     pub(super) fn nothing_to_save(&mut self, pane: Pane) {
         self.state.error = Some(format!("{} shows no result yet", pane.text()));
     }
@@ -206,63 +114,4 @@ impl App {
             }
         }
     }
-
-    /// Writes the figure of the open dialog, which stays open with what is wrong if that fails.
-    fn save_figure(&mut self, path: &Path) {
-        let Some(dialog) = &mut self.export else { return };
-        if dialog.must_wait(path) {
-            self.state.notice =
-                Some("Hashing the model's weights, which the picture names…".to_owned());
-            return;
-        }
-        self.state.preferences.figure_scale = dialog.export.scale.times();
-        match dialog.save(path) {
-            Ok(written) => {
-                self.state.preferences.screenshot_dir = path.parent().map(Path::to_owned);
-                let written: Vec<String> =
-                    written.iter().map(|it| it.display().to_string()).collect();
-                self.state.notice = Some(format!("Saved {}", written.join(" and ")));
-                self.export = None;
-            }
-            Err(error) => dialog.refuse(path, format!("The figure cannot be saved: {error}")),
-        }
-    }
-
-    /// Copies what the open dialog would write.
-    fn copy_export(&mut self, ctx: &egui::Context) {
-        let Some(dialog) = &mut self.export else { return };
-        let path = dialog.path();
-        let copied = FileFormat::of(&path).map_err(|error| capitalized(&error)).and_then(|it| {
-            let (figure, export) = dialog.one_figure()?;
-            let bytes = it.bytes(&figure, &export);
-            Ok((it, bytes.map_err(|error| capitalized(&error))?))
-        });
-        match copied {
-            Ok((FileFormat::Png, bytes)) => match image::load_from_memory(&bytes) {
-                Ok(image) => self.copy_image(&image.into_rgb8(), ctx),
-                Err(error) => dialog.refuse(&path, capitalized(&error)),
-            },
-            Ok((FileFormat::Svg | FileFormat::Csv | FileFormat::Json, bytes)) => {
-                ctx.copy_text(String::from_utf8_lossy(&bytes).into_owned());
-                self.state.notice = Some(format!("Copied {}", dialog.file_name()));
-            }
-            Ok(_) => {
-                let error = "Only SVG, PNG, CSV and JSON can be copied; this format can be saved";
-                dialog.refuse(&path, error.to_owned());
-            }
-            Err(error) => dialog.refuse(&path, error),
-        }
-    }
-
-    fn copy_image(&mut self, image: &RgbImage, ctx: &egui::Context) {
-        let size = [image.width(), image.height()].map(|it| it as usize);
-        ctx.copy_image(ColorImage::from_rgb(size, image.as_raw()));
-        self.state.notice = Some(format!("Copied an image of {} × {}", size[0], size[1]));
-    }
-}
-
-/// Whether two figures are of the same result. Their numbers may be none, which equal nothing.
-fn is_about_the_same(one: &Figure, other: &Figure) -> bool {
-    let about = |it: &Figure| (it.file_name.clone(), it.title.clone(), it.notes.clone());
-    about(one) == about(other)
 }

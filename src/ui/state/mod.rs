@@ -9,6 +9,7 @@ mod answers;
 mod asking;
 mod attention;
 mod changes;
+mod figure_preferences;
 mod findings;
 mod history;
 mod conventions;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use eframe::egui::ThemePreference;
 use serde::{Deserialize, Serialize};
 
+use super::figure_preferences::FigurePreferences;
 use crate::builtin;
 use crate::facts::Dataset;
-use crate::figure::Scale;
 
 /// How many folders and files the menus list.
 const N_RECENT: usize = 8;
@@ -36,8 +36,8 @@ pub struct Preferences {
     /// Beyond it the oldest results are given up.
     pub results_limit_mb: u32,
 
-    /// How large pictures of figures are, in times their size on a screen: 1 to 4.
-    pub figure_scale: u8,
+    /// How figures leave the window.
+    pub export: FigurePreferences,
 
     /// How large pictures of the window are, in times the window.
     pub screenshot_scale: u8,
@@ -89,7 +89,7 @@ impl Default for Preferences {
             noise_dir: None,
             screenshot_dir: None,
             results_limit_mb: 1024,
-            figure_scale: Scale::default().times(),
+            export: FigurePreferences::default(),
             screenshot_scale: 1,
             shows_more_of_trace: None,
             trace_pair: TracePair::default(),
