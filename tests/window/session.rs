@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::analysis::causal_trace::Component;
 use factscope::analysis::edge_cut::Edge;
+use factscope::builtin;
 use factscope::session::{Session, VERSION};
 use factscope::ui::Options;
 use factscope::ui::command::Command;
@@ -335,6 +338,32 @@ fn a_session_of_a_command_opens_without_a_word_of_another_version() {
     assert!(says_so(notice_of()));
 }
 
+/// What was asked in Python or on the command line is in front, and not another view's usual question.
+#[test]
+fn a_trace_of_a_command_is_shown_with_the_settings_it_was_asked_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mlp.factscope");
+    let made = std::process::Command::new(env!("CARGO_BIN_EXE_factscope"))
+        .args(["trace", "--facts", "builtin", "--case", "2", "--device", "cpu", "--quiet"])
+        .args(["--kind", "mlp", "--samples", "2", "--seed", "5", "--window", "3", "--bos"])
+        .arg("--save-session")
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let options = Options { session: Some(path.clone()), ..Options::default() };
+    let mut window = Window::new(options, None);
+    window.wait("the session", |app| app.state.session.is_some());
+    window.wait("the view", |app| app.workspace().is_in_front(Pane::Trace));
+    let trace = &window.app().state.settings.trace;
+    assert_eq!((trace.component, trace.n_samples, trace.seed), (Component::Mlp, 2, 5));
+    window.wait("the subjects", |app| app.state.trace(Row::First).is_some());
+    let run = window.app().state.trace(Row::First).unwrap();
+    let spec = Session::load(&path).unwrap().found[0].spec.clone();
+    assert!(run.is_done());
+    assert_eq!(run.spec, spec);
+}
+
 /// A session brings the answers of all facts, so that nothing has told how fast the model is.
 #[test]
 fn a_setting_that_is_changed_after_a_session_was_opened_is_traced_at_once() {
@@ -352,4 +381,41 @@ fn a_setting_that_is_changed_after_a_session_was_opened_is_traced_at_once() {
     window.does(Command::Set(Box::new(Setting::Trace(trace))));
     window.wait("the trace", |app| app.state.trace(Row::First).is_some_and(Run::is_done));
     assert_eq!(window.app().state.error, None);
+}
+
+/// Whatever was open before, and wherever its list stood.
+#[test]
+fn the_list_stands_at_the_chosen_fact_of_a_session_that_is_opened_over_another() {
+    let (mut window, home) = Window::with_sweeps();
+    window.does(Command::SetMeasuresRecall(false));
+    let [early, late] = ["early", "late"].map(|it| home.path().join(format!("{it}.factscope")));
+    let is_in_sight = |window: &Window| {
+        let chosen = window.app().state.fact().unwrap().prompt.clone();
+        let mut rows = window.harness.query_all_by_role(Role::ListBoxOption);
+        rows.any(|it| it.accesskit_node().label().is_some_and(|it| it.starts_with(&chosen)))
+    };
+    window.does(Command::Select(FactId::Record(700)));
+    window.rests();
+    window.save(&late);
+    window.does(Command::OpenModelAt(builtin::PLANTED.name.into()));
+    window.wait("the model", |app| {
+        app.state.info().is_some_and(|it| it.name == builtin::PLANTED.name)
+    });
+    window.does(Command::Select(FactId::Record(3)));
+    window.rests();
+    window.save(&early);
+    for (path, name) in [
+        (&late, builtin::FACTS.name),
+        (&early, builtin::PLANTED.name),
+        (&late, builtin::FACTS.name),
+    ] {
+        window.does(Command::OpenSessionAt(path.clone()));
+        window.wait("the session", |app| {
+            app.state.session.as_ref().is_some_and(|it| it.path == *path)
+                && app.state.info().is_some_and(|it| it.name == name)
+        });
+        window.wait_for_predictions();
+        window.harness.run_steps(30);
+        assert!(is_in_sight(&window), "{}", path.display());
+    }
 }

@@ -7,14 +7,19 @@ use eframe::egui::{self, ViewportCommand};
 
 use super::open::Held;
 use super::{App, AwaitedSession};
-use crate::session::Session;
+use crate::analysis::AnalysisSpec;
+use crate::facts::Direction;
+use crate::session::{Found, Origin, Session};
+use crate::tokens::Bos;
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
+use crate::ui::pane::Pane;
 use crate::ui::panels;
 use crate::ui::reply::{ReadSession, Reply, aside};
 use crate::ui::row::Row;
 use crate::ui::state::{
-    Answers, Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized,
+    Answers, Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, TraceSettings,
+    capitalized,
 };
 use crate::ui::workspace::Workspace;
 use crate::worker::{Job, Which, Work};
@@ -246,6 +251,12 @@ impl App {
         if session.dataset.is_some() {
             self.state.subjects = Some(Arc::clone(&session.subjects));
         }
+        let is_first = |it: &&Found| it.fact == 0 && it.origin == Origin::Asked;
+        let first = session
+            .found
+            .iter()
+            .find(is_first)
+            .map(|it| (it.spec.clone(), it.direction, it.prompt.bos));
         let answers = look.as_ref().map_or(&[][..], |it| &it.answers);
         self.state.answers = Answers::default();
         self.state.adopt_answers(answers, places);
@@ -280,6 +291,9 @@ impl App {
             }
             self.state.selected = places.first().copied();
             self.state.beside = None;
+            if let Some((spec, direction, bos)) = first {
+                self.show_asked(&spec, direction, bos);
+            }
         }
         if self.state.fact().is_none() {
             self.state.row = Row::First;
@@ -308,6 +322,21 @@ impl App {
             self.state.notice = Some(format!("Opened {}", path.display()));
         }
         ctx.request_repaint();
+    }
+
+    /// Brings to the front what a command asked, with the settings of a trace as it had them: the file says
+    /// nothing of a window.
+    fn show_asked(&mut self, spec: &AnalysisSpec, direction: Direction, bos: Bos) {
+        self.state.settings.bos = bos;
+        self.state.row = match direction {
+            Direction::Forward => Row::First,
+            Direction::Inverse => Row::Second,
+        };
+        let Some(pane) = self.state.pane_showing(spec) else { return };
+        if let (Pane::Trace, AnalysisSpec::CausalTrace(trace)) = (pane, spec) {
+            self.state.settings.trace = TraceSettings::of(trace);
+        }
+        self.views.workspace.show(pane);
     }
 
     /// Whether what was asked must not be computed, because the results of a file are shown without

@@ -136,6 +136,29 @@ impl TraceSettings {
         Self { component, own_window: Some(10), ..Self::default() }
     }
 
+    /// The controls as they stand for a trace that was asked elsewhere. Multiples of the noise other than
+    /// ROME's have no control.
+    pub fn of(trace: &Spec) -> Self {
+        let usual = Self::default();
+        let (noise, noise_std) = match (&trace.corruption, &trace.noise) {
+            (Corruption::NoiseFile(file), _) => (NoiseSetting::File(file.clone()), usual.noise_std),
+            (_, NoiseLevel::Std(std)) => (NoiseSetting::Fixed, *std),
+            (_, NoiseLevel::Multiple { .. }) => (NoiseSetting::Subjects, usual.noise_std),
+        };
+        Self {
+            component: trace.component,
+            own_window: (trace.component != Component::Hidden).then_some(trace.window),
+            noise,
+            noise_std,
+            rng: trace.rng,
+            seed: trace.seed,
+            n_samples: trace.n_samples,
+            direction: trace.direction,
+            sever: trace.sever,
+            sever_layers: trace.sever_layers,
+        }
+    }
+
     pub fn window(&self, n_layers: usize) -> usize {
         self.own_window.unwrap_or_else(|| usual_window(n_layers))
     }
