@@ -80,7 +80,8 @@ fn every_control_is_reached_with_the_keyboard() {
         let mut unseen = Vec::new();
         for _ in 0..2 * n_wanted {
             window.harness.key_press(Key::Tab);
-            window.harness.run_steps(1);
+            // Pressed and let go.
+            window.harness.run_steps(2);
             let focused = |window: &Window| {
                 let mut controls = window.controls();
                 controls.find(|it| it.accesskit_node().is_focused()).map(|it| described(&it))
