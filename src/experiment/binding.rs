@@ -75,6 +75,15 @@ struct Roles {
     right: [Vec<u32>; 2],
 }
 
+/// What [`Roles::answers`] gives, in words.
+const ANSWERS: [&str; 5] = [
+    "the fact's answer",
+    "the fact's answer",
+    "the fact's foil",
+    "the answer the other way",
+    "the foil the other way",
+];
+
 impl Roles {
     fn new(
         library: &Library<'_>,

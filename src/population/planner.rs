@@ -49,6 +49,14 @@ impl Goal {
         number.map(Self::Budget).ok_or(NoGoal::Time)
     }
 
+    /// What is left of a budget after so many seconds.
+    pub fn after(self, secs: f64) -> Self {
+        match self {
+            Self::Budget(all) => Self::Budget((all - secs).max(0.0)),
+            Self::Width(_) => self,
+        }
+    }
+
     /// A width, from a number.
     pub fn width(text: &str) -> Result<Self, NoGoal> {
         above_zero(text).map(Self::Width).ok_or(NoGoal::Width)

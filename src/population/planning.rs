@@ -3,10 +3,12 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::Path;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use super::asked_before::question;
+use super::estimate::duration;
 use super::plan::{Plan, PlanError, SweepSettings};
 use super::planner::{Goal, N_PILOT, N_TIMED, Pilot};
 use super::recall::Choices;
@@ -71,6 +73,7 @@ impl Plan {
         // A question that several facts ask is computed once, and counts once in the interval.
         let questions = first_askers(dataset, &tasks);
         let quiet = ctx.reporting(&|_| ());
+        let start = Instant::now();
         // As many runs as a pilot makes in which no fact is left out.
         let total = (N_PILOT as u64 + 1) * if n_usual > 0 { 3 } else { 1 };
         let n_done = Cell::new(0);
@@ -95,7 +98,8 @@ impl Plan {
         pilot.each *= directions.len() as f64;
         pilot.passed *= directions.len() as f64;
         let n_usual = (n_usual > 0).then_some(n_usual);
-        let choice = pilot.choose(goal, questions.len(), n_usual);
+        let spent = start.elapsed().as_secs_f64();
+        let choice = pilot.choose(goal.after(spent), questions.len(), n_usual);
         // In the order in which facts are drawn.
         let mut drawn = Selection { n: Some(tasks.len()), ..selection.clone() }.tasks(dataset);
         drawn.retain(|it| it.direction == directions[0]);
@@ -108,7 +112,7 @@ impl Plan {
             n_samples: choice.n_samples,
             n_facts,
             secs: choice.secs,
-            told: pilot.told(&choice, n_facts),
+            told: pilot.told(&choice, n_facts).into_iter().chain(spent_of(goal, spent)).collect(),
         })
     }
 
@@ -123,6 +127,17 @@ impl Plan {
         let settings = SweepSettings { plan: Some(noted), ..self.settings };
         Self::new(written, self.facts, selection, settings)
     }
+}
+
+/// What the pilot has taken of a budget.
+fn spent_of(goal: Goal, spent: f64) -> Option<String> {
+    let Goal::Budget(all) = goal else { return None };
+    let [spent_text, all_text] = [spent, all].map(duration);
+    Some(if spent < all {
+        format!("the pilot has taken {spent_text} of the {all_text}")
+    } else {
+        format!("the pilot has taken {spent_text}, more than the {all_text} of the budget")
+    })
 }
 
 /// The first of the tasks that ask the same question, for each question.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::meant::{Meant, Reference, other_subjects};
 use super::super::tree::Tree;
-use super::{Binding, Roles};
+use super::{ANSWERS, Binding, Roles};
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::trace_average::FactDraws;
 use crate::analysis::{Pair, Role};
@@ -154,11 +154,12 @@ impl Binder<'_> {
             let answer = TokenizedPrompt::answer(self.all.library.tokenizer, text);
             answer.map(|it| it.first()).map_err(|error| error.to_string())
         };
-        for (own, new) in self.own.answers().into_iter().zip(self.new.answers()) {
+        let both = self.own.answers().into_iter().zip(self.new.answers());
+        for (whose, (own, new)) in ANSWERS.into_iter().zip(both) {
             let Some(own) = own else { continue };
             if first(own)? == id {
-                self.tell(place, "the first token of the fact's answer");
-                return first(new.ok_or("the fact has no such answer")?);
+                self.tell(place, &format!("the first token of {whose}"));
+                return first(new.ok_or_else(|| format!("the fact lacks {whose}"))?);
             }
         }
         self.tell(place, "the same token for all facts");
