@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
 use eframe::egui::Rect;
+use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::AnalysisResult;
 use factscope::facts::Direction;
 use factscope::figure::Chart;
@@ -326,4 +327,15 @@ fn the_filter_of_the_list_says_which_facts_are_asked() {
     assert_eq!(all.ways, Ways::Forward);
     assert_eq!(AnswerOf::default(), options.settings.answer);
     assert!(window.app().state.jobs.iter().all(|(_, it)| !matches!(it.kind, JobKind::Many(..))));
+}
+
+#[test]
+fn what_draws_nothing_does_not_ask_how_it_is_drawn() {
+    let (mut window, _home) = Window::with_sweeps();
+    window.list_few("Egypt");
+    for (pane, draws) in [(Pane::Attribution, false), (Pane::Trace, true)] {
+        window.asks_over(pane);
+        let shown = window.harness.query_all_by_label("Same draws for all facts").next();
+        assert_eq!(shown.is_some(), draws, "{pane:?}");
+    }
 }

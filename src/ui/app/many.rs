@@ -105,7 +105,9 @@ impl App {
         };
         self.stop_estimate();
         let estimate = Estimated::Failed(String::new());
-        let asking = Asking { pane, which, written, options, estimate, is_unsure: false };
+        let draws = written.with_numbers("seed", &|seed| seed, Path::new(""));
+        let draws = draws.is_ok_and(|(_, n)| n > 0);
+        let asking = Asking { pane, which, written, options, estimate, draws, is_unsure: false };
         self.state.many.asking = Some(asking);
         self.views.workspace.show(Pane::Sweep);
         self.estimate();

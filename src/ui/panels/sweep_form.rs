@@ -63,11 +63,13 @@ pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut
             keep_together(ui, "Known by", CHOICE_WIDTH);
             ui.label("Known by");
             known_by_ui(ui, "", CHOICE_WIDTH, &mut options.known_by);
-            ui.checkbox(&mut options.settings.shared_draws, "Same draws for all facts")
-                .on_hover_text(
-                    "As in ROME; intervals over facts then leave out how much a mean would change \
-                     with other draws",
-                );
+            if asking.draws {
+                ui.checkbox(&mut options.settings.shared_draws, "Same draws for all facts")
+                    .on_hover_text(
+                        "As in ROME; intervals over facts then leave out how much a mean would \
+                         change with other draws",
+                    );
+            }
         });
         amount_ui(ui, &mut options.amount);
         ui.horizontal(|ui| {

@@ -43,6 +43,9 @@ pub struct Asking {
     pub options: ManyOptions,
     pub estimate: Estimated,
 
+    /// Whether the method draws anything.
+    pub draws: bool,
+
     /// Whether a person has been told how long it takes, and has not answered yet.
     pub is_unsure: bool,
 }
