@@ -219,12 +219,13 @@ impl Numbers {
     }
 
     /// The lines by what they are of; where two are of the same, by which of them it is. Lines of a list
-    /// that is sorted may change places where two numbers are nearly equal.
+    /// that is sorted may change places where two numbers are nearly equal. That the answer's line is marked
+    /// says nothing of what it is of: earlier versions left a first guess unmarked.
     fn lines(&self) -> BTreeMap<(Vec<&str>, usize), usize> {
         let mut seen = HashMap::<Vec<&str>, usize>::new();
         let line = |nth: usize| {
             let texts = self.places.iter().map(|it| it.1.get(nth).map_or("", String::as_str));
-            let texts: Vec<&str> = texts.collect();
+            let texts: Vec<&str> = texts.map(|it| it.trim_end_matches(" *")).collect();
             let times = seen.entry(texts.clone()).or_default();
             *times += 1;
             ((texts, *times), nth)
