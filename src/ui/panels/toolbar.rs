@@ -1,6 +1,6 @@
 //! The bar below the menus: BOS, model, device and dataset.
 
-use eframe::egui::{Align, Color32, Layout, Response, RichText, TextStyle, Ui};
+use eframe::egui::{Align, Color32, FontId, Layout, Response, RichText, TextStyle, Ui};
 
 use super::{file_name, grouped};
 use crate::figure::about_edit;
@@ -17,10 +17,11 @@ const ABOUT_BOS: &str = "Whether BOS, the token that begins a text, stands befor
     compare only numbers made with the same choice. ROME's code runs the prompt as it is; \
     TransformerLens puts BOS first by default.";
 
-/// The width in points of a window in which there is room for no more than names, and the part of the width
-/// that the name of a model may take.
-const NARROW: f32 = 800.0;
+/// The part of the window's width that the name of a model may take, and the width in points that a name has
+/// at least, and that is kept for the dataset's.
 const NAME_SHARE: f32 = 0.2;
+const LEAST_NAME: f32 = 60.0;
+const DATASET: f32 = 90.0;
 
 /// The height in points of a window in which a hint would take the room of a map.
 const LOW: f32 = 480.0;
@@ -28,10 +29,10 @@ const LOW: f32 = 480.0;
 /// What the numbers depend on: BOS, model, device, dataset.
 pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
-        let is_narrow = ui.available_width() < NARROW;
         // Controls come first: what follows them changes in length.
         bos_ui(ui, state.settings.bos, commands);
         ui.separator();
+        let shown = Shown::of(ui, state);
         match &state.model {
             ModelState::None => {
                 ui.weak("No model");
@@ -39,7 +40,7 @@ pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             ModelState::Loading { dir, .. } => {
                 ui.weak(format!("Opening {}…", file_name(dir)));
             }
-            ModelState::Open(info) => model_ui(ui, info, is_narrow),
+            ModelState::Open(info) => model_ui(ui, info, shown),
         }
         edits_ui(ui, state, commands);
         match &state.model_beside.model {
@@ -51,7 +52,7 @@ pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             ModelState::Open(info) => {
                 ui.separator();
                 ui.label("beside");
-                name_ui(ui, info, is_narrow);
+                name_ui(ui, info, shown);
             }
         }
         ui.separator();
@@ -81,26 +82,93 @@ fn hint_ui(ui: &mut Ui, commands: &mut Vec<Command>) {
     });
 }
 
-fn model_ui(ui: &mut Ui, info: &ModelInfo, is_narrow: bool) {
-    name_ui(ui, info, is_narrow);
+/// What there is room for beside the names, a change of the model with the way back, and the dataset.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    device: bool,
+    shape: bool,
+    badge: bool,
+
+    /// The points that a model's name may take.
+    name: f32,
+}
+
+impl Shown {
+    /// `ui`: the rest of the line.
+    fn of(ui: &Ui, state: &State) -> Self {
+        let gap = ui.spacing().item_spacing.x;
+        let [body, small] = [TextStyle::Body, TextStyle::Small].map(|it| it.resolve(ui.style()));
+        let width = |text: &str, font: &FontId| width_of(ui, text, font) + gap;
+        let most = NAME_SHARE * ui.ctx().content_rect().width();
+        let models = [&state.model, &state.model_beside.model];
+        let infos = models.into_iter().filter_map(|it| match it {
+            ModelState::Open(info) => Some(info),
+            ModelState::None | ModelState::Loading { .. } => None,
+        });
+        let infos: Vec<_> = infos.collect();
+        let names: f32 = infos.iter().map(|it| width(&it.name, &body).min(most + gap)).sum();
+        let shapes: f32 = infos.iter().map(|it| width(&shape(it), &body)).sum();
+        let device = infos.first().map_or(0.0, |it| width(&device_text(it), &body));
+        let badge = infos.first().map_or(0.0, |it| width(&badge_of(it), &small));
+        let beside = if infos.len() > 1 { width("beside", &body) + SEPARATOR + gap } else { 0.0 };
+        let changed = if state.edits.is_empty() {
+            0.0
+        } else {
+            let back = width(BACK, &body) + 2.0 * ui.spacing().button_padding.x;
+            width(CHANGED, &body) + back
+        };
+        let counts = counts_of(state).map(|it| width(&it, &body)).sum::<f32>();
+        let dataset = DATASET + gap + counts;
+        let rest = ui.available_width() - 2.0 * (SEPARATOR + gap) - beside - changed - dataset;
+        let has_room = |parts: f32| names + parts <= rest;
+        let badged = if has_room(badge) { badge } else { 0.0 };
+        let n_names = infos.len().max(1) as f32;
+        Self {
+            device: has_room(badge + shapes + device),
+            shape: has_room(badge + shapes),
+            badge: has_room(badge),
+            name: most.min((rest - badged) / n_names - gap).max(LEAST_NAME),
+        }
+    }
+}
+
+/// The points that a separator takes, without the gap after it.
+const SEPARATOR: f32 = 6.0;
+
+fn width_of(ui: &Ui, text: &str, font: &FontId) -> f32 {
+    ui.painter().layout_no_wrap(text.to_owned(), font.clone(), Color32::PLACEHOLDER).size().x
+}
+
+fn device_text(info: &ModelInfo) -> String {
+    shortened(&info.device, 44)
+}
+
+fn badge_of(info: &ModelInfo) -> String {
+    format!("✔ {}", if info.verdict.is_none() { "reference device" } else { "verified" })
+}
+
+fn model_ui(ui: &mut Ui, info: &ModelInfo, shown: Shown) {
+    name_ui(ui, info, shown);
     ui.separator();
-    if !is_narrow {
-        let device = shortened(&info.device, 44);
-        ui.label(device).on_hover_text(&info.device);
+    if shown.device {
+        ui.label(device_text(info)).on_hover_text(&info.device);
+    }
+    if !shown.badge {
+        return;
     }
     match &info.verdict {
         None => badge_ui(
             ui,
-            "reference device",
+            &badge_of(info),
             "The CPU computes the numbers that graphics adapters are compared with. This says nothing \
              of the model, which may have been changed",
         ),
-        Some(verdict) => badge_ui(ui, "verified", &checks(verdict)),
+        Some(verdict) => badge_ui(ui, &badge_of(info), &checks(verdict)),
     }
 }
 
 /// A model's name, and its shape where there is room for it.
-fn name_ui(ui: &mut Ui, info: &ModelInfo, is_narrow: bool) {
+fn name_ui(ui: &mut Ui, info: &ModelInfo, shown: Shown) {
     let config = &info.config;
     let memory = if info.device.starts_with("cpu") {
         "computed with where they lie".to_owned()
@@ -121,9 +189,8 @@ fn name_ui(ui: &mut Ui, info: &ModelInfo, is_narrow: bool) {
         info.dtypes.join(", "),
         info.load_secs,
     );
-    let most = NAME_SHARE * ui.ctx().content_rect().width();
-    short_ui(ui, &info.name, most).on_hover_text(&about);
-    if !is_narrow {
+    short_ui(ui, &info.name, shown.name).on_hover_text(&about);
+    if shown.shape {
         ui.label(shape(info)).on_hover_text(about);
     }
 }
@@ -146,20 +213,23 @@ fn shape(info: &ModelInfo) -> String {
     format!("{shape} ({})", counted(n_key_heads, "key head"))
 }
 
+const CHANGED: &str = "changed model";
+const BACK: &str = "Back";
+
 /// Says that the open model is changed, and offers the way back.
 fn edits_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     if state.edits.is_empty() {
         return;
     }
     let lines = state.edits.iter().map(about_edit);
-    let text = RichText::new("changed model").strong().color(theme::palette(ui).warning);
+    let text = RichText::new(CHANGED).strong().color(theme::palette(ui).warning);
     ui.label(text).on_hover_text(lines.collect::<Vec<_>>().join("\n"));
     let command = Command::DropEdits;
-    gives(ui.small_button("Back"), command, commands);
+    gives(ui.small_button(BACK), command, commands);
 }
 
 fn badge_ui(ui: &mut Ui, text: &str, about: &str) {
-    let text = RichText::new(format!("✔ {text}")).small().color(theme::palette(ui).good);
+    let text = RichText::new(text).small().color(theme::palette(ui).good);
     ui.label(text).on_hover_text(about);
 }
 
@@ -196,26 +266,30 @@ fn dataset_ui(ui: &mut Ui, state: &State) {
         ui.weak("No dataset");
         return;
     };
-    let count = counted(dataset.records.len(), "fact");
-    let n_skipped = dataset.n_skipped();
-    let skipped = (n_skipped > 0).then(|| format!("{} left out", grouped(n_skipped)));
+    let counts: Vec<String> = counts_of(state).collect();
     // Of the room the counts take what they need.
     let font = TextStyle::Body.resolve(ui.style());
-    let width = |text: &str| {
-        let laid_out =
-            ui.painter().layout_no_wrap(text.to_owned(), font.clone(), Color32::PLACEHOLDER);
-        laid_out.size().x + ui.spacing().item_spacing.x
-    };
-    let counts = width(&count) + skipped.as_deref().map_or(0.0, width);
-    let most = ui.available_width() - counts;
+    let gap = ui.spacing().item_spacing.x;
+    let taken: f32 = counts.iter().map(|it| width_of(ui, it, &font) + gap).sum();
+    let most = ui.available_width() - taken;
     let place = dataset.path.display().to_string();
     short_ui(ui, &file_name(&dataset.path), most).on_hover_text(place);
     let reading = dataset.reading();
-    ui.label(count).on_hover_text(&reading);
-    if let Some(text) = skipped {
-        let text = RichText::new(text).color(theme::palette(ui).warning);
-        ui.label(text).on_hover_text(reading);
+    for (nth, count) in counts.into_iter().enumerate() {
+        let text = RichText::new(count);
+        let text = if nth == 0 { text } else { text.color(theme::palette(ui).warning) };
+        ui.label(text).on_hover_text(&reading);
     }
+}
+
+/// How many facts the dataset has, and how many were left out, if any were.
+fn counts_of(state: &State) -> impl Iterator<Item = String> {
+    let dataset = state.facts.dataset.as_ref().filter(|_| state.reading.is_none());
+    dataset.into_iter().flat_map(|it| {
+        let count = counted(it.records.len(), "fact");
+        let n = it.n_skipped();
+        [count].into_iter().chain((n > 0).then(|| format!("{} left out", grouped(n))))
+    })
 }
 
 fn size(n_bytes: u64) -> String {

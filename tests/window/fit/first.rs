@@ -3,12 +3,13 @@
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Rect, Shape, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use factscope::facts::Dataset;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::{Pane, View};
 use factscope::ui::state::FactId;
 
-use super::super::support::Window;
+use super::super::support::{Window, tiny};
 use super::{LEAST_MAP, TOLERANCE, with_all_results};
 
 /// As the program begins: with its own model and facts.
@@ -158,4 +159,46 @@ fn the_unfolded_filter_leaves_the_list_its_room() {
         let in_sight = rows.filter(|it| it.is_positive() && it.bottom() < bottom).count();
         assert!(in_sight >= 2, "{in_sight} rows at {size} and {zoom}");
     }
+}
+
+/// However long the model's name and whatever stands beside it.
+#[test]
+fn the_way_back_from_a_changed_model_and_the_dataset_are_in_sight() {
+    let home = tempfile::tempdir().unwrap();
+    let model = home.path().join("SmolLM2-135M-Instruct-with-a-long-name.Q4_1");
+    std::fs::create_dir(&model).unwrap();
+    for file in std::fs::read_dir(tiny()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), model.join(file.file_name())).unwrap();
+    }
+    let options =
+        Options { model: Some(model), facts: Some(Dataset::BUNDLED.into()), ..Options::default() };
+    let mut window = Window::new(options, None);
+    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
+    window.wait_for_predictions();
+    let in_sight = |window: &Window, text: &str| {
+        let place = window.harness.get_by_label(text).rect();
+        let all = window.harness.ctx.content_rect();
+        assert!(all.contains_rect(place), "{text} at {place}, {all}");
+    };
+    let sizes = [(900.0, 1.0), (860.0, 1.0), (950.0, 1.0), (1100.0, 1.0), (1280.0, 1.5)];
+    let facts = format!("{} facts", grouped(window.app().state.facts.len()));
+    for is_changed in [false, true] {
+        for (width, zoom) in sizes {
+            window.set_window(vec2(width, 720.0), zoom);
+            in_sight(&window, &facts);
+            if is_changed {
+                in_sight(&window, "changed model");
+                in_sight(&window, "Back");
+            }
+        }
+        window.does(Command::Study(Pane::Steering));
+        window.wait("the jobs", |app| app.state.jobs.asked().next().is_none());
+        window.does(Command::ApplyEdit(Pane::Steering));
+        window.wait("the change", |app| !app.state.edits.is_empty());
+    }
+}
+
+fn grouped(n: usize) -> String {
+    if n < 1000 { n.to_string() } else { format!("{},{:03}", n / 1000, n % 1000) }
 }
