@@ -61,6 +61,7 @@ pub use record::{Compared, Difference, Drawing, NoRecord, Record, carried};
 pub use side::{Key, Side};
 pub use svg::{escaped, to_svg, to_told_svg};
 pub use text::to_text;
+pub use together::behind;
 
 /// One or more charts that belong together, below each other.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

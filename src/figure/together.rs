@@ -50,7 +50,7 @@ impl Figure {
 }
 
 /// What a chart is called on a page where it stands behind the name of its row.
-pub(super) fn behind(row: &str, chart: &str) -> String {
+pub fn behind(row: &str, chart: &str) -> String {
     format!("{row}: {chart}")
 }
 

@@ -255,6 +255,9 @@ fn one_chart_is_exported_alone_and_the_next_export_is_as_the_last() {
     let written: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(written["charts"].as_array().unwrap().len(), 1);
+    // Nothing is said of the map that is not there.
+    let said = format!("{} {}", written["title"], written["notes"]);
+    assert!(!said.contains("Fact:"), "{said}");
 
     window.does(Command::ExportOf(Pane::Trace));
     assert_eq!(value(&window, "Width"), PageWidth::OneColumn.text());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::figure::words::capitalized;
-use crate::figure::{Export, Figure, FileFormat, Record};
+use crate::figure::{Export, Figure, FileFormat, Record, behind};
 use crate::whole_file;
 
 /// Figures, and how they leave the window.
@@ -68,11 +68,28 @@ impl Wanted {
     fn one_figure(&self) -> Result<(Figure, Export), String> {
         match self.rows {
             Rows::One(nth) => Ok((self.figures[nth].1.clone(), self.export_of(nth))),
-            Rows::OnOnePage => Ok((Figure::together(&self.figures), self.export_of_page())),
+            Rows::OnOnePage => match self.row_of_charts() {
+                // Title and notes of the other would be about nothing that is there.
+                Some(nth) => {
+                    let (name, figure) = &self.figures[nth];
+                    let own = |it: &String| it.strip_prefix(&behind(name, "")).map(str::to_owned);
+                    let export = self.export_of(nth);
+                    let charts = export.charts.iter().filter_map(own).collect();
+                    Ok((figure.clone(), Export { charts, ..export }))
+                }
+                None => Ok((Figure::together(&self.figures), self.export_of_page())),
+            },
             Rows::InFilesOfTheirOwn => {
                 Err("Two files cannot be copied; choose one, or both on one page".to_owned())
             }
         }
+    }
+
+    /// The figure that all charts are of that are chosen from a page.
+    fn row_of_charts(&self) -> Option<usize> {
+        let charts = &self.export.charts;
+        let is_of = |name: &str| charts.iter().all(|it| it.starts_with(&behind(name, "")));
+        self.figures.iter().position(|(name, _)| !charts.is_empty() && is_of(name))
     }
 
     /// The names of the charts that can be chosen from. Where each figure has a file, all have the same.
