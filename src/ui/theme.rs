@@ -13,8 +13,8 @@ use eframe::egui::epaint::text::{
 };
 use eframe::egui::style::{WidgetVisuals, Widgets};
 use eframe::egui::{
-    Color32, ColorImage, Context, CornerRadius, FontData, FontFamily, FontId, Margin, Stroke,
-    Style, TextStyle, Theme, Ui, Visuals, vec2,
+    Color32, ColorImage, Context, CornerRadius, FontData, FontFamily, FontId, Margin, Rect, Stroke,
+    StrokeKind, Style, TextStyle, Theme, Ui, Visuals, vec2,
 };
 
 pub use crate::figure::ColorMap;
@@ -281,6 +281,12 @@ fn widgets(colors: &Palette) -> Widgets {
         active: widget(colors.widget_active, colors.accent, colors.strong_text),
         open: widget(colors.widget_hovered, colors.line, colors.strong_text),
     }
+}
+
+/// Shows that what the window draws by itself has the focus.
+pub fn focus_ring(ui: &Ui, rect: Rect) {
+    let stroke = Stroke::new(2.0, palette(ui).accent);
+    ui.painter().rect_stroke(rect, CornerRadius::same(4), stroke, StrokeKind::Inside);
 }
 
 /// The background of text fields: white ones would not be seen on the light theme.

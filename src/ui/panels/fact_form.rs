@@ -100,6 +100,9 @@ impl FactForm {
                 .show(ui, |ui| self.fields_ui(ui, unfolds));
             self.buttons_ui(ui, fields.inner, commands);
         });
+        if form.header_response.has_focus() {
+            theme::focus_ring(ui, form.header_response.rect);
+        }
         // Who unfolds it wants to type. While it unfolds, what is not in sight yet does not keep the focus.
         if form.fully_open() && self.has_focus {
             self.is_begun = false;
@@ -127,9 +130,12 @@ impl FactForm {
         let line = ["Foil (optional)", "e.g. Rome", about];
         done.line_ui(ui, line, &mut self.fact.foil, false);
         let unfolds = unfolds.filter(|_| !self.inverse.is_empty());
-        CollapsingHeader::new("Inverse (optional)").open(unfolds).show(ui, |ui| {
+        let fold = CollapsingHeader::new("Inverse (optional)").open(unfolds).show(ui, |ui| {
             done.inverse_ui(ui, &self.fact, &mut self.inverse);
         });
+        if fold.header_response.has_focus() {
+            theme::focus_ring(ui, fold.header_response.rect);
+        }
         if done.is_changed {
             self.error = None;
         }

@@ -62,6 +62,9 @@ pub(super) fn row_ui(
     let inner = rect.shrink2(vec2(0.0, 1.0));
     let painter = ui.painter();
     painter.rect_filled(inner, CornerRadius::same(4), fill);
+    if response.has_focus() {
+        theme::focus_ring(ui, inner);
+    }
     if is_beside {
         let bar = Rect::from_min_size(inner.min, vec2(3.0, inner.height()));
         painter.rect_filled(bar, CornerRadius::same(1), palette.accent);

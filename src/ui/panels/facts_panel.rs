@@ -190,12 +190,15 @@ fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let mut filter = state.facts.filter().clone();
     let is_active = filter != Filter::default();
     let title = if is_active { "Filter and sort ●" } else { "Filter and sort" };
-    CollapsingHeader::new(title).id_salt("filter").show(ui, |ui| {
+    let fold = CollapsingHeader::new(title).id_salt("filter").show(ui, |ui| {
         let height = (ui.available_height() - BELOW_FILTER).max(LEAST_FILTER);
         let area = ScrollArea::vertical().id_salt("filter").max_height(height);
         let area = area.min_scrolled_height(LEAST_FILTER).auto_shrink([false, true]);
         area.show(ui, |ui| filter_fields_ui(ui, state, &mut filter));
     });
+    if fold.header_response.has_focus() {
+        theme::focus_ring(ui, fold.header_response.rect);
+    }
     if filter != *state.facts.filter() {
         commands.push(Command::FilterFacts(Box::new(filter)));
     }

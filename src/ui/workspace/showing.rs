@@ -12,6 +12,7 @@ use egui_tiles::{
 
 use crate::ui::command::Command;
 use crate::ui::pane::{Pane, View};
+use crate::ui::theme;
 use crate::ui::widgets::{command_button_ui, elide_end, menu_ui, view_area_ui};
 
 /// Points that the menu of a row of tabs takes, about.
@@ -194,6 +195,9 @@ impl Behavior<Pane> for Showing<'_> {
             let ink = self.tab_text_color(ui.visuals(), tiles, tile, state);
             ui.painter().rect_filled(place.shrink(0.5), CornerRadius::ZERO, fill);
             ui.painter().text(place.center(), Align2::CENTER_CENTER, text, font, ink);
+            if tab.has_focus() {
+                theme::focus_ring(ui, place);
+            }
         }
         let tab = if is_whole { tab } else { tab.on_hover_text(title.text()) };
         self.on_tab_button(tiles, tile, tab)
