@@ -118,7 +118,10 @@ commands! {
     /// The view asks as its own settings say.
     LeaveSwept: "Own settings", "Asks as the settings of this view say, and not as the sweep does";
     RestoreUnsaved: "Restore", "Shows the facts and results that were in that window";
-    DiscardUnsaved: "Discard", "What was in that window is lost";
+    DiscardUnsaved: "Discard…", "What was in that window is lost, once you have confirmed it";
+    /// What the bar asks before it is lost.
+    DiscardForGood: "Discard for good", "Removes the file that holds it";
+    KeepUnsaved: "Keep it", "Nothing is removed";
     SaveScreenshot: "Save screenshot…", "The window as it is now, as a PNG";
     /// The path that the system's dialog is asked for.
     TypeInstead: "Type the path…", "Without the system's dialog";

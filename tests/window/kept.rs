@@ -351,7 +351,12 @@ fn what_was_not_saved_is_offered_after_a_crash() {
     drop(again);
 
     let mut third = keeping(dir.path());
-    third.click("Discard");
+    // Another click in the same place loses nothing.
+    third.click("Discard…");
+    third.click("Keep it");
+    assert_eq!(third.app().state.left_over.len(), 1);
+    third.click("Discard…");
+    third.click("Discard for good");
     assert!(third.app().state.left_over.is_empty());
     assert_eq!(kept_in(dir.path()).len(), 0);
 }

@@ -114,7 +114,9 @@ impl App {
             | Command::BackToSweep
             | Command::LeaveSwept => self.many_command(command, ctx),
             Command::RestoreUnsaved => self.restore_left_over(ctx),
-            Command::DiscardUnsaved => self.discard_left_over(),
+            Command::DiscardUnsaved => self.state.is_discarding = true,
+            Command::KeepUnsaved => self.state.is_discarding = false,
+            Command::DiscardForGood => self.discard_left_over(),
             Command::Quit => self.quit(ctx),
             Command::AnswerMemory(answer) => self.answer_memory(answer),
             Command::AnswerClosing(answer) => self.answer_closing(answer, ctx),

@@ -166,12 +166,14 @@ impl App {
 
     /// Shows what a window that ended without being closed has left.
     pub(super) fn restore_left_over(&mut self, ctx: &egui::Context) {
+        self.state.is_discarding = false;
         if let Some(left) = self.state.left_over.first() {
             self.open_session(left.path().to_owned(), ctx);
         }
     }
 
     pub(super) fn discard_left_over(&mut self) {
+        self.state.is_discarding = false;
         if self.state.left_over.is_empty() {
             return;
         }

@@ -14,12 +14,19 @@ use crate::ui::widgets::command_button_ui;
 pub fn unsaved_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let Some(left) = state.left_over.first() else { return };
     ui.horizontal_wrapped(|ui| {
-        let text = format!(
-            "Factscope ended without being closed. What it had found is kept, last written {}",
-            ago(left.age())
-        );
+        let ago = ago(left.age());
+        // Another click in the place of *Discard…* keeps it.
+        let (text, buttons) = if state.is_discarding {
+            let text = format!("What that window had found, last written {ago}, would be lost for good");
+            (text, [Command::DiscardForGood, Command::KeepUnsaved])
+        } else {
+            let text = format!(
+                "Factscope ended without being closed. What it had found is kept, last written {ago}"
+            );
+            (text, [Command::RestoreUnsaved, Command::DiscardUnsaved])
+        };
         ui.label(RichText::new(text).color(theme::palette(ui).warning).strong());
-        for command in [Command::RestoreUnsaved, Command::DiscardUnsaved] {
+        for command in buttons {
             command_button_ui(ui, command, commands);
         }
     });

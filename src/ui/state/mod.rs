@@ -154,6 +154,9 @@ pub struct State {
     /// What windows have left that ended without being closed, latest first.
     pub left_over: Vec<Unsaved>,
 
+    /// Whether a person is asked if the first of them is to be lost.
+    pub is_discarding: bool,
+
     pub memory: Memory,
 
     /// The questions that would take much of it.
@@ -235,6 +238,7 @@ impl State {
             reading_session: None,
             stored: None,
             left_over: Vec::new(),
+            is_discarding: false,
             memory: Memory::default(),
             unsure: Unsures::default(),
             pace: Pace::default(),
