@@ -170,7 +170,8 @@ impl App {
     /// made for.
     pub(super) fn apply_edit_that_works(&mut self, pane: Pane) {
         let row = self.state.row;
-        let is_doubtful = match self.state.run(pane, row).and_then(|run| run.result.as_deref()) {
+        let tried = self.state.run(pane, row).filter(|run| run.is_done());
+        let is_doubtful = match tried.and_then(|run| run.result.as_deref()) {
             Some(AnalysisResult::RankOneEdit(it)) => it.works() == Some(false),
             Some(_) => false,
             // A direction is added for no certain end.

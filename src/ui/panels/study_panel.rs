@@ -61,7 +61,7 @@ pub fn study_panel_ui(
             button.on_disabled_hover_text(IS_MADE);
         } else {
             let is_doubted = edit.is_some() && edit == state.doubted;
-            let is_tried = state.run(pane, state.row).is_some_and(|run| run.result.is_some());
+            let is_tried = state.run(pane, state.row).is_some_and(Run::is_done);
             apply_ui(ui, pane, is_doubted.then_some(is_tried), commands);
         }
     }
