@@ -8,10 +8,12 @@ use factscope::analysis::AnalysisCtx;
 use factscope::facts::Direction;
 use factscope::population::{Entry, KnownBy, Selection, Survey, Ways, Wordings};
 use factscope::task::TaskCtx;
+use factscope::tokens::Bos;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
+use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::{Filter, JobKind, Known};
+use factscope::ui::state::{Filter, JobKind, Known, Recalled};
 use factscope::worker::{DeviceChoice, Engine};
 
 use super::support::{Window, tiny};
@@ -44,7 +46,15 @@ fn slow() -> Window {
     window
 }
 
+/// Of each fact, both ways.
+type Answers = Vec<[Option<Recalled>; 2]>;
+
 impl Window {
+    fn answers(&self) -> Answers {
+        let facts = &self.app().state.facts;
+        (0..facts.len()).map(|nth| Direction::ALL.map(|it| facts.recall().get(nth, it))).collect()
+    }
+
     fn n_open(&self) -> usize {
         self.app().state.facts.recall().n_open()
     }
@@ -187,4 +197,46 @@ fn the_list_says_of_each_fact_what_the_commands_say() {
     window.click("Filter and sort ●");
     window.sees("by choice among the relation's answers");
     assert_eq!(window.app().state.facts.found().len(), 3);
+}
+
+/// Whoever has waited for all answers need not wait again.
+#[test]
+fn what_the_model_knows_is_kept_for_each_bos_and_each_change_of_it_and_in_sessions() {
+    let (mut window, _dir, path) = Window::to_be_saved();
+    let all = |window: &mut Window| {
+        window.does(Command::AskAllFacts(true));
+        window.wait("all answers", |app| {
+            app.state.facts.recall().n_open() == 0 && app.state.jobs.iter().next().is_none()
+        });
+        window.answers()
+    };
+    let is_kept = |window: &Window, before: &Answers| assert_eq!(window.answers(), *before);
+    let without = all(&mut window);
+    window.does(Command::SetBos(Bos::On));
+    assert!(window.app().state.facts.recall().n_open() > 0);
+    let with = all(&mut window);
+    assert_ne!(with, without);
+    window.does(Command::SetBos(Bos::Off));
+    is_kept(&window, &without);
+    window.does(Command::Undo);
+    is_kept(&window, &with);
+    window.does(Command::SetBos(Bos::Off));
+
+    window.does(Command::Study(Pane::Steering));
+    window.is_idle();
+    window.does(Command::ApplyEdit(Pane::Steering));
+    window.is_idle();
+    let changed = all(&mut window);
+    window.does(Command::SaveSessionTo(path.clone()));
+    window.wait("the file", |app| app.state.is_unsaved() == Some(false));
+    let options = Options { session: Some(path), ..Options::default() };
+    let mut again = Window::new(options, None);
+    again.wait("the session", |app| app.state.session.is_some());
+    again.is_idle();
+    is_kept(&again, &changed);
+    again.does(Command::DropEdits);
+    again.is_idle();
+    is_kept(&again, &without);
+    again.does(Command::SetBos(Bos::On));
+    is_kept(&again, &with);
 }

@@ -135,9 +135,8 @@ impl App {
             Command::SpreadViews => self.views.workspace.spread(),
 
             Command::SetBos(bos) => {
-                self.state.settings.bos = bos;
-                self.forget_recall();
-                self.state.selection = Selection::default();
+                let before = std::mem::replace(&mut self.state.settings.bos, bos);
+                self.bos_may_have_changed(before);
                 self.look();
             }
             Command::SetDevice(device) => self.set_device(device),
@@ -304,9 +303,9 @@ impl App {
             (self.state.redoes().map(|it| format!("Done again: {it}")), self.state.redo())
         };
         if let Some(edits) = edits {
+            self.recall_of(bos);
             self.edit(edits);
             self.state.notice = told;
-            self.recall_of(bos);
             self.look();
             self.views.facts.reveal();
         }

@@ -18,7 +18,7 @@ use crate::ui::path_prompt::Why;
 use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{
-    Beside, Estimated, FactId, JobKind, ManyJob, ModelState, Outcome, RunState, Unsures,
+    Beside, Estimated, FactId, JobKind, ManyJob, ModelState, Outcome, Recalls, RunState, Unsures,
     capitalized,
 };
 use crate::ui::view::Selection;
@@ -208,6 +208,7 @@ impl App {
             self.state.dataset.clone_from(&awaited.session.dataset);
         }
         self.forget_recall();
+        self.state.recalls = Recalls::default();
         self.count_subjects(ctx);
         match awaited {
             Some(AwaitedSession { path, session, .. }) => self.adopt_session(&path, session, ctx),
@@ -325,6 +326,7 @@ impl App {
             self.close_model();
         }
         self.state.session = None;
+        self.state.recalls = Recalls::default();
         self.state.forget(|key| matches!(key.fact, FactId::Record(_)));
         self.state.painted.forget();
         self.state.answers.forget_records();

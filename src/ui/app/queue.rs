@@ -133,7 +133,8 @@ impl App {
     /// prompts, if BOS was another before.
     pub(super) fn recall_of(&mut self, before: Bos) {
         if self.state.settings.bos != before {
-            self.forget_recall();
+            let recall = self.state.swap_recall_of_bos(before);
+            self.show_recall(recall);
         }
     }
 

@@ -10,18 +10,27 @@ use super::App;
 use super::handle::SMALL;
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::facts::Direction;
-use crate::population::Recall;
+use crate::population::Recall as Asked;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
-use crate::ui::state::{FactAnswer, FactId, FactKey, JobKind, OpenJob, Outcome, Recalled};
+use crate::ui::state::{FactAnswer, FactId, FactKey, JobKind, OpenJob, Outcome, Recall, Recalled};
 use crate::worker::{Call, CallError, Class, Engine, Job, Which, Work};
 
 impl App {
     /// Forgets which facts are known, for they were asked of another model or with other tokens.
     pub(super) fn forget_recall(&mut self) {
         self.state.jobs.abandon(|kind| matches!(kind, JobKind::Recall(..)));
+        self.state.pace.is_interrupted();
         self.state.facts.reset_recall();
         self.state.facts.recalled();
         self.state.recall_goes_on = None;
+    }
+
+    /// Shows what is known of the model as it is and is asked now.
+    pub(super) fn show_recall(&mut self, known: Option<Recall>) {
+        self.forget_recall();
+        if let Some(known) = known {
+            self.state.facts.adopt_recall(&known);
+        }
     }
 
     /// Asks all facts, or stops that.
@@ -137,17 +146,20 @@ impl App {
             return;
         };
         let choices = relation.map(|it| self.state.facts.answers(&it, direction));
+        if self.state.jobs.iter().all(|(_, job)| !matches!(job.kind, JobKind::Recall(..))) {
+            self.state.pace.question_begins(Instant::now());
+        }
         let key = FactKey::new(Which::Main, id, direction, bos);
         let (id, cancel) = self.state.jobs.add(JobKind::Recall(key));
         let Some(job) = self.state.jobs.get(id) else { return };
         let slot = Arc::clone(&job.answer);
         let call = move |engine: &Engine, ctx: &AnalysisCtx<'_>| {
-            let found = Recall::of(engine, (&fact, &right), choices.as_deref(), bos, ctx);
+            let found = Asked::of(engine, (&fact, &right), choices.as_deref(), bos, ctx);
             let recall = found.map_err(|error| match error {
                 AnalysisError::Cancelled(_) => CallError::Cancelled,
                 error => CallError::Failed(error.to_string()),
             })?;
-            let Recall { answer, rank, prob, choice, own_rank, .. } =
+            let Asked { answer, rank, prob, choice, own_rank, .. } =
                 recall.map_err(CallError::Failed)?;
             let answer = right.iter().position(|it| *it == answer);
             let [choice, answer, own_rank] =

@@ -246,10 +246,7 @@ impl App {
     /// What is known is of the model as it is changed; what was known of it before is set aside.
     pub(super) fn change_model(&mut self, edits: Vec<ModelEdit>) {
         let recall = self.state.change_model(edits);
-        self.forget_recall();
-        if let Some(recall) = recall {
-            self.state.facts.adopt_recall(&recall);
-        }
+        self.show_recall(recall);
     }
 
     pub(super) fn cancel(&mut self) {

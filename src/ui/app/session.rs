@@ -18,8 +18,8 @@ use crate::ui::panels;
 use crate::ui::reply::{ReadSession, Reply, aside};
 use crate::ui::row::Row;
 use crate::ui::state::{
-    Answers, Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, TraceSettings,
-    capitalized,
+    Answers, Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Recalls, Stored,
+    TraceSettings, capitalized,
 };
 use crate::ui::workspace::Workspace;
 use crate::worker::{Job, Which, Work};
@@ -280,6 +280,7 @@ impl App {
                 .and_then(|(nth, direction)| Some(Beside { fact: *places.get(nth)?, direction }));
             if self.state.stored.is_none() {
                 self.state.facts.adopt_recall(&look.recall);
+                self.state.recalls.clone_from(&look.recalls);
             }
         } else {
             if is_of_window {
@@ -327,7 +328,8 @@ impl App {
     /// Brings to the front what a command asked, with the settings of a trace as it had them: the file says
     /// nothing of a window.
     fn show_asked(&mut self, spec: &AnalysisSpec, direction: Direction, bos: Bos) {
-        self.state.settings.bos = bos;
+        let before = std::mem::replace(&mut self.state.settings.bos, bos);
+        self.recall_of(before);
         self.state.row = match direction {
             Direction::Forward => Row::First,
             Direction::Inverse => Row::Second,
@@ -366,6 +368,7 @@ impl App {
         }
         self.state.model = ModelState::None;
         self.state.edits = Vec::new();
+        self.state.recalls = Recalls::default();
         // Another model has numbers of its own for what a sweep has asked.
         self.state.swept = None;
         self.state.forget_edits();

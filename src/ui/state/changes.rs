@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{AskedExperiment, FactId, FactKey, Findings, Recall, Run, State, is_of_main};
 use crate::analysis::{AnalysisSpec, ModelEdit};
-use crate::tokens::Bos;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 
@@ -16,9 +15,6 @@ pub struct Aside {
 
     /// The experiment that was asked last.
     asked: Option<AskedExperiment>,
-
-    /// Which facts the model knows, and whether they were asked with BOS.
-    recall: Option<(Bos, Recall)>,
 }
 
 impl State {
@@ -34,16 +30,16 @@ impl State {
             edits: std::mem::replace(&mut self.edits, edits),
             findings,
             asked: self.spec.asked.take_if(|it| is_of_main(it.key)),
-            recall: Some((self.settings.bos, self.facts.recall().clone())),
         };
+        let recall = self.swap_recall(before.edits.clone(), self.settings.bos);
         self.visited.retain(|key| !is_of_main(*key));
         let now = self.aside.extract_if(.., |it| it.edits == self.edits).next();
         self.aside.push(before);
-        let Aside { findings, asked, recall, .. } = now.unwrap_or_default();
+        let Aside { findings, asked, .. } = now.unwrap_or_default();
         self.visited.extend(findings.keys().filter(|key| key.fact != FactId::Experiment));
         self.findings.extend(findings);
         self.spec.asked = self.spec.asked.take().or(asked);
-        recall.filter(|(bos, _)| *bos == self.settings.bos).map(|(_, recall)| recall)
+        recall
     }
 
     /// The trace of a row in the main model as it was before its last change.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Filter, Recall, Settings, SweepView};
+use super::{Filter, Recall, Recalls, Settings, SweepView};
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
 use crate::facts::Direction;
@@ -60,6 +60,10 @@ pub struct Look {
 
     /// Whether the model knows the facts of the dataset, as far as that was asked.
     pub recall: Recall,
+
+    /// The same of the model as it was changed otherwise, and asked with or without BOS.
+    #[serde(default)]
+    pub recalls: Recalls,
 
     /// The folder of the sweep that was shown, and how.
     #[serde(default)]

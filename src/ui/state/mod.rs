@@ -25,6 +25,7 @@ mod preferences;
 mod pair;
 mod queue;
 mod reading;
+mod recalls;
 mod session;
 mod settings;
 mod spec_text;
@@ -58,6 +59,7 @@ pub use pair::Beside;
 pub use preferences::{Preferences, TracePair};
 pub use queue::{Asked, Ended, Outcome, Question, Queue};
 pub use reading::{LensChoice, Reading};
+pub use recalls::Recalls;
 pub use session::{Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Setting, Settings, TraceSettings};
 pub use spec_text::{AskedExperiment, Fault, SpecText};
@@ -132,6 +134,7 @@ pub struct State {
 
     /// What was found in the main model as it was changed otherwise.
     aside: Vec<Aside>,
+    pub recalls: Recalls,
 
     /// Facts with results that are shown unasked, latest last.
     visited: VecDeque<FactKey>,
@@ -230,6 +233,7 @@ impl State {
             parts: Parts::Layers,
             findings: BTreeMap::new(),
             aside: Vec::new(),
+            recalls: Recalls::default(),
             visited: VecDeque::new(),
             jobs: Jobs::default(),
             subjects: None,

@@ -28,6 +28,9 @@ const N_LATEST: usize = 31;
 /// Fewer times from one question to the next say nothing: several answers may be heard at once.
 const LEAST_BETWEEN: usize = 20;
 
+/// Where nothing was asked for so long, what is asked next does not follow what was asked before.
+const REST: Duration = Duration::from_secs(1);
+
 /// How fast the open models are.
 #[derive(Clone, Debug)]
 pub struct Pace {
@@ -90,6 +93,14 @@ impl Pace {
     /// theirs.
     pub fn is_interrupted(&mut self) {
         self.question_ends.clear();
+    }
+
+    /// A question begins while none is on its way. After a rest it follows none.
+    pub fn question_begins(&mut self, now: Instant) {
+        let is_rest = |it: &Instant| now.saturating_duration_since(*it) > REST;
+        if self.question_ends.back().is_some_and(is_rest) {
+            self.is_interrupted();
+        }
     }
 
     /// One of several questions that follow each other has ended.

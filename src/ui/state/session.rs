@@ -211,6 +211,7 @@ impl State {
             selection: self.selection,
             parts: self.parts,
             recall: self.facts.recall().clone(),
+            recalls: self.recalls.clone(),
             sweep: self.many.open.as_ref().map(|it| (it.dir.clone(), it.view.clone())),
             query: self.facts.query().to_owned(),
             filter: self.facts.filter().clone(),
