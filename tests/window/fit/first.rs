@@ -3,11 +3,13 @@
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Rect, Shape, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use factscope::analysis::causal_trace::Component;
 use factscope::facts::Dataset;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::{Pane, View};
-use factscope::ui::state::FactId;
+use factscope::ui::row::Row;
+use factscope::ui::state::{FactId, Run};
 
 use super::super::support::{Window, tiny};
 use super::{LEAST_MAP, TOLERANCE, with_all_results};
@@ -201,4 +203,22 @@ fn the_way_back_from_a_changed_model_and_the_dataset_are_in_sight() {
 
 fn grouped(n: usize) -> String {
     if n < 1000 { n.to_string() } else { format!("{},{:03}", n / 1000, n % 1000) }
+}
+
+/// Twelve views beside each other leave a map little room.
+#[test]
+fn the_title_of_an_axis_is_shortened_where_it_does_not_fit() {
+    let mut window = at_first_launch();
+    window.wait_for_predictions();
+    window.wait("the noise", |app| app.state.trace_spec(Row::First).is_some());
+    window.does(Command::ShowKind(Component::Mlp));
+    window.does(Command::Trace);
+    window.wait("the traces", |app| app.state.trace(Row::First).is_some_and(Run::is_done));
+    window.does(Command::SpreadViews);
+    // High enough that the map is not below the fold.
+    window.set_window(vec2(1600.0, 1600.0), 1.5);
+    window.harness.run_steps(4);
+    let titles = window.texts_painted(Pane::Trace, "Layer at");
+    let titles: Vec<_> = titles.iter().filter(|it| it.0.contains('…')).collect();
+    assert!(!titles.is_empty() && titles.iter().all(|it| !it.1), "{titles:?}");
 }

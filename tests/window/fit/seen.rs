@@ -116,6 +116,18 @@ impl Painted {
 const TOUCHING: f32 = 0.5;
 
 impl Window {
+    /// The texts of a view that begin so, and whether a part of each is cut off at a side.
+    pub fn texts_painted(&self, pane: Pane, start: &str) -> Vec<(String, bool)> {
+        let place = self.place_of(pane);
+        let mut texts = Vec::new();
+        for shape in &self.harness.output().shapes {
+            Painted::of(&shape.shape, shape.clip_rect.intersect(place), &mut texts);
+        }
+        // What is scrolled out of sight, above or below, is whole.
+        texts.retain(|it| it.text.starts_with(start) && it.seen.is_positive());
+        texts.into_iter().map(|it| (it.text.clone(), it.is_cut())).collect()
+    }
+
     /// The texts of a view that lie over each other.
     pub fn touching(&self, pane: Pane) -> Vec<String> {
         let place = self.place_of(pane);

@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use eframe::egui::{
-    Align2, Color32, ColorImage, Id, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind,
-    TextureId, TextureOptions, Ui, Vec2, pos2, vec2,
+    Align2, Color32, ColorImage, Id, Painter, Pos2, Rangef, Rect, Response, Sense, Stroke,
+    StrokeKind, TextureId, TextureOptions, Ui, Vec2, pos2, vec2,
 };
 
 use super::layout::{LABEL_GAP, Layout};
@@ -178,20 +178,25 @@ impl Heatmap<'_> {
             }
         }
 
-        let title =
-            |text: &str| painter.layout_no_wrap(text.to_owned(), axis_font(), colors.weak_text);
-        let rows_title = title(&self.map.rows.title);
-        let at = pos2(corner.x + rows_title.size().y / 2.0, map.center().y);
+        // Titles are beside the middle of the map, as far as there is room for them.
+        let title = |text: &str, room: Rangef| {
+            fitted(painter, text, &axis_font(), colors.weak_text, room.span())
+        };
+        let beside = |middle: f32, length: f32, room: Rangef| {
+            let half = (length / 2.0).min(room.span() / 2.0);
+            middle.max(room.min + half).min(room.max - half)
+        };
+        let down = Rangef::new(corner.y, corner.y + layout.size.y);
+        let rows_title = title(&self.map.rows.title, down);
+        let y = beside(map.center().y, rows_title.size().x, down);
+        let at = pos2(corner.x + rows_title.size().y / 2.0, y);
         rotated_text(painter, at, Align2::CENTER_CENTER, -FRAC_PI_2, rows_title, colors.weak_text);
-        let at = pos2(map.center().x, map.bottom() + layout.below + 2.0);
-        rotated_text(
-            painter,
-            at,
-            Align2::CENTER_TOP,
-            0.0,
-            title(&self.map.columns.title),
-            colors.weak_text,
-        );
+        let right = ui.clip_rect().right().max(corner.x + layout.size.x);
+        let across = Rangef::new(corner.x, right - 1.0);
+        let columns_title = title(&self.map.columns.title, across);
+        let x = beside(map.center().x, columns_title.size().x, across);
+        let at = pos2(x, map.bottom() + layout.below + 2.0);
+        rotated_text(painter, at, Align2::CENTER_TOP, 0.0, columns_title, colors.weak_text);
     }
 }
 
