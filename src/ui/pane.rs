@@ -65,7 +65,7 @@ macro_rules! for_each_view {
                 Cut of Attention, cut, "cut", "Edge cut", "Cut edges",
                     "What the answer loses without attention edges that are painted in the attention view";
                 Comparison of Comparison, comparison, "comparison", "Fact vs inverse", "Compare",
-                    "Where the model recalls the fact and where its inverse: do the two maps agree?";
+                    "Where the model recalls the fact and where its inverse, or what is kept beside: do the two maps agree?";
                 Patching of Patching as "Activations", patching, "patching", "Patching", "Patch",
                     "What activations of another prompt, such as the inverse, change in the fact's run";
                 Paths of Patching as "Paths", paths, "paths", "Path patching", "Patch paths",

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use eframe::egui::{Align, Button, Id, Label, Layout, RichText, ScrollArea, Ui, Vec2, vec2};
 
 use super::facts_panel::relation_name;
-use super::file_name;
 use super::run_row::{progress_ui, run_button_ui, stop_button_ui};
 use super::sweep_form::sweep_form_ui;
+use super::{file_name, grouped};
 use crate::facts::Direction;
 use crate::figure::number::brief;
 use crate::figure::words::counted;
@@ -146,6 +146,11 @@ fn folder_ui(ui: &mut Ui, open: &OpenSweep, running: Option<&OpenJob>) {
     let name = Label::new(RichText::new(file_name(&open.dir)).strong()).truncate();
     let place = open.dir.display().to_string();
     let Some(job) = running else {
+        // What is short comes first: the name has the rest of the row.
+        if let Some(read) = open.read.as_ref().filter(|it| !it.is_whole()) {
+            let (n, all) = (read.population.facts.len(), read.manifest.n_asked);
+            ui.label(format!("{} of {} asked", grouped(n), grouped(all)));
+        }
         ui.add(name).on_hover_text(place);
         return;
     };
