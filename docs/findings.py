@@ -2,7 +2,7 @@
 
     python docs/findings.py heads DIR    which heads facts need, and whether all need the same
     python docs/findings.py heads DIR --shared    the five that most of one half of the facts need, or as many
-        that are drawn by a seed, such as --1
+        that are drawn by a seed, of all as with --1, or of the same layers as with --beside-1
     python docs/findings.py without MODEL.gguf OUT.gguf 23.4 23.1    a copy of a model without some heads
     python docs/findings.py text FILE.json          next words of this folder's pages, as facts
     python docs/findings.py lost DIR CLEAN.json WITHOUT.json…    what facts lose in such a copy
@@ -28,7 +28,9 @@ TOGETHER = "Without the 5 parts that matter most, together: "
 
 
 def mean(values):
-    """A mean with its interval of 1.96 standard errors, in words."""
+    """A mean with its interval of 1.96 standard errors, in words; of one number there is no interval."""
+    if len(values) == 1:
+        return f"{values.iloc[0]:.2f} (n 1)"
     half = 1.96 * values.std(ddof=1) / len(values) ** 0.5
     return f"{values.mean():.2f} ({values.mean() - half:.2f} to {values.mean() + half:.2f}, n {len(values)})"
 
@@ -68,6 +70,22 @@ def often(found, cases):
     return sorted(counts.items(), key=lambda it: (-it[1], it[0]))
 
 
+def drawn(all, shared, flag):
+    """As many heads of all, as `--1` says, or as `--beside-1` says, others of the shared ones' layers or the nearest."""
+    import numpy as np
+
+    seed = int(flag.rpartition("-")[2])
+    rng = np.random.default_rng(seed)
+    if not flag.startswith("--beside-"):
+        return [all[nth] for nth in sorted(rng.choice(len(all), len(shared), replace=False))]
+    left, chosen = [head for head in all if head not in shared], []
+    for layer, _ in shared:
+        far = [abs(head[0] - layer) for head in left]
+        nearest = [nth for nth, it in enumerate(far) if it == min(far)]
+        chosen.append(left.pop(rng.choice(nearest)))
+    return sorted(chosen)
+
+
 def heads(dir, *flags):
     import numpy as np
 
@@ -75,13 +93,12 @@ def heads(dir, *flags):
     told, _ = halves(found)
     shared = [head for head, _ in often(found, told)[:N_NEEDED]]
     if flags:
+        chosen = shared
         if flags != ("--shared",):
-            all = (
-                rows_of(dir).query("chart == @MAP")[["layer", "head"]].drop_duplicates().sort_values(["layer", "head"])
-            )
-            drawn = np.random.default_rng(int(flags[0].lstrip("-"))).choice(len(all), N_NEEDED, replace=False)
-            shared = sorted(all.iloc[drawn].astype(int).itertuples(index=False, name=None))
-        print(*(f"{layer}.{head}" for layer, head in shared))
+            of_model = rows_of(dir).query("chart == @MAP")[["layer", "head"]].drop_duplicates().astype(int)
+            all = sorted(of_model.itertuples(index=False, name=None))
+            chosen = drawn(all, shared, *flags)
+        print(*(f"{layer}.{head}" for layer, head in chosen))
         return
     cases = list(found)
     relations = np.array([found[case][0] for case in cases])
@@ -96,8 +113,8 @@ def heads(dir, *flags):
 
     same = (relations[:, None] == relations[None, :]) & above
     rng = np.random.default_rng(1)
-    drawn = [gap(rng.permutation(relations)) for _ in range(1999)]
-    p = (1 + sum(it >= gap(relations) for it in drawn)) / 2000
+    shuffled = [gap(rng.permutation(relations)) for _ in range(1999)]
+    p = (1 + sum(it >= gap(relations) for it in shuffled)) / 2000
 
     def uniform():
         sets = [set(rng.choice(n_heads, N_NEEDED, replace=False)) for _ in cases]
@@ -210,7 +227,7 @@ def lost(dir, clean, *others):
     tested = halves(needed(dir)[0])[1]
     for file in others:
         after = recalled(file)
-        both = before.join(after, rsuffix="_after").reset_index()
+        both = before.join(after.add_suffix("_after")).reset_index()
         both = both[both["rank"] < 10]
         if both.relation.notna().any():
             both = both[both.case.isin(tested)]
@@ -220,11 +237,7 @@ def lost(dir, clean, *others):
                 f"{pathlib.Path(file).stem}, {way}: change of ln p {mean(of.change)}; lose a nat {(of.change < -1).mean():.0%}; still among ten {(of.rank_after < 10).mean():.0%}"
             )
             for relation, part in of.groupby("relation"):
-                print(
-                    f"    {relation} {mean(part.change)}"
-                    if len(part) > 1
-                    else f"    {relation} {part.change.iloc[0]:.2f}"
-                )
+                print(f"    {relation} {mean(part.change)}")
 
 
 def steered(*dirs):

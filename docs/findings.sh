@@ -136,9 +136,10 @@ steering() {
 
 # Which heads facts need: four facts of each of six relations that are among the model's ten first guesses.
 # The five heads that most of one half need are then taken out of the model for the other half, and for the
-# next words of the pages beside this script; and so are five that are drawn, twice.
+# next words of the pages beside this script; and so are five that are drawn of all, twice, and twice of the
+# same layers.
 needed() {
-  local which relation known cases draw heads without file
+  local which relation known cases draw heads without file recalled drawn_heads=(1 2 beside-1 beside-2)
   "$python" "$top/docs/findings.py" text "$found/text.json"
   for which in "${asked[@]}"; do
     [[ $which != builtin* ]] || continue
@@ -155,7 +156,7 @@ needed() {
     fs sweep "$found/needed-$which.json" --facts builtin "${known[@]}" --figure-metric log-prob \
       --out "$found/needed-$which"
     "$python" "$top/docs/findings.py" heads "$found/needed-$which" | tee "$found/needed-$which.txt"
-    for draw in none shared 1 2; do
+    for draw in none shared "${drawn_heads[@]}"; do
       without=$found/without-$draw-$which.gguf
       heads=()
       [[ $draw == none ]] || read -ra heads \
@@ -168,8 +169,10 @@ needed() {
       rm "$without"
     done
     for file in lost lost-text; do
+      recalled=()
+      for draw in shared "${drawn_heads[@]}"; do recalled+=("$found/$file-$draw-$which.json"); done
       "$python" "$top/docs/findings.py" lost "$found/needed-$which" "$found/$file-none-$which.json" \
-        "$found/$file"-{shared,1,2}-"$which.json"
+        "${recalled[@]}"
     done | tee "$found/lost-$which.txt"
   done
 }
