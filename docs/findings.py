@@ -225,6 +225,10 @@ def lost(dir, clean, *others):
 
     before = recalled(clean)
     tested = halves(needed(dir)[0])[1]
+    if before.relation.notna().any():
+        of_own = rows_of(dir).query("chart == @TOGETHER + 'the fact' and quantity == 'Change of ln p without these'")
+        own = of_own.set_index("case").value[tested]
+        print(f"each without its own {N_NEEDED}, forward: change of ln p {mean(own)}")
     for file in others:
         after = recalled(file)
         both = before.join(after.add_suffix("_after")).reset_index()

@@ -134,7 +134,7 @@ steering() {
   asked=("${all[@]}")
 }
 
-# Which heads facts need: four facts of each of six relations that are among the model's ten first guesses.
+# Which heads facts need: up to four facts of each of six relations that are among the model's ten first guesses.
 # The five heads that most of one half need are then taken out of the model for the other half, and for the
 # next words of the pages beside this script; and so are five that are drawn of all, twice, and twice of the
 # same layers.
@@ -241,6 +241,7 @@ pictures() {
     picture trace-mlp "$which" "Causal trace, Indirect effect on ln p(answer): fact"
     picture knockout "$which" "Attention knockout, Change of ln p(answer): fact"
     picture knockout-counterfact-forward "$which" "Attention knockout, Change of ln p(answer): fact"
+    picture needed "$which" "Ablation of heads, Change of ln p(answer): fact"
     picture heads "$which" "Differences of heads, Clean − corrupted contribution (logits): fact"
   done
 }
