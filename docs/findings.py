@@ -7,6 +7,7 @@
     python docs/findings.py text FILE.json          next words of this folder's pages, as facts
     python docs/findings.py lost DIR CLEAN.json WITHOUT.json…    what facts lose in such a copy
     python docs/findings.py steered DIR DIR…    what steering does to facts and their inverses, by layer
+    python docs/findings.py against DIR OTHER       the same changes less those of another direction, within each fact
     python docs/findings.py agree DIR PROGRAM       whether `population` and pandas say the same of a folder
 
 Needs pandas, numpy and pyarrow, but for `without` and `text`.
@@ -244,35 +245,51 @@ def lost(dir, clean, *others):
                 print(f"    {relation} {mean(part.change)}")
 
 
+REACHED = {"fact": "the fact", "old": "the inverse, from the old answer", "new": "the inverse, from the new answer"}
+ASKED_OF = [
+    ("fact", "fact", "new"),
+    ("fact", "fact", "old"),
+    ("inverse of old", "old", "old"),
+    ("inverse of new", "new", "new"),
+    ("inverse of new", "new", "old"),
+]
+
+
+def reached(dir):
+    """What the fact says, and its inverse asked from the old answer and from the new one: a row a fact and layer."""
+    rows = rows_of(dir)
+    return {
+        name: rows[rows.chart == "What the change reaches: " + chart].pivot_table(
+            index=["case", "layer"], columns="quantity", values="value"
+        )
+        for name, chart in REACHED.items()
+    }
+
+
 def steered(*dirs):
-    """A line for each layer: what the fact says, and its inverse asked from the old answer and from the new one."""
-    told = {"fact": "the fact", "old": "the inverse, from the old answer", "new": "the inverse, from the new answer"}
     for dir in dirs:
-        rows = rows_of(dir)
-        tables = {
-            name: rows[rows.chart == "What the change reaches: " + chart].pivot_table(
-                index=["case", "layer"], columns="quantity", values="value"
-            )
-            for name, chart in told.items()
-        }
+        tables = reached(dir)
         print(dir)
-        for layer in sorted(rows.layer.dropna().unique()):
-            fact, old, new = (it[it.index.get_level_values("layer") == layer] for it in tables.values())
-            print(f"  layer {layer:.0f}, {len(fact)} facts")
-            for name, of, asked in [
-                ("fact", fact, "new"),
-                ("fact", fact, "old"),
-                ("inverse of old", old, "old"),
-                ("inverse of new", new, "new"),
-                ("inverse of new", new, "old"),
-            ]:
+        for layer, of_layer in tables["fact"].groupby("layer"):
+            print(f"  layer {layer:.0f}, {len(of_layer)} facts")
+            for name, table, asked in ASKED_OF:
+                of = tables[table].xs(layer, level="layer")
                 before, after = of[f"p({asked}) before"].mean(), of[f"p({asked}) after"].mean()
                 ranks = [of[f"rank({asked}) {when}"].median() for when in ["before", "after"]]
                 change = mean(of[f"change of ln p({asked})"].dropna())
                 print(
                     f"    {name}: p({asked}) {before:.3f} to {after:.3f}, middle rank {ranks[0]:.0f} to {ranks[1]:.0f}, ln p {change}"
                 )
-            print(f"    new likelier: {fact['Share where new is likelier after'].mean():.0%}")
+            print(f"    new likelier: {of_layer['Share where new is likelier after'].mean():.0%}")
+
+
+def against(dir, other):
+    ours, theirs = reached(dir), reached(other)
+    for name, table, asked in ASKED_OF:
+        change = f"change of ln p({asked})"
+        differences = (ours[table][change] - theirs[table][change]).dropna()
+        for layer, of in differences.groupby("layer"):
+            print(f"{name}, {asked}, layer {layer:.0f}: {mean(of)}")
 
 
 def agree(dir, program):
@@ -306,6 +323,10 @@ def agree(dir, program):
             way, at, mean_told = [next(iter(it.values())) for it in row["cells"]][:3]
             if (way, at) in means.index:
                 of_pandas = means[way, at]
+                if mean_told is None:
+                    # JSON has no infinity, such as the logarithm of a probability that is zero.
+                    assert of_pandas == -float("inf"), (chart["name"], at, of_pandas)
+                    continue
                 most, n = max(most, abs(of_pandas - mean_told) / max(1.0, abs(of_pandas))), n + 1
     assert n > 0 and most < 1e-5, (dir, n, most)
     print(f"{dir}: {n} means agree to {most:.1g}")
@@ -321,6 +342,5 @@ def place(row):
 
 
 if __name__ == "__main__":
-    {"heads": heads, "without": without, "text": text, "lost": lost, "steered": steered, "agree": agree}[sys.argv[1]](
-        *sys.argv[2:]
-    )
+    parts = [heads, without, text, lost, steered, against, agree]
+    {part.__name__: part for part in parts}[sys.argv[1]](*sys.argv[2:])
