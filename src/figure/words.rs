@@ -243,7 +243,8 @@ pub fn is_relative(quantity: &str) -> bool {
 /// Whether a quantity can lie on both sides of zero, so that a mean of zero would be no effect:
 /// probabilities, their logarithms, shares and ranks cannot.
 pub fn has_sign(quantity: &str) -> bool {
-    let unsigned = ["p(", "ln p(", "probability", "rank", "share", "kl ", "step", "length"];
+    let unsigned =
+        ["p(", "p with", "ln p(", "probability", "rank", "share", "kl ", "step", "length"];
     let quantity = quantity.to_lowercase();
     !unsigned.iter().any(|it| quantity.starts_with(it))
 }
@@ -387,4 +388,20 @@ pub fn least_effect(metric: Metric, clean: Option<f32>) -> f32 {
 /// Why a layer is set apart.
 pub fn planted(layer: usize) -> String {
     format!("* layer {layer}: the fact was written into its MLP, and nowhere else")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_on_one_side_of_zero_is_told_by_its_name() {
+        for unsigned in ["p(·Paris)", "p without these", "ln p(old) after", "Rank", "Share of new"]
+        {
+            assert!(!has_sign(unsigned), "{unsigned}");
+        }
+        for signed in ["Change of ln p without these", "Indirect effect", "Logit difference"] {
+            assert!(has_sign(signed), "{signed}");
+        }
+    }
 }

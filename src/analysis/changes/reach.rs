@@ -70,6 +70,11 @@ pub struct Belief {
     /// The probability of the first token, 0 to 1.
     pub prob: f32,
 
+    /// The natural logarithm of `prob`, also where that is too small for a number. `None` in results of
+    /// earlier programs.
+    #[serde(default)]
+    pub log_prob: Option<f32>,
+
     /// The rank of the first token, counted from 0, the most likely token. `None` in results of earlier
     /// programs.
     #[serde(default)]
@@ -110,8 +115,9 @@ fn answers(lab: &Lab<'_>) -> Result<Answers, AnalysisError> {
         let found = show.run(&Lab { prompt: &prompt, ..*lab })?;
         let measured = found.answer.ok_or(AnalysisError::NoAnswer)?;
         let mean_log_prob = measured.answer_log_prob / answer.ids.len() as f32;
-        let rank = Some(measured.rank);
-        Ok::<_, AnalysisError>((found.top[0], Belief { prob: measured.prob, rank, mean_log_prob }))
+        let (log_prob, rank) = (Some(measured.log_prob), Some(measured.rank));
+        let belief = Belief { prob: measured.prob, log_prob, rank, mean_log_prob };
+        Ok::<_, AnalysisError>((found.top[0], belief))
     };
     let new = prompt.answer.as_ref().map(belief).transpose()?;
     let old = prompt.foil.as_ref().map(belief).transpose()?;

@@ -73,7 +73,7 @@ pub(super) fn each_kind(told: &[Told]) -> Vec<Chart> {
 fn means(name: String, told: &[&Told]) -> Table {
     let numbers: [(&str, Number); 3] = [
         ("p", |it| Some(it?.prob)),
-        ("ln p", |it| Some(it?.prob.ln())),
+        ("ln p", |it| it.map(|it| it.log_prob.unwrap_or_else(|| it.prob.ln()))),
         ("rank", |it| Some(it?.rank? as f32 + 1.0)),
     ];
     let mean = |value: &dyn Fn(&Told) -> Option<f32>| {
@@ -103,4 +103,33 @@ fn means(name: String, told: &[&Told]) -> Table {
         }
     }
     Table::new(name, columns, [Row::new(cells)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::prediction::Candidate;
+
+    /// One fact would make the mean over all infinite.
+    #[test]
+    fn a_probability_that_is_too_small_for_a_number_has_its_logarithm() {
+        let belief = |prob: f32, log_prob: f32| Answers {
+            top: Candidate { id: 0, prob: 1.0, logit: 0.0 },
+            new: None,
+            old: Some(Belief { prob, log_prob: Some(log_prob), rank: Some(0), mean_log_prob: 0.0 }),
+        };
+        let told = Told {
+            kind: PromptKind::Prompt,
+            text: String::new(),
+            before: belief(0.5, 0.5_f32.ln()),
+            after: belief(0.0, -200.0),
+        };
+        let Chart::Table(table) = &each_kind(&[told])[0] else { panic!("it is a table") };
+        let number = |column: &str| {
+            let nth = table.columns.iter().position(|it| it == column).unwrap();
+            table.rows[0].cells[nth].number().unwrap()
+        };
+        assert_eq!(number("ln p(old) after"), -200.0);
+        assert_eq!(number("change of ln p(old)"), -200.0 - 0.5_f32.ln());
+    }
 }
