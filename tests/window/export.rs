@@ -255,7 +255,7 @@ fn one_chart_is_exported_alone_and_the_next_export_is_as_the_last() {
     let written: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(written["charts"].as_array().unwrap().len(), 1);
-    // Nothing is said of the map that is not there.
+    // Title and notes are silent about the map of the fact, which is not on the page.
     let said = format!("{} {}", written["title"], written["notes"]);
     assert!(!said.contains("Fact:"), "{said}");
 

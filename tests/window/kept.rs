@@ -78,25 +78,6 @@ fn an_edit_that_did_not_work_is_used_only_when_asked_twice_and_stays_in_sight() 
     window.sees("The edit did not work");
 }
 
-/// A part of it says nothing yet.
-#[test]
-fn an_edit_that_is_still_tried_out_is_used_only_when_asked_twice() {
-    let mut window = Window::open();
-    let settings = &mut window.harness.state_mut().state.settings;
-    let mut json = serde_json::to_value(&*settings).unwrap();
-    json["studies"]["editing"]["n_steps"] = 1000.into();
-    json["studies"]["editing"]["learning_rate"] = 1e-6.into();
-    *settings = serde_json::from_value(json).unwrap();
-    window.harness.state_mut().command(Command::Study(Pane::Editing));
-    window.harness.run_steps(2);
-    assert!(window.app().state.jobs.asked().next().is_some());
-    window.does(Command::ApplyEdit(Pane::Editing));
-    assert!(window.app().state.edits.is_empty());
-    window.sees("The edit was not tried out. Use the changed model all the same?");
-    window.does(Command::Stop(Pane::Editing));
-    window.rests();
-}
-
 #[test]
 fn what_was_found_in_a_model_is_kept_while_it_is_changed() {
     let (mut window, _dir, path) = Window::to_be_saved();

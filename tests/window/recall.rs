@@ -199,7 +199,7 @@ fn the_list_says_of_each_fact_what_the_commands_say() {
     assert_eq!(window.app().state.facts.found().len(), 3);
 }
 
-/// Whoever has waited for all answers need not wait again.
+/// A person who has waited for all answers need not wait again.
 #[test]
 fn what_the_model_knows_is_kept_for_each_bos_and_each_change_of_it_and_in_sessions() {
     let (mut window, _dir, path) = Window::to_be_saved();

@@ -61,7 +61,7 @@ pub struct Look {
     /// Whether the model knows the facts of the dataset, as far as that was asked.
     pub recall: Recall,
 
-    /// The same of the model as it was changed otherwise, and asked with or without BOS.
+    /// Which facts the model knows with other changes, or with the other choice of BOS.
     #[serde(default)]
     pub recalls: Recalls,
 
