@@ -40,7 +40,7 @@ def program() -> str:
     if not found:
         raise Error(
             "there is no program `factscope` in this environment or on the path; "
-            "`pip install factscope` brings it, or set FACTSCOPE_PROGRAM to its file"
+            "the wheel brings it; or set FACTSCOPE_PROGRAM to its file"
         )
     return found
 
