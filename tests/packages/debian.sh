@@ -3,7 +3,9 @@
 # bare_debian SUITE PACKAGE,… : makes it, sets `debian` to its folder, and takes it away at the end.
 bare_debian() {
   debian=$(mktemp --directory)
-  trap 'umount --lazy "$debian/proc" 2>/dev/null; rm --recursive --force --one-file-system "$debian"' EXIT
+  trap 'umount --lazy "$debian/proc" 2>/dev/null; rm --recursive --force --one-file-system "$debian" "$debian.log"' EXIT
+  # Apt fetches as a user of its own.
+  chmod 755 "$debian"
   debootstrap --variant=minbase --include="$2" "$1" "$debian" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$debian.log" ||
     { tail "$debian.log" >&2; exit 1; }
   mount --types proc proc "$debian/proc"
