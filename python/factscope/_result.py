@@ -214,7 +214,7 @@ class Result:
         self._again(flags)
 
     def save_spec(self, path: Path) -> None:
-        """Writes what was asked, for `run`, `sweep` and the argument `edit`."""
+        """Writes what was asked, for `run` and `sweep`; of `edit` and `steer` for the argument `edit` too."""
         if self.spec is None:
             raise Error("many facts were asked: the folder of a sweep says what was asked of each")
         with open(path, "w", encoding="utf-8") as file:
