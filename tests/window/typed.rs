@@ -258,7 +258,7 @@ fn a_fact_without_an_answer_says_what_it_is_asked_for() {
     window.sees("The sea is → the first guess");
     window.wait("the prediction", |app| app.figure(Pane::Prediction).is_some());
     let notes = window.app().figure(Pane::Prediction).unwrap().notes.join("\n");
-    assert!(notes.contains("* the first guess, taken for the answer: p("), "{notes}");
+    assert!(notes.contains("No answer is given: the first guess is measured  p("), "{notes}");
     // One with an answer needs no word.
     window.retype("Prompt", "The sky is");
     window.type_into("Answer", "blue");

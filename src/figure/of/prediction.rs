@@ -18,14 +18,11 @@ struct Listed {
 
 pub(super) fn figure(prediction: &Prediction, look: &Look<'_>) -> Figure {
     let answer = prediction.prompt.answer.as_ref();
-    // What other methods measure where the prompt has no answer, as in ROME.
-    let taken = prediction.top.first().filter(|_| answer.is_none());
     let mut listed: Vec<Listed> = (1..)
         .zip(prediction.top.iter().take(look.n_listed))
         .map(|(rank, it)| Listed { rank, id: it.id, prob: it.prob, logit: it.logit })
         .collect();
-    let id = answer.map(|it| it.first()).or_else(|| taken.map(|it| it.id));
-    let is_answer = |it: &Listed| id == Some(it.id);
+    let is_answer = |it: &Listed| answer.is_some_and(|answer| answer.first() == it.id);
     if let (Some(answer), Some(found)) = (answer, prediction.answer)
         && !listed.iter().any(is_answer)
     {
@@ -61,9 +58,10 @@ pub(super) fn figure(prediction: &Prediction, look: &Look<'_>) -> Figure {
             )
         });
     }
-    if let Some(guess) = taken {
+    // What other methods measure where the prompt has no answer, as in ROME.
+    if let Some(guess) = prediction.top.first().filter(|_| answer.is_none()) {
         let (text, prob) = (look.token(guess.id), significant(guess.prob, 4));
-        notes.push(format!("* the first guess, taken for the answer: p({text}) = {prob}"));
+        notes.push(format!("No answer is given: the first guess is measured  p({text}) = {prob}"));
     }
     Figure {
         title: match prediction.top.len() {

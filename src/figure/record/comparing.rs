@@ -220,7 +220,7 @@ impl Numbers {
 
     /// The lines by what they are of; where two are of the same, by which of them it is. Lines of a list
     /// that is sorted may change places where two numbers are nearly equal. That the answer's line is marked
-    /// says nothing of what it is of: earlier versions left a first guess unmarked.
+    /// says nothing of what it is of.
     fn lines(&self) -> BTreeMap<(Vec<&str>, usize), usize> {
         let mut seen = HashMap::<Vec<&str>, usize>::new();
         let line = |nth: usize| {
