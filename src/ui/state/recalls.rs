@@ -38,7 +38,8 @@ impl State {
         now
     }
 
-    /// The same where BOS alone has changed, from what it was before.
+    /// Sets aside what the list shows where BOS alone has changed: it was `before`. Returns what is known with
+    /// the BOS that is set now.
     pub fn swap_recall_of_bos(&mut self, before: Bos) -> Option<Recall> {
         self.swap_recall(self.edits.clone(), before)
     }
