@@ -175,12 +175,12 @@ impl Tokenizer {
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| error.to_string())?;
         check_ids(&inner)?;
-        // Merges that are left out at random are for training.
-        if let ModelWrapper::BPE(bpe) = inner.get_model()
-            && bpe.dropout.is_some()
-        {
+        if let ModelWrapper::BPE(bpe) = inner.get_model() {
             let mut bpe = bpe.clone();
+            // Merges that are left out at random are for training.
             bpe.dropout = None;
+            // What it keeps of a word would stay with each thread for ever, after the tokenizer is gone.
+            bpe.resize_cache(0);
             inner.with_model(bpe);
         }
         // The post-processor puts BOS before a text, which is done here, and trims offsets.

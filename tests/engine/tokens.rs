@@ -1,5 +1,8 @@
 //! Text as GPT-2's tokens, other subjects that fit into a prompt, and what flags say of a fact.
 
+#[cfg(target_os = "linux")]
+use std::process::Command;
+
 use factscope::facts::{Fact, Record};
 use factscope::tokens::{
     Bos, Flags, GPT2_MERGES, TokenizedPrompt, Tokenizer, first_substitutes, flags, gpt2_vocabulary,
@@ -125,4 +128,40 @@ fn answers_with_the_same_first_token_collide() {
     ]);
     assert_eq!(all[0].collides_with.as_deref(), Some("New Delhi"));
     assert_eq!(all[2].collides_with, None);
+}
+
+/// The library's cache of words belongs to the thread, which would keep that of each model that was opened.
+///
+/// It runs in a process of its own, whose memory is that of nothing else.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_tokenizer_that_is_gone_leaves_nothing_with_its_thread() {
+    const ALONE: &str = "FACTSCOPE_TEST_ALONE";
+    const NAME: &str = "tokens::a_tokenizer_that_is_gone_leaves_nothing_with_its_thread";
+    const N_WORDS: usize = 5000;
+    if std::env::var_os(ALONE).is_none() {
+        let mut alone = Command::new(std::env::current_exe().unwrap());
+        let done = alone.args(["--exact", NAME]).env(ALONE, "1").output().unwrap();
+        let says = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && says.contains("1 passed"), "{says}");
+        return;
+    }
+    let held = || {
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    };
+    let json = gpt2().to_json();
+    let words: Vec<String> = (0..N_WORDS).map(|nth| format!("word{nth}")).collect();
+    let text = words.join(" ");
+    let opens = |n: usize| {
+        for _ in 0..n {
+            Tokenizer::from_json(&json).unwrap().encode(&text).unwrap();
+        }
+        held()
+    };
+    let before = opens(10);
+    let after = opens(40);
+    // A word takes 100 bytes at least in a cache.
+    let cached = 40 * N_WORDS * 100;
+    assert!(after < before + cached / 4, "{before} bytes, then {after}");
 }
