@@ -6,9 +6,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{self, Key, Modifiers, Pos2, Vec2};
+use eframe::egui::{self, Key, Modifiers, Pos2, TexturesDelta, Vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use egui_kittest::{Harness, Node};
+use egui_kittest::{Harness, HarnessBuilder, Node, TestRenderer};
 use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::CausalTrace;
 use factscope::builtin;
@@ -20,6 +20,7 @@ use factscope::ui::row::Row;
 use factscope::ui::state::{JobKind, ModelState, RunState, UNASKED};
 use factscope::ui::{App, Options};
 use factscope::worker::DeviceChoice;
+use image::RgbaImage;
 use tempfile::TempDir;
 
 pub const SIZE: Vec2 = Vec2::new(1280.0, 800.0);
@@ -36,6 +37,19 @@ pub const FACTS: &str = r#"[
     {"case_id": 9, "requested_rewrite": {"prompt": "The capital of {} is", "relation_id": "P36",
         "target_new": {"str": "Paris"}, "target_true": {"str": "Rome"}, "subject": "Italy"}}
 ]"#;
+
+/// Draws nothing. Another renderer keeps all changes of textures for its first picture.
+struct Undrawn;
+
+impl TestRenderer for Undrawn {
+    fn handle_delta(&mut self, delta: &mut TexturesDelta) {
+        delta.clear();
+    }
+
+    fn render(&mut self, _: &egui::Context, _: &egui::FullOutput) -> Result<RgbaImage, String> {
+        Err("nothing is drawn here".to_owned())
+    }
+}
 
 /// Gives the same answer to every question.
 pub struct FakePicker {
@@ -117,9 +131,18 @@ impl Window {
     }
 
     pub fn with_picker(options: Options, picker: Arc<dyn Picker>) -> Self {
+        Self::built(Harness::builder(), options, picker)
+    }
+
+    /// One of which no picture can be made.
+    pub fn undrawn(options: Options, picker: Arc<dyn Picker>) -> Self {
+        Self::built(Harness::builder().renderer(Undrawn), options, picker)
+    }
+
+    fn built(builder: HarnessBuilder<App>, options: Options, picker: Arc<dyn Picker>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { device: DeviceChoice::Cpu, ..options };
-        let harness = Harness::builder().with_size(SIZE).build_eframe(move |cc| {
+        let harness = builder.with_size(SIZE).build_eframe(move |cc| {
             let mut app = App::new(cc, &options, picker).unwrap();
             // What is computed is what a test asks for.
             app.state.preferences.traces_at_once = false;
