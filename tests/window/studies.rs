@@ -15,7 +15,9 @@ use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::{Pane, View};
 use factscope::ui::row::Row;
-use factscope::ui::state::{Convention, Drawing, LensChoice, Paint, RunState, Setting};
+use factscope::ui::state::{
+    Convention, Drawing, JobKind, LensChoice, Outcome, Paint, RunState, Setting,
+};
 use factscope::worker::{DeviceChoice, Engine};
 
 use super::support::{Window, tiny};
@@ -110,6 +112,14 @@ fn an_edit_is_kept_for_all_views_until_it_is_dropped() {
     window.click("Use it all the same");
     assert_eq!(window.app().state.edits.len(), 1);
     window.wait_for_predictions();
+    window.sees("changed model");
+    // Until a further change is made the model is not what the views say.
+    let (id, _) = window.harness.state_mut().state.jobs.add(JobKind::Edit);
+    window.harness.run_steps(1);
+    window.sees("changing model");
+    assert!(window.harness.query_by_label("changed model").is_none());
+    window.harness.state_mut().state.jobs.end(id, Outcome::Done);
+    window.harness.run_steps(1);
     window.sees("changed model");
     let edited = answer(&window);
     assert_ne!(before.to_bits(), edited.to_bits());

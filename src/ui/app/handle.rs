@@ -291,8 +291,8 @@ impl App {
     fn step_in_time(&mut self, command: &Command) {
         let bos = self.state.settings.bos;
         let is_back = *command == Command::Undo;
-        if self.state.step_edits(is_back) && (self.is_changing() || self.refuses()) {
-            if self.is_changing() {
+        if self.state.step_edits(is_back) && (self.state.is_changing() || self.refuses()) {
+            if self.state.is_changing() {
                 self.state.notice = Some("The model is still being changed".to_owned());
             }
             return;

@@ -212,7 +212,7 @@ impl App {
             return;
         }
         let is_so = edits == self.state.edits;
-        if self.is_changing() {
+        if self.state.is_changing() {
             self.state.notice = Some(if is_so {
                 "The model stays with the change that is being made".to_owned()
             } else {
@@ -229,11 +229,6 @@ impl App {
         let (id, cancel) = self.state.jobs.add(JobKind::Edit);
         self.worker.submit(Job { id, work: Work::Edit { edits }, cancel });
         self.look();
-    }
-
-    /// Whether the model is being changed.
-    pub(super) fn is_changing(&self) -> bool {
-        self.state.jobs.iter().any(|(_, job)| job.kind == JobKind::Edit)
     }
 
     /// A change of the model has ended: the one that waits for it begins.

@@ -1,6 +1,6 @@
 //! The bar below the menus: BOS, model, device and dataset.
 
-use eframe::egui::{Align, Color32, FontId, Layout, Response, RichText, TextStyle, Ui};
+use eframe::egui::{Align, Color32, FontId, Layout, Response, RichText, TextStyle, Ui, vec2};
 
 use super::{file_name, grouped};
 use crate::figure::about_edit;
@@ -115,7 +115,7 @@ impl Shown {
             0.0
         } else {
             let back = width(BACK, &body) + 2.0 * ui.spacing().button_padding.x;
-            width(CHANGED, &body) + back
+            changed_width(ui) + gap + back
         };
         let counts = counts_of(state).map(|it| width(&it, &body)).sum::<f32>();
         let dataset = DATASET + gap + counts;
@@ -213,17 +213,31 @@ fn shape(info: &ModelInfo) -> String {
     format!("{shape} ({})", counted(n_key_heads, "key head"))
 }
 
+const CHANGING: &str = "changing model";
 const CHANGED: &str = "changed model";
 const BACK: &str = "Back";
 
-/// Says that the open model is changed, and offers the way back.
+/// The points for the words about a change, which has as much room while it is made as when it is there, so
+/// that the way back stays where it is.
+fn changed_width(ui: &Ui) -> f32 {
+    let font = TextStyle::Body.resolve(ui.style());
+    let widths = [CHANGING, CHANGED].map(|it| width_of(ui, it, &font));
+    widths.into_iter().fold(0.0, f32::max)
+}
+
+/// Says that the open model is changed, or is being changed, and offers the way back.
 fn edits_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     if state.edits.is_empty() {
         return;
     }
     let lines = state.edits.iter().map(about_edit);
-    let text = RichText::new(CHANGED).strong().color(theme::palette(ui).warning);
-    ui.label(text).on_hover_text(lines.collect::<Vec<_>>().join("\n"));
+    let text = if state.is_changing() { CHANGING } else { CHANGED };
+    let text = RichText::new(text).strong().color(theme::palette(ui).warning);
+    let size = vec2(changed_width(ui), ui.spacing().interact_size.y);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        ui.set_width(size.x);
+        ui.label(text).on_hover_text(lines.collect::<Vec<_>>().join("\n"));
+    });
     let command = Command::DropEdits;
     gives(ui.small_button(BACK), command, commands);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AskedExperiment, FactId, FactKey, Findings, Recall, Run, State, is_of_main};
+use super::{AskedExperiment, FactId, FactKey, Findings, JobKind, Recall, Run, State, is_of_main};
 use crate::analysis::{AnalysisSpec, ModelEdit};
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
@@ -40,6 +40,11 @@ impl State {
         self.findings.extend(findings);
         self.spec.asked = self.spec.asked.take().or(asked);
         recall
+    }
+
+    /// Whether the model is being changed: it is not yet as the views say.
+    pub fn is_changing(&self) -> bool {
+        self.jobs.iter().any(|(_, job)| job.kind == JobKind::Edit)
     }
 
     /// The trace of a row in the main model as it was before its last change.
