@@ -13,7 +13,7 @@ use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::{Filter, JobKind, Known, Recalled};
+use factscope::ui::state::{FactId, Filter, JobKind, Known, Recalled};
 use factscope::worker::{DeviceChoice, Engine};
 
 use super::support::{Window, tiny};
@@ -64,6 +64,22 @@ impl Window {
         self.harness.run_steps(3);
         self.wait("all jobs", |app| app.state.jobs.iter().next().is_none());
     }
+}
+
+/// The list does not wait for its own question where the prediction of the chosen fact is there already.
+#[test]
+fn the_chosen_fact_is_known_as_its_prediction_says() {
+    let mut window = slow();
+    window.is_idle();
+    let state = &mut window.harness.state_mut().state;
+    let chosen = FactId::Record(0);
+    assert_eq!(state.selected, Some(chosen));
+    let asked = state.recalled(chosen, Direction::Forward).unwrap();
+    state.facts.reset_recall();
+    let predicted = state.recalled(chosen, Direction::Forward).unwrap();
+    assert_eq!(predicted.rank, asked.rank);
+    assert!((predicted.prob - asked.prob).abs() < 1e-6 * asked.prob, "{predicted:?}, {asked:?}");
+    assert_eq!(state.recalled(FactId::Record(1), Direction::Forward), None, "nobody asked");
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn answer_job(
         let (mark, color) = match recall[nth].map(|it| it.is_known(known_by)) {
             Some(Some(true)) => ("✔", palette.good),
             Some(Some(false)) => ("✗", palette.weak_text),
-            None if is_open[nth] && ways[nth] => ("?", palette.weak_text),
+            _ if is_open[nth] && ways[nth] => ("?", palette.weak_text),
             Some(None) | None => continue,
         };
         job.append(&format!("{name}{mark}"), 8.0, format(color));

@@ -117,10 +117,15 @@ impl State {
     }
 
     /// How well the main model knows a fact, as far as that was asked: facts of the dataset are asked
-    /// in the background, typed ones when they are looked at.
+    /// in the background, and both they and typed ones when they are looked at. Of several right answers the
+    /// latter asks for one, which may not be the likeliest.
     pub fn recalled(&self, fact: FactId, direction: Direction) -> Option<Recalled> {
         if let FactId::Record(nth) = fact {
-            return self.facts.recall().get(nth, direction);
+            let asked = self.facts.recall().get(nth, direction);
+            let is_one = self.facts.get(fact)?.answers(direction).len() < 2;
+            if asked.is_some() || !is_one {
+                return asked;
+            }
         }
         let key = FactKey::new(Which::Main, fact, direction, self.settings.bos);
         let runs = &self.findings.get(&key)?.runs;
