@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::pdf::pdf_with;
 use super::record::{in_png, in_svg};
 #[cfg(feature = "parquet")]
@@ -9,7 +11,8 @@ use super::to_parquet;
 use super::{Export, Figure, NoSuchChart, to_csv, to_npz, to_png, to_svg};
 
 /// What a figure is written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum FileFormat {
     Svg,
     Pdf,
@@ -29,32 +32,38 @@ pub enum FileFormat {
     } else {
         format!("no figure is written as `.{}`", self.0)
     },
-    endings = FileFormat::ENDINGS.join(", .")
+    endings = FileFormat::endings().join(", .")
 )]
 pub struct UnknownFormat(String);
 
 impl FileFormat {
+    const ALL: &[(&'static str, Self)] = &[
+        ("svg", Self::Svg),
+        ("pdf", Self::Pdf),
+        ("png", Self::Png),
+        ("csv", Self::Csv),
+        ("json", Self::Json),
+        ("npz", Self::Npz),
+        #[cfg(feature = "parquet")]
+        ("parquet", Self::Parquet),
+    ];
+
     /// The endings of names, without the dot.
-    pub const ENDINGS: &[&str] = if cfg!(feature = "parquet") {
-        &["svg", "pdf", "png", "csv", "json", "npz", "parquet"]
-    } else {
-        &["svg", "pdf", "png", "csv", "json", "npz"]
-    };
+    pub fn endings() -> Vec<&'static str> {
+        Self::ALL.iter().map(|(ending, _)| *ending).collect()
+    }
+
+    /// The ending of names of this format, without the dot.
+    pub fn ending(self) -> &'static str {
+        Self::ALL.iter().find(|(_, it)| *it == self).map_or("", |(ending, _)| ending)
+    }
 
     /// The format that the ending of a name says.
     pub fn of(path: &Path) -> Result<Self, UnknownFormat> {
         let ending = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
-        match ending.to_lowercase().as_str() {
-            "svg" => Ok(Self::Svg),
-            "pdf" => Ok(Self::Pdf),
-            "png" => Ok(Self::Png),
-            "npz" => Ok(Self::Npz),
-            #[cfg(feature = "parquet")]
-            "parquet" => Ok(Self::Parquet),
-            "csv" => Ok(Self::Csv),
-            "json" => Ok(Self::Json),
-            _ => Err(UnknownFormat(ending.to_owned())),
-        }
+        let lower = ending.to_lowercase();
+        let found = Self::ALL.iter().find(|(it, _)| *it == lower);
+        found.map(|(_, it)| *it).ok_or_else(|| UnknownFormat(ending.to_owned()))
     }
 
     /// Whether files of this format hold numbers, not a picture.

@@ -8,6 +8,7 @@ use eframe::egui::{Context, Grid, Label, Response, Ui};
 use super::command::Command;
 use super::dialogs::Purpose;
 use super::path_field::PathField;
+use super::state::{Exported, FigurePreferences};
 use super::widgets::{Choice, Outside, dialog_ui};
 use crate::figure::{Caption, Export, Figure, FileFormat, PageWidth, Record, Scale, Tokens};
 
@@ -38,7 +39,7 @@ pub struct ExportDialog {
 }
 
 impl ExportDialog {
-    /// `chosen`: which of the figures is exported unless something else is chosen. `export`: how the last one
+    /// `chosen`: which of the figures is exported unless something else is chosen. `last`: how the last one
     /// was.
     ///
     /// # Panics
@@ -48,12 +49,17 @@ impl ExportDialog {
         figures: Vec<(String, Figure)>,
         chosen: usize,
         dir: Option<&Path>,
-        export: Export,
+        last: FigurePreferences,
     ) -> Self {
         assert!(chosen < figures.len(), "there is something to export");
-        let file = PathField::new(dir, &proposed_name(&figures[chosen].1));
-        let proposed = file.typed();
-        let rows = Rows::One(chosen);
+        let rows = match last.of {
+            Exported::OnOnePage if figures.len() > 1 => Rows::OnOnePage,
+            Exported::InFilesOfTheirOwn if figures.len() > 1 => Rows::InFilesOfTheirOwn,
+            _ => Rows::One(chosen),
+        };
+        let named = if let Rows::One(nth) = rows { nth } else { 0 };
+        let file = PathField::new(dir, &proposed_name(&figures[named].1, last.format));
+        let (proposed, export) = (file.typed(), last.export());
         let wanted = Wanted { figures: figures.into(), rows, export, records: None };
         let charts = wanted.charts();
         Self { wanted, charts, waiting: None, is_drawing: false, file, proposed }
@@ -115,7 +121,8 @@ impl ExportDialog {
         });
         if *rows != before {
             let nth = if let Rows::One(nth) = *rows { nth } else { 0 };
-            let name = proposed_name(&figures[nth].1);
+            let format = FileFormat::of(&self.proposed).unwrap_or(FileFormat::Svg);
+            let name = proposed_name(&figures[nth].1, format);
             // Charts have other names on a common page.
             self.wanted.export.charts.clear();
             self.charts = self.wanted.charts();
@@ -173,9 +180,9 @@ impl ExportDialog {
 }
 
 /// What a file of a figure is called unless somebody says otherwise.
-fn proposed_name(figure: &Figure) -> String {
+fn proposed_name(figure: &Figure, format: FileFormat) -> String {
     let name = if figure.file_name.is_empty() { "figure" } else { &figure.file_name };
-    format!("{name}.svg")
+    format!("{name}.{}", format.ending())
 }
 
 /// How wide combo boxes are, and the room for the button beside the path, in points.
@@ -221,7 +228,7 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
                 commands.push(Command::ChooseFigurePath);
             }
         });
-        ui.weak(format!("The ending says what is written: .{}", FileFormat::ENDINGS.join(", .")));
+        ui.weak(format!("The ending says what is written: .{}", FileFormat::endings().join(", .")));
         PathField::buttons_ui(ui, |ui| {
             is_accepted |= ui.button("Save").clicked();
             let about = "What would be saved, as text (SVG, CSV, JSON) or as an image (PNG)";

@@ -261,7 +261,10 @@ fn one_chart_is_exported_alone_and_the_next_export_is_as_the_last() {
 
     window.does(Command::ExportOf(Pane::Trace));
     assert_eq!(value(&window, "Width"), PageWidth::OneColumn.text());
+    assert_eq!(value(&window, "Of"), "both on one page");
     assert_eq!(value(&window, "Chart"), "all");
+    let file = window.harness.get_by_role_and_label(Role::TextInput, "File").value().unwrap();
+    assert!(file.ends_with(".json"), "{file}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use eframe::egui::{self, ColorImage};
 use image::RgbImage;
 
 use super::App;
-use crate::figure::{Figure, Page, Record, to_image};
+use crate::figure::{Figure, FileFormat, Page, Record, to_image};
 use crate::ui::asked::Asked;
 use crate::ui::dialogs::Purpose;
 use crate::ui::export::{Drawn, ExportDialog, Wanted};
@@ -54,8 +54,8 @@ impl App {
             (name, signed(figure, origin.as_deref()))
         });
         let dir = self.last_dir(Purpose::Figure);
-        let export = self.state.preferences.export.export();
-        let dialog = ExportDialog::new(figures.collect(), chosen, dir.as_deref(), export);
+        let last = self.state.preferences.export;
+        let dialog = ExportDialog::new(figures.collect(), chosen, dir.as_deref(), last);
         self.export = Some(dialog);
         let asked = rows.iter().map(|(row, _)| panels::asked_of(pane?, *row, &self.state));
         self.record(asked.collect(), ctx);
@@ -103,7 +103,13 @@ impl App {
                 Some("Hashing the model's weights, which the picture names…".to_owned());
             return;
         }
-        self.state.preferences.export.remember(&dialog.wanted.export);
+        if let Ok(format) = FileFormat::of(path) {
+            let Wanted { export, rows, figures, .. } = &dialog.wanted;
+            let last = &mut self.state.preferences.export;
+            // One figure alone says nothing of whose are wanted where there are two.
+            let of = if figures.len() > 1 { rows.exported() } else { last.of };
+            last.remember(export, of, format);
+        }
         self.draw_export(path.to_owned(), ctx, |wanted, path| {
             wanted.save(path).map_err(|error| format!("The figure cannot be saved: {error}"))
         });

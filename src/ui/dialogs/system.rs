@@ -60,7 +60,7 @@ impl Picker for RfdPicker {
             "json" => dialog.add_filter("JSON", &["json"]),
             "html" => dialog.add_filter("HTML", &["html"]),
             EXTENSION => dialog.add_filter("Sessions", &[EXTENSION]),
-            _ => dialog.add_filter("Figures and tables", FileFormat::ENDINGS),
+            _ => dialog.add_filter("Figures and tables", &FileFormat::endings()),
         };
         let dialog = dialog.save_file();
         Box::new(move || Some(pollster::block_on(dialog)?.path().to_owned()))

@@ -9,6 +9,7 @@ use image::RgbImage;
 
 use crate::figure::words::capitalized;
 use crate::figure::{Export, Figure, FileFormat, Record, behind};
+use crate::ui::state::Exported;
 use crate::whole_file;
 
 /// Figures, and how they leave the window.
@@ -29,6 +30,17 @@ pub enum Rows {
     One(usize),
     OnOnePage,
     InFilesOfTheirOwn,
+}
+
+impl Rows {
+    /// As it is remembered.
+    pub fn exported(self) -> Exported {
+        match self {
+            Self::One(_) => Exported::One,
+            Self::OnOnePage => Exported::OnOnePage,
+            Self::InFilesOfTheirOwn => Exported::InFilesOfTheirOwn,
+        }
+    }
 }
 
 /// What became of a figure.

@@ -44,6 +44,7 @@ pub use asking::{UNASKED, attention_spec};
 pub use attention::{AttentionSettings, Drawing};
 use changes::Aside;
 pub use conventions::{Convention, Difference};
+pub use figure_preferences::{Exported, FigurePreferences};
 pub use findings::{Findings, Run, RunState};
 pub use history::{Choices, History};
 pub use jobs::{FactAnswer, JobKind, Jobs, ManyJob, OpenJob};
