@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use eframe::egui::{Key, Modifiers, ViewportCommand, ViewportEvent, ViewportId};
 use egui_kittest::kittest::Queryable as _;
 use factscope::session::Session;
+use factscope::tokens::Bos;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::state::FactId;
 use tempfile::TempDir;
 
 use super::support::{FACTS, FakePicker, PATIENCE, Window, tiny};
@@ -110,6 +112,22 @@ fn an_unsaved_session_is_saved_before_the_window_closes() {
     assert_eq!(window.app().state.is_unsaved(), Some(false), "not before it is written");
     assert!(n_found(&path) > before);
     assert!(window.is_closed_by_the_system(), "not asked again");
+}
+
+/// What is looked at, and what is found unasked for it, is no loss.
+#[test]
+fn who_only_looks_at_another_fact_is_not_asked() {
+    let (mut window, _dir, path) = Window::to_be_saved();
+    window.does(Command::SaveSessionTo(path));
+    window.wait("the file", |app| app.state.is_unsaved() == Some(false));
+    window.does(Command::Select(FactId::Record(1)));
+    window.wait_for_predictions();
+    window.wait("the jobs", |app| app.state.jobs.asked().next().is_none());
+    assert_eq!(window.app().state.is_unsaved(), Some(true), "the file has another fact in front");
+    assert!(window.is_closed_by_the_system());
+    // What is set is.
+    window.does(Command::SetBos(Bos::On));
+    assert!(!window.is_closed_by_the_system());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{App, AwaitedSession};
 use crate::analysis::AnalysisResult;
 use crate::facts::Dataset;
 use crate::figure::words::counted;
-use crate::session::DatasetIdentity;
+use crate::session::{DatasetIdentity, Origin};
 use crate::tokens::Bos;
 use crate::ui::dialogs::Purpose;
 use crate::ui::pane::Pane;
@@ -142,14 +142,17 @@ impl App {
 
     /// A method has come to its end.
     fn finished(&mut self, id: JobId, result: &Arc<AnalysisResult>) {
+        let mut is_asked = false;
         if let Some(run) = self.state.run_of(id) {
             run.result = Some(Arc::clone(result));
             run.state = RunState::Done;
+            is_asked = run.origin == Origin::Asked;
         }
         let Some(job) = self.state.jobs.end(id, Outcome::Done) else { return };
         match job.kind {
             JobKind::Run { key, pane, .. } => {
                 self.state.n_found += 1;
+                self.state.n_asked += u64::from(is_asked);
                 self.weigh(result);
                 let took = job.took.unwrap_or_default();
                 self.state.learn_pace(key.which, result, took);

@@ -39,6 +39,14 @@ pub struct Choices {
     pub edits: Vec<ModelEdit>,
 }
 
+impl Choices {
+    /// Without what is merely looked at.
+    pub(super) fn made(&self) -> Self {
+        let (selected, selection, row) = (None, Selection::default(), Row::First);
+        Self { selected, selection, row, swept: None, ..self.clone() }
+    }
+}
+
 impl State {
     pub(super) fn choices(&self) -> Choices {
         Choices {

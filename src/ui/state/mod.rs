@@ -175,6 +175,9 @@ pub struct State {
     /// How many results have come since the start.
     pub n_found: u64,
 
+    /// How many of them a person has asked for.
+    pub n_asked: u64,
+
     /// What was asked to be traced, and waits for `subjects` or for the answer that is asked for.
     pub trace_waits: Vec<Component>,
 
@@ -249,6 +252,7 @@ impl State {
             pace: Pace::default(),
             recall_goes_on: None,
             n_found: 0,
+            n_asked: 0,
             trace_waits: Vec::new(),
             study_waits: Vec::new(),
             dialog: None,

@@ -30,6 +30,7 @@ pub struct OpenSession {
 #[derive(Clone, Debug)]
 pub struct Mark {
     n_found: u64,
+    n_asked: u64,
     choices: Choices,
     spec_text: String,
     edits: Vec<ModelEdit>,
@@ -39,7 +40,7 @@ impl Mark {
     /// A mark of a file that lacks something of every window.
     #[must_use]
     pub fn of_less(self) -> Self {
-        Self { n_found: u64::MAX, ..self }
+        Self { n_found: u64::MAX, n_asked: u64::MAX, ..self }
     }
 }
 
@@ -116,6 +117,7 @@ impl State {
     pub fn mark(&self) -> Mark {
         Mark {
             n_found: self.n_found,
+            n_asked: self.n_asked,
             choices: self.choices(),
             spec_text: self.spec.text().to_owned(),
             edits: self.edits.clone(),
@@ -133,7 +135,19 @@ impl State {
         )
     }
 
-    /// Whether something that a person has chosen, set or asked for would be lost with the window.
+    /// Whether the open session lacks something that a person has made: which fact and place are looked at,
+    /// and what is found unasked, is no loss. `None` without one.
+    fn lacks_work(&self) -> Option<bool> {
+        let saved = &self.session.as_ref()?.saved;
+        Some(
+            saved.n_asked != self.n_asked
+                || saved.edits != self.edits
+                || saved.choices.made() != self.choices().made()
+                || saved.spec_text != self.spec.text(),
+        )
+    }
+
+    /// Whether something that a person has set or asked for would be lost with the window.
     /// Results of a session file that are shown without their model are in that file.
     pub fn has_unsaved(&self) -> bool {
         let n_records = self.facts.dataset.as_ref().map_or(0, |dataset| dataset.records.len());
@@ -144,7 +158,7 @@ impl State {
     /// Whether results would be lost; typed facts do not count, which stay when something else is opened.
     pub fn has_unsaved_results(&self) -> bool {
         let has_asked = || self.all_findings().any(|(_, findings)| findings.has_asked());
-        self.stored.is_none() && self.is_unsaved().unwrap_or_else(has_asked)
+        self.stored.is_none() && self.lacks_work().unwrap_or_else(has_asked)
     }
 
     /// What a session file would hold now. `None` while no model is open.
