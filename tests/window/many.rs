@@ -165,6 +165,15 @@ fn a_sweep_is_stopped_and_gone_on_with_while_the_window_answers() {
     let other = window.app().state.facts.found()[1];
     window.does(Command::Select(other));
     window.wait_for_predictions();
+    // The figure is behind the sweep, and says so.
+    window.wait("a figure of some facts", |app| {
+        let read = app.state.many.open.as_ref().and_then(|it| it.read.as_ref());
+        read.is_some_and(|it| !it.population.facts.is_empty())
+    });
+    let read = window.app().state.many.open.as_ref().unwrap().read.clone().unwrap();
+    let (n, all) = (read.population.facts.len(), read.manifest.n_asked);
+    assert!(is_sweeping(&window), "it was too fast to be looked at");
+    window.sees(&format!("{n} of {all} in the figure"));
     let sweep = window.app().state.jobs.iter().find(|(_, it)| it.kind.is_sweep());
     let (id, _) = sweep.unwrap();
     window.does(Command::CancelJob(id));

@@ -145,18 +145,26 @@ fn folder_ui(ui: &mut Ui, open: &OpenSweep, running: Option<&OpenJob>) {
     let width = ui.available_width();
     let name = Label::new(RichText::new(file_name(&open.dir)).strong()).truncate();
     let place = open.dir.display().to_string();
-    let Some(job) = running else {
-        // What is short comes first: the name has the rest of the row.
-        if let Some(read) = open.read.as_ref().filter(|it| !it.is_whole()) {
-            let (n, all) = (read.population.facts.len(), read.manifest.n_asked);
-            ui.label(format!("{} of {} asked", grouped(n), grouped(all)));
+    // What is short comes first: the name has the rest of the row. While the sweep runs the figure is behind it.
+    let done = open.read.as_ref().filter(|it| running.is_some() || !it.is_whole()).map(|it| {
+        let (n, all) = (grouped(it.population.facts.len()), grouped(it.manifest.n_asked));
+        let what = if running.is_some() { "in the figure" } else { "asked" };
+        format!("{n} of {all} {what}")
+    });
+    let done_ui = |ui: &mut Ui| {
+        if let Some(text) = done {
+            ui.label(text).on_hover_text("Facts and inverses");
         }
+    };
+    let Some(job) = running else {
+        done_ui(ui);
         ui.add(name).on_hover_text(place);
         return;
     };
     let size = vec2(NAME_SHARE * width, ui.spacing().interact_size.y);
     ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
         ui.set_width(size.x);
+        done_ui(ui);
         ui.add(name).on_hover_text(place);
     });
     progress_ui(ui, job);
