@@ -399,6 +399,8 @@ def lens_findings(what, program, reference, text, bos):
     yield close(f"{what}: probs of the top ids", of_top_ids, probs.max(-1).values, PROBABILITY)
     yield close(f"{what}: top probs", top_probs, probs.max(-1).values, PROBABILITY)
     yield close(f"{what}: answer probs", answer_probs, probs[..., answer_id], PROBABILITY)
+    logs = [[cell["answer_log_prob"] for cell in row] for row in cells]
+    yield close(f"{what}: ln of answer probs", logs, probs[..., answer_id].log(), LOGIT)
 
 
 def check_attention(program, reference):

@@ -195,6 +195,7 @@ pub fn lens(tokenizer: &Tokenizer, prompt: TokenizedPrompt, n_layers: usize) -> 
                 top_token: words[nth_word],
                 top_prob: belief.max(0.2 + 0.5 * noise(nth + 7)),
                 answer_prob: belief,
+                answer_log_prob: None,
                 answer_rank: ((1.0 - belief) * 900.0) as u32,
             }
         })

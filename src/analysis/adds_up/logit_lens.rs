@@ -55,6 +55,11 @@ pub struct LensCell {
     /// how far the answer can already be read there.
     pub answer_prob: f32,
 
+    /// The natural logarithm of that probability, which is finite where the probability is below the smallest
+    /// number. `None` in older sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_log_prob: Option<f32>,
+
     /// The rank of the answer's first token, counted from 0, the most likely token.
     pub answer_rank: u32,
 }
@@ -110,15 +115,17 @@ impl Method for Spec {
                 top_tokens.extend(candidates(&logits, &sum, self.n_top));
                 let rank =
                     logits.greater(answer.clone().expand([n, d_vocab])).int().sum_dim(1).float();
+                let answer = answer - sum.clone();
                 let readings =
-                    vec![token.float(), (top - sum.clone()).exp(), (answer - sum).exp(), rank];
+                    vec![token.float(), (top - sum).exp(), answer.clone().exp(), answer, rank];
                 let values = Tensor::cat(readings, 1).into_data();
                 let values: Vec<f32> = values.iter::<f32>().collect();
-                cells.extend(values.as_chunks::<4>().0.iter().map(
-                    |&[token, top_prob, answer_prob, rank]| LensCell {
+                cells.extend(values.as_chunks::<5>().0.iter().map(
+                    |&[token, top_prob, answer_prob, answer_log_prob, rank]| LensCell {
                         top_token: token as u32,
                         top_prob,
                         answer_prob,
+                        answer_log_prob: Some(answer_log_prob),
                         answer_rank: rank as u32,
                     },
                 ));

@@ -73,6 +73,7 @@ fn lens(it: &LogitLens, json: &mut Object) {
             json!({
                 "candidates": candidates,
                 "answer_prob": cell.answer_prob,
+                "answer_log_prob": cell.answer_log_prob,
                 "answer_rank": cell.answer_rank,
                 "top": { "id": cell.top_token, "prob": cell.top_prob },
             })

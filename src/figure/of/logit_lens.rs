@@ -33,7 +33,9 @@ pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
     let value = |cell: &LensCell| match (look.lens, metric) {
         (LensForm::Likeliest, _) => cell.top_prob,
         (LensForm::Answer, Metric::Rank) => cell.answer_rank as f32 + 1.0,
-        (LensForm::Answer, Metric::LogProb) => cell.answer_prob.ln(),
+        (LensForm::Answer, Metric::LogProb) => {
+            cell.answer_log_prob.unwrap_or_else(|| cell.answer_prob.ln())
+        }
         (LensForm::Answer, _) => cell.answer_prob,
     };
     let (n_layers, n_pos) = (lens.cells.n_rows(), lens.cells.n_columns());

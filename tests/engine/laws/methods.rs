@@ -77,6 +77,8 @@ fn the_lens_after_the_last_layer_is_the_model() {
         assert_eq!(cell.answer_rank, answer.rank);
         let found = [cell.top_prob, cell.answer_prob];
         assert_close(&found, &[it.top[0].prob, answer.prob], PROB, &format!("position {pos}"));
+        let log_prob = cell.answer_log_prob.unwrap();
+        assert_close(&[log_prob], &[answer.prob.ln()], LOGIT, &format!("position {pos}"));
     }
 }
 
