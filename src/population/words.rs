@@ -135,10 +135,15 @@ impl Population {
         if let [only] = measured[..] {
             notes.push(format!("Numbers are of {only}"));
         }
-        let n_single: usize = self.charts.iter().map(|it| it.n_single).sum();
-        if n_single > 0 {
-            let places = counted(n_single, "place");
-            notes.push(format!("Left out, because only one fact has each: {places}"));
+        let mut single: BTreeMap<&str, usize> = BTreeMap::new();
+        for it in self.charts.iter().filter(|it| it.n_single > 0) {
+            *single.entry(&it.chart).or_default() += it.n_single;
+        }
+        if !single.is_empty() {
+            let places =
+                single.iter().map(|(chart, n)| format!("{} of {chart}", counted(*n, "place")));
+            let places: Vec<String> = places.collect();
+            notes.push(format!("Left out, because only one fact has each: {}", joined(&places)));
         }
         if !lists.is_empty() {
             let mut names: Vec<&str> = lists.iter().map(|it| &*it.chart).collect();
