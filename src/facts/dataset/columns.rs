@@ -324,10 +324,10 @@ impl Row {
         names.join(", ")
     }
 
-    /// The id that the record gives itself, or else its own.
+    /// The id that the record gives itself, of which a list is all together, or else its own.
     pub fn given_id(&self) -> String {
         let given = self.texts(Role::Id).into_iter().next();
-        given.map_or_else(|| self.id.clone(), |(_, texts)| texts[0].clone())
+        given.map_or_else(|| self.id.clone(), |(_, texts)| texts.join("+"))
     }
 
     pub fn is_empty(&self) -> bool {

@@ -110,12 +110,15 @@ pub(super) fn record(
 
     let id = row.texts(Role::Id).into_iter().next();
     if let Some(first) = &id {
-        let is_other = |it: &Pick<'_>| it.0.eq_ignore_ascii_case(first.0) && it.1[0] != first.1[0];
+        let is_other = |it: &Pick<'_>| it.0.eq_ignore_ascii_case(first.0) && it.1 != first.1;
         if let Some(other) = row.texts(Role::Id).into_iter().find(is_other) {
             return Err(contradiction(first.0, &first.1[0], other.0, &other.1[0], "id"));
         }
     }
-    let id = id.map_or_else(|| row.id.clone(), |pick| used.take(Part::Id, &pick));
+    if let Some((column, _)) = &id {
+        used.add(Part::Id, column);
+    }
+    let id = row.given_id();
     if row.is_first_of_several {
         used.1.push("of several rewrites in a record, the first is taken".to_owned());
     }

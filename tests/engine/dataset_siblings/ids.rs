@@ -1,5 +1,7 @@
 //! Ids and codes beside names, and ids of records that are numbers.
 
+use serde_json::json;
+
 use super::{asked, oslo, read, refused};
 
 const TEMPLATE: &str = "The capital of {} is";
@@ -31,6 +33,14 @@ fn codes_of_any_kind_beside_names_are_passed_over() {
     // Words that differ are no codes.
     let table = format!("subject,subject_label,object,template\nnorge,Norway,Oslo,{TEMPLATE}\n");
     refused("f.csv", table, &["`subject` says “norge” and `subject_label` “Norway”"]);
+}
+
+#[test]
+fn an_id_of_several_parts_is_all_of_them() {
+    let record = |subject: &str, object: &str, ids: [u32; 2]| json!({"subject": subject, "object": object, "relation": "P36", "case_id": ids});
+    let rows = json!([record("Norway", "Oslo", [1, 2]), record("Egypt", "Cairo", [1, 3])]);
+    let dataset = read("f.json", rows.to_string()).unwrap();
+    assert_eq!([&*dataset.records[0].id, &*dataset.records[1].id], ["1+2", "1+3"]);
 }
 
 #[test]
