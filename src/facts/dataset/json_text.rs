@@ -238,6 +238,18 @@ pub(super) fn without_spaces(text: &str) -> &str {
     text.trim_start_matches(|c: char| c.is_whitespace() || is_unseen(c))
 }
 
+/// A text without the marks that begin each value of a JSON text sequence (RFC 7464), a character which no
+/// value holds. Another text as it is.
+pub(super) fn without_separators(text: &str) -> Cow<'_, str> {
+    const SEPARATOR: char = '\u{1e}';
+    let is_sequence = |it: &str| it.strip_prefix(SEPARATOR).is_some_and(is_json);
+    if is_sequence(without_spaces(text)) {
+        text.replace(SEPARATOR, " ").into()
+    } else {
+        text.into()
+    }
+}
+
 /// Whether a text begins as JSON does.
 pub(super) fn is_json(text: &str) -> bool {
     without_spaces(text).starts_with(['[', '{'])

@@ -166,6 +166,7 @@ impl Dataset {
         if cell::trimmed(text).is_empty() {
             return Err(DatasetError::Empty { path });
         }
+        let text = &*json_text::without_separators(text);
         // A file that is named as another kind of text is told as that where it holds no facts.
         let otherwise = |error| match kinds::by_name(&path) {
             Some((what, remedy)) => DatasetError::OtherKind { path: path.clone(), what, remedy },

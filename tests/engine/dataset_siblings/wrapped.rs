@@ -20,6 +20,22 @@ fn lines(rows: &[Value]) -> String {
     rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
 }
 
+/// RFC 7464: each value has a mark before it and a line's end after it, and may be spread over lines.
+#[test]
+fn a_text_sequence_is_read_as_lines_are() {
+    let spread = |it: &Value| serde_json::to_string_pretty(it).unwrap();
+    for text in [
+        format!("\u{1e}{}\n\u{1e}{}\n", norway(), egypt()),
+        format!("\u{1e}{}\n\u{1e}{}\n", spread(&norway()), spread(&egypt())),
+        format!("\u{1e}{}\u{1e}{}", norway(), egypt()),
+    ] {
+        assert_eq!(asked("f.json", &text), both(), "{text}");
+    }
+    let text = format!("\u{1e}{}\n\u{1e}{{\"subject\": \n\u{1e}{}\n", norway(), egypt());
+    let dataset = read("f.json-seq", text).unwrap();
+    assert_eq!((dataset.records.len(), dataset.n_skipped()), (2, 1), "a broken one is left out");
+}
+
 #[test]
 fn the_name_that_every_record_is_wrapped_in_is_no_id() {
     for name in ["fact", "data", "record", "node", "_source"] {
