@@ -90,6 +90,46 @@ fn columns_of_the_same_name_and_bytes_that_are_no_text_are_refused() {
     assert_eq!(Dataset::load(&path).unwrap().records[0].fact.answer.as_deref(), Some("Oslo"));
 }
 
+/// As pandas and `datasets` write a column of dictionaries.
+#[test]
+fn facts_in_structs_are_read_where_one_column_holds_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("facts.parquet");
+    let write = |schema: &str, values: &[&str]| {
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let file = fs::File::create(&path).unwrap();
+        let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        for value in values {
+            let mut column = group.next_column().unwrap().unwrap();
+            let values = [value.as_bytes().to_vec().into()];
+            column.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+    };
+    let fact = "{ required binary subject (UTF8); required binary object (UTF8); }";
+    let rest = "required binary template (UTF8); required binary id (UTF8);";
+    write(
+        &format!("message facts {{ required group fact {fact} {rest} }}"),
+        &["Norway", "Oslo", "The capital of {} is", "n7"],
+    );
+    let dataset = Dataset::load(&path).unwrap();
+    let record = &dataset.records[0];
+    assert_eq!(record.fact.prompt, "The capital of Norway is");
+    assert_eq!((record.fact.answer.as_deref(), &*record.id), (Some("Oslo"), "n7"));
+    let reading = dataset.reading();
+    assert!(reading.contains("each record is what stands in `fact`"), "{reading}");
+
+    write(
+        &format!("message facts {{ required group a {fact} required group b {fact} {rest} }}"),
+        &["Norway", "Oslo", "Egypt", "Cairo", "The capital of {} is", "n7"],
+    );
+    let error = Dataset::load(&path).unwrap_err().to_string();
+    assert!(error.contains("there are facts in the columns `a` and `b`"), "{error}");
+}
+
 /// The reader repeats some errors without end, and panics at some bytes: neither may reach the user.
 #[test]
 fn dates_are_read_as_people_write_them() {

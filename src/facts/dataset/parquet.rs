@@ -7,7 +7,7 @@ use std::fs::File;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use parquet::basic::Compression;
+use parquet::basic::{Compression, ConvertedType};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row as ParquetRow};
@@ -56,12 +56,10 @@ fn read(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
     check_codecs(reader.metadata())?;
     let schema = reader.metadata().file_metadata().schema();
     let fields = schema.get_fields();
-    if !columns::is_table(fields.iter().map(|it| it.name())) {
-        return Err(Fault::Columns(fields.iter().map(|it| it.name().to_owned()).collect()));
-    }
+    let holder = holder(fields)?;
     // Pictures or embeddings beside the facts may be large, and need not be read.
-    let fields: Vec<_> =
-        fields.iter().filter(|it| columns::is_known(it.name())).map(Arc::clone).collect();
+    let is_read = |name: &str| columns::is_known(name) || holder.as_deref() == Some(name);
+    let fields: Vec<_> = fields.iter().filter(|it| is_read(it.name())).map(Arc::clone).collect();
     // The reader would give the values of the last of them for each.
     let twice = fields
         .iter()
@@ -76,6 +74,7 @@ fn read(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
     let schema = Type::group_type_builder(schema.name()).with_fields(fields).build();
     let schema = schema.map_err(|error| damaged(&error))?;
     let rows = reader.get_row_iter(Some(schema)).map_err(|error| damaged(&error))?;
+    let holder: Option<Rc<str>> = holder.map(Into::into);
 
     let n_most = ROWS_BESIDES + n_bytes.saturating_mul(ROWS_PER_BYTE);
     let shared = Rc::default();
@@ -89,7 +88,12 @@ fn read(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
         let place = RecordPlace::Index(nth);
         let id = nth.to_string();
         add(match no_text(&row) {
-            None => Ok(Row::new(place, id, fields_of(&row), Rc::clone(&shared))),
+            None => {
+                let fields = opened(fields_of(&row), holder.as_deref());
+                let mut row = Row::new(place, id, fields, Rc::clone(&shared));
+                row.around.clone_from(&holder);
+                Ok(row)
+            }
             Some(name) => {
                 let reason = format!("`{name}` holds bytes that are no UTF-8 text");
                 Err(RecordError { place, id, reason })
@@ -97,6 +101,33 @@ fn read(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
         });
     }
     Ok(())
+}
+
+/// The column that holds the facts as structs; `None` where columns of their own hold them.
+fn holder(fields: &[Arc<Type>]) -> Result<Option<String>, Fault> {
+    let is_table = |fields: &[Arc<Type>]| columns::is_table(fields.iter().map(|it| it.name()));
+    if is_table(fields) {
+        return Ok(None);
+    }
+    let is_struct = |it: &Type| it.get_basic_info().converted_type() == ConvertedType::NONE;
+    let holds = |it: &&Arc<Type>| it.is_group() && is_struct(it) && is_table(it.get_fields());
+    let names: Vec<&str> = fields.iter().filter(holds).map(|it| it.name()).collect();
+    match names[..] {
+        [] => Err(Fault::Columns(fields.iter().map(|it| it.name().to_owned()).collect())),
+        [name] => Ok(Some(name.to_owned())),
+        _ => Err(Fault::Damaged(format!(
+            "there are facts in the columns `{}`; leave the one that is meant",
+            names.join("` and `")
+        ))),
+    }
+}
+
+/// The cells of a row, with those within the struct that holds its fact beside the others.
+fn opened(fields: Vec<(String, Cell)>, holder: Option<&str>) -> Vec<(String, Cell)> {
+    let (held, mut others): (Vec<_>, Vec<_>) =
+        fields.into_iter().partition(|it| Some(it.0.as_str()) == holder);
+    others.extend(held.into_iter().filter_map(|it| it.1.fields()).flatten());
+    others
 }
 
 /// Refuses columns of facts that are packed in a way that this program does not read.
