@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
+use std::process::Command;
 use std::sync::Arc;
 
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
@@ -18,6 +20,22 @@ use factscope::worker::{DeviceChoice, Engine};
 /// Made by `tests/golden/make_fixtures.py`.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// Whether the process runs this test alone, whose memory is then that of nothing else. If not, such a process
+/// has run it.
+#[cfg(target_os = "linux")]
+#[track_caller]
+pub fn is_alone(name: &str) -> bool {
+    const ALONE: &str = "FACTSCOPE_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut alone = Command::new(std::env::current_exe().unwrap());
+    let done = alone.args(["--exact", name]).env(ALONE, "1").output().unwrap();
+    let says = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && says.contains("1 passed"), "{says}");
+    false
 }
 
 pub fn load_on(dir: &Path, device: &ComputeDevice) -> Transformer {

@@ -1,13 +1,13 @@
 //! Text as GPT-2's tokens, other subjects that fit into a prompt, and what flags say of a fact.
 
-#[cfg(target_os = "linux")]
-use std::process::Command;
-
 use factscope::facts::{Fact, Record};
 use factscope::tokens::{
     Bos, Flags, GPT2_MERGES, TokenizedPrompt, Tokenizer, first_substitutes, flags, gpt2_vocabulary,
     substitutes, visible,
 };
+
+#[cfg(target_os = "linux")]
+use super::support::is_alone;
 
 fn gpt2() -> Tokenizer {
     Tokenizer::from_vocabulary(gpt2_vocabulary(&GPT2_MERGES).unwrap(), &GPT2_MERGES).unwrap()
@@ -136,14 +136,9 @@ fn answers_with_the_same_first_token_collide() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_tokenizer_that_is_gone_leaves_nothing_with_its_thread() {
-    const ALONE: &str = "FACTSCOPE_TEST_ALONE";
     const NAME: &str = "tokens::a_tokenizer_that_is_gone_leaves_nothing_with_its_thread";
     const N_WORDS: usize = 5000;
-    if std::env::var_os(ALONE).is_none() {
-        let mut alone = Command::new(std::env::current_exe().unwrap());
-        let done = alone.args(["--exact", NAME]).env(ALONE, "1").output().unwrap();
-        let says = String::from_utf8_lossy(&done.stdout);
-        assert!(done.status.success() && says.contains("1 passed"), "{says}");
+    if !is_alone(NAME) {
         return;
     }
     let held = || {

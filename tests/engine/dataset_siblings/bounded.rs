@@ -2,9 +2,10 @@
 
 use factscope::facts::Dataset;
 use std::fs;
-use std::process::Command;
 
 use super::read;
+#[cfg(target_os = "linux")]
+use crate::support::is_alone;
 
 /// Files that would take minutes if each bracket were looked for its end, or each level for its records:
 /// the test of time is that this one ends.
@@ -35,14 +36,9 @@ fn many_brackets_take_no_time() {
 #[test]
 #[cfg(target_os = "linux")]
 fn values_that_are_no_facts_take_no_memory() {
-    const ALONE: &str = "FACTSCOPE_TEST_ALONE";
     const N_BYTES: usize = 10 << 20;
     const NAME: &str = "dataset_siblings::bounded::values_that_are_no_facts_take_no_memory";
-    if std::env::var_os(ALONE).is_none() {
-        let mut alone = Command::new(std::env::current_exe().unwrap());
-        let done = alone.args(["--exact", NAME]).env(ALONE, "1").output().unwrap();
-        let says = String::from_utf8_lossy(&done.stdout);
-        assert!(done.status.success() && says.contains("1 passed"), "{says}");
+    if !is_alone(NAME) {
         return;
     }
     let kib = |name: &str| -> u64 {
