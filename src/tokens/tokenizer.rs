@@ -179,7 +179,7 @@ impl Tokenizer {
             let mut bpe = bpe.clone();
             // Merges that are left out at random are for training.
             bpe.dropout = None;
-            // What it keeps of a word would stay with each thread for ever, after the tokenizer is gone.
+            // The library's cache of words belongs to each thread, and stays there after the tokenizer is dropped.
             bpe.resize_cache(0);
             inner.with_model(bpe);
         }

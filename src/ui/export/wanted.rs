@@ -33,7 +33,7 @@ pub enum Rows {
 }
 
 impl Rows {
-    /// As it is remembered.
+    /// The choice without the number of the row, which the next export does not share.
     pub fn exported(self) -> Exported {
         match self {
             Self::One(_) => Exported::One,

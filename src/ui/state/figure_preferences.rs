@@ -7,7 +7,7 @@ use crate::figure::{Caption, Export, FileFormat, Page, PageWidth, Scale, Tokens}
 /// Whose figures an export is of, where a view shows more than one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exported {
-    /// That of the row that is looked at.
+    /// The figure of the row that is looked at.
     #[default]
     One,
     OnOnePage,
