@@ -7,6 +7,7 @@ use super::left_out::reasons_of;
 use super::part::to_bytes;
 use super::plan::Ready;
 use super::selection::evenly_spaced;
+use super::shard::Shard;
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::figure::number::with_thousands;
 use crate::task::Progress;
@@ -82,8 +83,9 @@ impl Estimate {
         self.secs * n_facts as f64
     }
 
-    /// What so many facts take, in lines.
-    pub fn text(&self, n_facts: usize) -> String {
+    /// What so many facts take, in lines. `share`: which share of them this machine asks, and how many that
+    /// are.
+    pub fn text(&self, n_facts: usize, share: Option<(Shard, usize)>) -> String {
         let n = n_facts as f64;
         let secs = self.secs_of(n_facts);
         let mut text = format!(
@@ -100,7 +102,16 @@ impl Estimate {
             _ = write!(text, ", {} of memory", size(peak));
         }
         let n = (secs / 3600.0).round();
-        if n > 1.0 {
+        if let Some((shard, n_mine)) = share {
+            let (n, of) = (n_mine as f64, with_thousands(n_mine as u64));
+            let (secs, size) = (duration(self.secs_of(n_mine)), size(self.bytes * n));
+            _ = write!(
+                text,
+                "; the share {}/{} is {of} of them: about {secs}, {size} on disk",
+                shard.index + 1,
+                shard.count
+            );
+        } else if n > 1.0 {
             _ = write!(text, "; with --shard on {n} such machines, about an hour");
         }
         text.push('\n');

@@ -21,6 +21,8 @@ fn many_facts_are_asked_and_told_of() {
 
     let estimate = sweep(&["--estimate"]);
     assert!(estimate.starts_with("12 facts, each way counted: about "), "{estimate}");
+    let share = sweep(&["--estimate", "--shard", "1/3"]);
+    assert!(share.contains("; the share 1/3 is 4 of them: about "), "{share}");
     let told = sweep(&["--out", &out]);
     assert!(told.starts_with("12 of 12 facts asked"), "{told}");
     let again = sweep(&["--out", &out]);

@@ -183,7 +183,8 @@ impl Sweep {
         if self.estimate {
             let estimate =
                 machine.watched("Trying", |task| Estimate::of(ready, &machine.ctx(task)))?;
-            return machine.print_text(&estimate.text(ready.tasks.len()));
+            let share = self.shard()?.map(|it| (it, it.of(ready.tasks.clone()).len()));
+            return machine.print_text(&estimate.text(ready.tasks.len(), share));
         }
         let out = self.out.as_deref().or_else(|| begun.map(|_| &*self.spec));
         let out = out.context("name a folder with --out")?;

@@ -138,7 +138,7 @@ fn estimate_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize) {
             ui.weak("Trying a few facts, to tell how long all take…");
         }
         Estimated::Known(estimate) => {
-            ui.add(Label::new(estimate.text(n_tasks).trim_end()).wrap());
+            ui.add(Label::new(estimate.text(n_tasks, None).trim_end()).wrap());
         }
         Estimated::Chosen(chosen) => {
             for sentence in &chosen.told {
