@@ -84,6 +84,18 @@ impl Population {
                 it.quantity
             ));
         }
+        for it in whole {
+            let is_infinite = |&&nth: &&usize| it.values.iter().any(|cell| cell[nth].is_infinite());
+            let n = kept.iter().filter(is_infinite).count();
+            if n > 0 {
+                warnings.push(format!(
+                    "{}, {}: numbers of {} are infinite, so means with them are none",
+                    it.chart,
+                    it.quantity,
+                    counted(n, "fact")
+                ));
+            }
+        }
         let n_asked = self.manifest.n_asked;
         if self.facts.len() < n_asked {
             warnings.push(format!(

@@ -71,6 +71,25 @@ fn simulated(random: &mut Random) -> Population {
     Population { manifest: manifest(), facts, charts }
 }
 
+#[test]
+fn what_is_left_out_or_infinite_is_told_with_its_chart() {
+    let mut population = simulated(&mut Random(3));
+    let told = |population: &Population| {
+        let figure = population.figure(&Shown::default());
+        [figure.warnings.join("\n"), figure.notes.join("\n")]
+    };
+    let [warnings, notes] = told(&population);
+    assert!(
+        !warnings.contains("infinite") && !notes.contains("only one fact"),
+        "{warnings}{notes}"
+    );
+    population.charts[0].n_single = 3;
+    population.charts[0].values[0][0] = f64::NEG_INFINITY;
+    let [warnings, notes] = told(&population);
+    assert!(warnings.contains("Heads, Contribution: numbers of 1 fact are infinite"), "{warnings}");
+    assert!(notes.contains("because only one fact has each: 3 places of Heads"), "{notes}");
+}
+
 fn means(figure: &Figure) -> &Table {
     let table = figure.charts.iter().find_map(|chart| match chart {
         Chart::Table(table) if table.name.ends_with("largest means") => Some(table),
