@@ -298,6 +298,9 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
             native,
             Box::new(move |cc| {
                 monitors::bring_back(cc);
+                if options.size.is_none() {
+                    monitors::fit(cc);
+                }
                 ending::hear_lost_server();
                 let mut app = App::new(cc, options, Arc::new(dialogs::RfdPicker))?;
                 app.heed_the_system(&cc.egui_ctx);

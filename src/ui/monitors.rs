@@ -1,7 +1,29 @@
-//! Keeps the window on a monitor that is there.
+//! Keeps the window on a monitor that is there, and within it.
 
 use eframe::CreationContext;
-use eframe::egui::{Pos2, Rect, pos2, vec2};
+use eframe::egui::{Pos2, Rect, Vec2, ViewportCommand, pos2, vec2};
+
+/// Points for the frame that the system puts around a window, and for the system's own bar.
+const FRAME: Vec2 = vec2(16.0, 72.0);
+
+/// Lets the window fill a monitor on which it has no room with its frame. To be called where no size was asked
+/// for.
+pub(super) fn fit(cc: &CreationContext<'_>) {
+    let Some(window) = cc.winit_window() else { return };
+    let monitor = window.current_monitor().or_else(|| window.available_monitors().next());
+    let Some(monitor) = monitor.map(|it| it.size()) else { return };
+    let (size, scale) = (window.inner_size(), window.scale_factor() as f32);
+    let points = |width: u32, height: u32| vec2(width as f32, height as f32) / scale;
+    if has_no_room(points(size.width, size.height), points(monitor.width, monitor.height)) {
+        // Once it is on the screen, or the system would not hear of it.
+        cc.egui_ctx.send_viewport_cmd(ViewportCommand::Maximized(true));
+    }
+}
+
+fn has_no_room(window: Vec2, monitor: Vec2) -> bool {
+    let needed = window + FRAME;
+    needed.x > monitor.x || needed.y > monitor.y
+}
 
 /// Moves the window back if its remembered place is on a monitor that is not there any more.
 pub(super) fn bring_back(cc: &CreationContext<'_>) {
@@ -40,6 +62,15 @@ fn brought_back(window: Rect, monitors: &[Rect]) -> Option<Pos2> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_that_leaves_its_frame_no_room_fills_the_monitor() {
+        let laptop = vec2(1280.0, 720.0);
+        assert!(has_no_room(laptop, laptop));
+        assert!(has_no_room(vec2(1200.0, 700.0), laptop));
+        assert!(!has_no_room(vec2(1200.0, 640.0), laptop));
+        assert!(!has_no_room(vec2(1360.0, 850.0), vec2(2560.0, 1440.0)));
+    }
 
     #[test]
     fn a_window_on_an_unplugged_monitor_is_brought_back() {
