@@ -3,7 +3,7 @@
 use eframe::egui::Key;
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use factscope::analysis::AnalysisSpec;
+use factscope::analysis::{AnalysisResult, AnalysisSpec};
 use factscope::facts::Fact;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
@@ -108,4 +108,34 @@ fn an_edit_that_is_still_tried_out_is_used_only_when_asked_twice() {
     window.sees("The edit was not tried out. Use the changed model all the same?");
     window.does(Command::Stop(Pane::Editing));
     window.rests();
+}
+
+/// The question that is open goes by what a try finds meanwhile.
+#[test]
+fn an_edit_that_turns_out_to_work_is_not_doubted() {
+    let (mut window, _home) = Window::with_sweeps();
+    window.show(Pane::Editing);
+    let n_layers = window.app().state.info().unwrap().config.n_layers;
+    let works = |window: &Window| match window.app().state.result(Pane::Editing).map(|it| &**it) {
+        Some(AnalysisResult::RankOneEdit(it)) => it.works(),
+        other => panic!("{other:?}"),
+    };
+    let doubts =
+        |window: &Window, text: &str| window.harness.query_by_label_contains(text).is_some();
+    let mut found = Vec::new();
+    for layer in 0..n_layers - 1 {
+        let settings = &mut window.harness.state_mut().state.settings;
+        let mut json = serde_json::to_value(&*settings).unwrap();
+        json["studies"]["editing"]["layer"] = layer.into();
+        *settings = serde_json::from_value(json).unwrap();
+        window.does(Command::ApplyEdit(Pane::Editing));
+        assert!(doubts(&window, "was not tried out"), "layer {layer}");
+        window.ask(Pane::Editing);
+        assert!(!doubts(&window, "was not tried out"), "layer {layer}");
+        assert_eq!(doubts(&window, "did not work. Use"), works(&window) == Some(false), "{layer}");
+        assert!(window.app().state.edits.is_empty(), "nobody has agreed");
+        window.does(Command::LeaveEdit);
+        found.push(works(&window));
+    }
+    assert!(found.contains(&Some(true)) && found.contains(&Some(false)), "{found:?}");
 }

@@ -4,7 +4,7 @@ use super::App;
 use super::handle::SMALL;
 use crate::analysis::attribution_patching::{BasePoint, Windows};
 use crate::analysis::causal_trace::Component;
-use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit, attribution_patching};
+use crate::analysis::{AnalysisSpec, Metric, ModelEdit, attribution_patching};
 use crate::session::Origin;
 use crate::ui::pane::Pane;
 use crate::ui::panels::IS_MADE;
@@ -170,16 +170,9 @@ impl App {
     /// made for.
     pub(super) fn apply_edit_that_works(&mut self, pane: Pane) {
         let row = self.state.row;
-        let tried = self.state.run(pane, row).filter(|run| run.is_done());
-        let is_doubtful = match tried.and_then(|run| run.result.as_deref()) {
-            Some(AnalysisResult::RankOneEdit(it)) => it.works() == Some(false),
-            Some(_) => false,
-            // A direction is added for no certain end.
-            None => pane == Pane::Editing,
-        };
         let edit = self.state.spec_of(pane, row).ok().and_then(|spec| spec.edit());
         let is_made = edit.as_ref().is_some_and(|it| self.state.edits.contains(it));
-        if is_doubtful && edit.is_some() && !is_made {
+        if self.state.doubt_of(pane, row).is_some() && edit.is_some() && !is_made {
             self.state.doubted = edit;
             self.views.workspace.show(pane);
         } else {

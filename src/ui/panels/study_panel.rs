@@ -10,7 +10,7 @@ use crate::figure::{AskedModel, Look};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{Run, Setting, State, capitalized};
+use crate::ui::state::{Doubt, Run, Setting, State, capitalized};
 use crate::ui::theme;
 use crate::ui::view::ViewCtx;
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of, n_lines};
@@ -61,8 +61,8 @@ pub fn study_panel_ui(
             button.on_disabled_hover_text(IS_MADE);
         } else {
             let is_doubted = edit.is_some() && edit == state.doubted;
-            let is_tried = state.run(pane, state.row).is_some_and(Run::is_done);
-            apply_ui(ui, pane, is_doubted.then_some(is_tried), commands);
+            let doubt = state.doubt_of(pane, state.row).filter(|_| is_doubted);
+            apply_ui(ui, pane, doubt, commands);
         }
     }
     ui.add_space(4.0);
@@ -135,14 +135,17 @@ const LAST: &str = "Found with other settings, which stand below it";
 pub const IS_MADE: &str = "The model is changed so already; “Back” at the top takes it back";
 
 /// The button that makes an edit to the open model; or the question whether to make one that is not known
-/// to do what it was made for. `doubted`: whether that one was tried out.
-fn apply_ui(ui: &mut Ui, pane: Pane, doubted: Option<bool>, commands: &mut Vec<Command>) {
-    let Some(is_tried) = doubted else {
+/// to do what it was made for.
+fn apply_ui(ui: &mut Ui, pane: Pane, doubt: Option<Doubt>, commands: &mut Vec<Command>) {
+    let Some(doubt) = doubt else {
         command_button_ui(ui, Command::ApplyEdit(pane), commands);
         return;
     };
     ui.horizontal_wrapped(|ui| {
-        let why = if is_tried { "The edit did not work." } else { "The edit was not tried out." };
+        let why = match doubt {
+            Doubt::NotTried => "The edit was not tried out.",
+            Doubt::DoesNotWork => "The edit did not work.",
+        };
         let text = format!("{why} Use the changed model all the same?");
         ui.label(RichText::new(text).color(theme::palette(ui).warning));
         command_button_ui(ui, Command::ApplyAnyway(pane), commands);

@@ -3,9 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::{AskedExperiment, FactId, FactKey, Findings, JobKind, Recall, Run, State, is_of_main};
-use crate::analysis::{AnalysisSpec, ModelEdit};
+use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
+
+/// Why a change of the model may not do what it is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    NotTried,
+    DoesNotWork,
+}
 
 /// All that is known of the main model with some changes, while it has others.
 #[derive(Debug, Default)]
@@ -45,6 +52,19 @@ impl State {
     /// Whether the model is being changed: it is not yet as the views say.
     pub fn is_changing(&self) -> bool {
         self.jobs.iter().any(|(_, job)| job.kind == JobKind::Edit)
+    }
+
+    /// Why a person is asked before the model is changed as a view says; `None` where nobody is.
+    pub fn doubt_of(&self, pane: Pane, row: Row) -> Option<Doubt> {
+        let tried = self.run(pane, row).filter(|run| run.is_done());
+        match tried.and_then(|run| run.result.as_deref()) {
+            Some(AnalysisResult::RankOneEdit(it)) if it.works() == Some(false) => {
+                Some(Doubt::DoesNotWork)
+            }
+            Some(_) => None,
+            // A direction is added for no certain end.
+            None => (pane == Pane::Editing).then_some(Doubt::NotTried),
+        }
     }
 
     /// The trace of a row in the main model as it was before its last change.

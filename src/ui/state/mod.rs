@@ -43,6 +43,7 @@ pub use answers::{Answers, Places};
 pub use asking::{UNASKED, attention_spec};
 pub use attention::{AttentionSettings, Drawing};
 use changes::Aside;
+pub use changes::Doubt;
 pub use conventions::{Convention, Difference};
 pub use figure_preferences::{Exported, FigurePreferences};
 pub use findings::{Findings, Run, RunState};
