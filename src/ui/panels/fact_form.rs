@@ -53,9 +53,8 @@ struct Done {
     has_focus: bool,
 }
 
-/// What the form leaves of the panel for its own buttons and for some rows of the list, and how high its
-/// fields are at least, in points.
-const LEFT: f32 = 190.0;
+/// What the fields leave of the form for its header and its buttons, and how high they are at least, in points.
+const BESIDE_FIELDS: f32 = 62.0;
 const LEAST: f32 = 90.0;
 
 /// How many lines of an error are in sight at once: it may quote a prompt of any length.
@@ -84,10 +83,11 @@ impl FactForm {
         self.unfolds = Some(false);
     }
 
-    pub fn show(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
+    /// `room`: the points that the form has above the list.
+    pub fn show(&mut self, ui: &mut Ui, room: f32, commands: &mut Vec<Command>) {
         let title = if self.edited.is_some() { "Change the fact" } else { "Type a fact" };
         let of_error = if self.error.is_some() { error_height(ui) } else { 0.0 };
-        let height = (ui.available_height() - LEFT - of_error).max(LEAST);
+        let height = (room - BESIDE_FIELDS - of_error).max(LEAST);
         let unfolds = self.unfolds.take();
         self.has_focus = false;
         let form = CollapsingHeader::new(title).id_salt("fact form").open(unfolds);

@@ -73,9 +73,14 @@ impl FactsView {
     }
 }
 
-/// What the unfolded filter leaves of the panel for the form and for some rows of the list, and how high it
-/// is at least, in points.
-const BELOW_FILTER: f32 = 190.0;
+/// What the list keeps of the panel, in points: three rows, and what is asked below them.
+const LEAST_LIST: f32 = 3.0 * ROW_HEIGHT + 44.0;
+
+/// What is above the list keeps so much, and scrolls where that is too little.
+const LEAST_ABOVE: f32 = 60.0;
+
+/// What the unfolded filter leaves of that for its own header and the form's, and how high it is at least.
+const BESIDE_FILTER: f32 = 56.0;
 const LEAST_FILTER: f32 = 90.0;
 
 fn search_id() -> Id {
@@ -92,9 +97,15 @@ pub fn is_search_focused(ctx: &Context) -> bool {
 
 pub fn facts_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<Command>) {
     search_ui(ui, state, commands);
-    reading_ui(ui, state);
-    filter_ui(ui, state, commands);
-    view.form.show(ui, commands);
+    let room = (ui.available_height() - LEAST_LIST).max(LEAST_ABOVE);
+    let area = ScrollArea::vertical().id_salt("above the list").auto_shrink([false, true]);
+    area.max_height(room).min_scrolled_height(room).show(ui, |ui| {
+        let top = ui.cursor().top();
+        let left = |ui: &Ui| room - (ui.cursor().top() - top);
+        reading_ui(ui, state);
+        filter_ui(ui, state, left(ui), commands);
+        view.form.show(ui, left(ui), commands);
+    });
     ui.separator();
     view.seen.clear();
     recall_bar_ui(ui, state, commands);
@@ -182,8 +193,8 @@ fn reading_ui(ui: &mut Ui, state: &State) {
     ui.label(text).on_hover_text(dataset.reading());
 }
 
-/// Which facts are listed, and in which order.
-fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+/// Which facts are listed, and in which order. `room`: the points for it and for what is below it above the list.
+fn filter_ui(ui: &mut Ui, state: &State, room: f32, commands: &mut Vec<Command>) {
     if state.facts.dataset.is_none() {
         return;
     }
@@ -191,7 +202,7 @@ fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let is_active = filter != Filter::default();
     let title = if is_active { "Filter and sort ●" } else { "Filter and sort" };
     let fold = CollapsingHeader::new(title).id_salt("filter").show(ui, |ui| {
-        let height = (ui.available_height() - BELOW_FILTER).max(LEAST_FILTER);
+        let height = (room - BESIDE_FILTER).max(LEAST_FILTER);
         let area = ScrollArea::vertical().id_salt("filter").max_height(height);
         let area = area.min_scrolled_height(LEAST_FILTER).auto_shrink([false, true]);
         area.show(ui, |ui| filter_fields_ui(ui, state, &mut filter));

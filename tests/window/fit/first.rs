@@ -1,7 +1,9 @@
 //! Windows that nobody has arranged: what is in sight of the first views, and the rows of tabs.
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Rect, Shape, vec2};
+use eframe::egui::{
+    Event, Modifiers, MouseWheelSource, MouseWheelUnit, Rect, Shape, TouchPhase, vec2,
+};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::analysis::causal_trace::Component;
 use factscope::facts::Dataset;
@@ -150,17 +152,43 @@ fn the_prediction_is_in_sight_where_the_window_is_large() {
 }
 
 #[test]
-fn the_unfolded_filter_leaves_the_list_its_room() {
+fn what_is_unfolded_above_the_list_leaves_it_its_room() {
     let mut window = at_first_launch();
-    window.click("Filter and sort");
-    for (size, zoom) in [(vec2(900.0, 600.0), 1.0), (vec2(1280.0, 720.0), 1.5)] {
-        window.set_window(size, zoom);
-        window.harness.run_steps(8);
-        let bottom = size.y / zoom;
-        let rows = window.harness.query_all_by_role(Role::ListBoxOption).map(|it| it.rect());
-        let in_sight = rows.filter(|it| it.is_positive() && it.bottom() < bottom).count();
-        assert!(in_sight >= 2, "{in_sight} rows at {size} and {zoom}");
+    for unfolded in ["Filter and sort", "Type a fact"] {
+        window.set_window(vec2(1600.0, 1000.0), 1.0);
+        window.click(unfolded);
+        for (size, zoom) in [
+            (vec2(1280.0, 720.0), 1.0),
+            (vec2(900.0, 600.0), 1.0),
+            (vec2(1280.0, 720.0), 1.5),
+            (vec2(900.0, 600.0), 1.5),
+        ] {
+            window.set_window(size, zoom);
+            window.harness.run_steps(8);
+            let bottom = size.y / zoom;
+            let rows = window.harness.query_all_by_role(Role::ListBoxOption).map(|it| it.rect());
+            let in_sight = rows.filter(|it| it.is_positive() && it.bottom() < bottom).count();
+            assert!(in_sight >= 2, "{in_sight} rows below {unfolded} at {size} and {zoom}");
+        }
     }
+    // What has no room above the list is scrolled to.
+    let pos = window.harness.get_by_role_and_label(Role::TextInput, "Search facts").rect().center();
+    let pos = pos + vec2(0.0, 40.0);
+    window.harness.event(Event::PointerMoved(pos));
+    for _ in 0..8 {
+        window.harness.event(Event::MouseWheel {
+            unit: MouseWheelUnit::Point,
+            delta: vec2(0.0, -400.0),
+            modifiers: Modifiers::NONE,
+            phase: TouchPhase::Move,
+            source: MouseWheelSource::Wheel,
+        });
+        window.harness.run_steps(8);
+    }
+    let place = window.harness.get_by_label("Analyse").rect();
+    let list = window.harness.query_all_by_role(Role::ListBoxOption).map(|it| it.rect().top());
+    let top = list.fold(f32::INFINITY, f32::min);
+    assert!(place.bottom() <= top, "{place} above {top}");
 }
 
 /// However long the model's name and whatever stands beside it.
@@ -197,7 +225,7 @@ fn the_way_back_from_a_changed_model_and_the_dataset_are_in_sight() {
         window.does(Command::Study(Pane::Steering));
         window.wait("the jobs", |app| app.state.jobs.asked().next().is_none());
         window.does(Command::ApplyEdit(Pane::Steering));
-        window.wait("the change", |app| !app.state.edits.is_empty());
+        window.wait("the change", |app| !app.state.edits.is_empty() && !app.state.is_changing());
     }
 }
 
