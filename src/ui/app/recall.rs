@@ -15,6 +15,9 @@ use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::ui::state::{FactAnswer, FactId, FactKey, JobKind, OpenJob, Outcome, Recall, Recalled};
 use crate::worker::{Call, CallError, Class, Engine, Job, Which, Work};
 
+/// How many facts are asked to tell how fast a model is.
+const N_TIMED: usize = 8;
+
 impl App {
     /// Forgets which facts are known, for they were asked of another model or with other tokens.
     pub(super) fn forget_recall(&mut self) {
@@ -115,19 +118,21 @@ impl App {
         }
     }
 
-    /// Asks for a fact whose answer may be known, where nothing else tells how fast the model is: a session
-    /// brings the answers of all.
+    /// Asks for facts whose answers may be known, where too little tells how fast the model is: a session
+    /// brings the answers of all, and the first that a model is asked takes longer than others.
     pub(super) fn time_a_question(&mut self) {
-        if !self.state.measures_recall() || self.state.pace.knows(Which::Main) {
+        if !self.state.measures_recall() || self.state.pace.knows_enough() {
             return;
         }
-        let nth = match self.state.selected {
+        let Some(info) = self.state.info().cloned() else { return };
+        let first = match self.state.selected {
             Some(FactId::Record(nth)) => nth,
             _ => 0,
         };
-        let is_there = self.state.facts.get(FactId::Record(nth)).is_some();
-        if let Some(info) = self.state.info().filter(|_| is_there).cloned() {
-            self.ask_fact(nth, Direction::Forward, &info.tokenizer);
+        for nth in first..first + N_TIMED {
+            if self.state.facts.get(FactId::Record(nth)).is_some() {
+                self.ask_fact(nth, Direction::Forward, &info.tokenizer);
+            }
         }
     }
 

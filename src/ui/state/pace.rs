@@ -64,7 +64,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             quick_secs: 1.0,
-            recall_secs: 60.0,
+            recall_secs: 120.0,
             question_secs: VecDeque::new(),
             question_ends: VecDeque::new(),
             n_answers: 0,
@@ -74,9 +74,11 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Whether anything is known of how fast a model is.
-    pub fn knows(&self, which: Which) -> bool {
-        self.of[which as usize].is_some()
+    /// Whether the main model has answered so often, or was traced, that its pace is not that of its first answers
+    /// alone.
+    pub fn knows_enough(&self) -> bool {
+        let is_of_sweep = self.of[Which::Main as usize].is_some_and(|it| it.is_of_sweep);
+        is_of_sweep || self.n_answers >= LEAST_ANSWERS
     }
 
     /// The model is another, or on another device.
