@@ -51,6 +51,7 @@ use super::theme;
 use super::view::Selection;
 use super::views::Figures;
 use super::widgets::number::with_thousands;
+use super::widgets::pass_over;
 use super::workspace::Workspace;
 use crate::analysis::{AnalysisResult, ModelEdit};
 use crate::figure::Figure;
@@ -197,6 +198,9 @@ pub fn window_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut V
     let width = ui.available_width();
     let side = filled.inner_margin(Margin::symmetric(10, 8));
     views.facts_width.restore(ui, FACTS, width);
+    // The pointer alone drags the edge of the list.
+    let edge = ui.scope_id().with(FACTS).with("__resize");
+    pass_over(ui, |response| response.id == edge);
     let shown = Panel::left(FACTS)
         .frame(side)
         .default_size((width * 0.22).clamp((width * 0.28).clamp(200.0, 250.0), 340.0))
