@@ -149,7 +149,9 @@ fn badge_of(info: &ModelInfo) -> String {
 
 fn model_ui(ui: &mut Ui, info: &ModelInfo, shown: Shown) {
     name_ui(ui, info, shown);
-    ui.separator();
+    if shown.device || shown.badge {
+        ui.separator();
+    }
     if shown.device {
         ui.label(device_text(info)).on_hover_text(&info.device);
     }
