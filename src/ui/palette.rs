@@ -119,7 +119,12 @@ fn title(command: &Command, state: &State) -> String {
         Command::RestoreUnsaved => "Restore what a window that was not closed had found".to_owned(),
         Command::DiscardUnsaved => "Discard what a window that was not closed had found".to_owned(),
         Command::ApplyEdit(pane) | Command::Study(pane) => {
-            format!("{}: {}", name(*pane), command.text())
+            let (name, does) = (name(*pane), command.text());
+            if name.ends_with(&does) {
+                format!("{does}: {name}")
+            } else {
+                format!("{name}: {does}")
+            }
         }
         Command::CloseView(_) => format!("Close {}", command.text()),
         Command::SetBos(_) => format!("Convention: {}", command.text()),
@@ -176,16 +181,25 @@ fn told(command: &Command, what: Option<String>) -> String {
     what.map_or_else(|| text.clone(), |what| format!("{text}: {what}"))
 }
 
-/// All whose titles hold every word that was typed, those first that hold them best.
+/// What else a command is called by whoever looks for it.
+fn also_called(command: &Command) -> &'static str {
+    match command {
+        Command::ShowShortcuts => "keys",
+        Command::ShowPane(Pane::Trace) | Command::Trace => "map maps",
+        // A mode is found by its name elsewhere in the window, too.
+        _ => mode_of(command).map_or("", Pane::text),
+    }
+}
+
+/// All whose titles hold every word that was typed, those first that begin with them or hold them best.
 fn found(text: &str, state: &State, workspace: &Workspace) -> Vec<Command> {
-    let words: Vec<String> = text.to_lowercase().split_whitespace().map(str::to_owned).collect();
+    let text = text.trim().to_lowercase();
+    let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
     let mut seen = BTreeSet::new();
     let mut found: Vec<(Vec<Match>, Command)> = Vec::new();
     for command in all(state, workspace) {
         let title = title(&command, state);
-        // A mode is found by its name elsewhere in the window, too.
-        let also_called = mode_of(&command).map_or("", Pane::text);
-        let told = format!("{title} {also_called}").to_lowercase();
+        let told = format!("{title} {}", also_called(&command)).to_lowercase();
         let matches: Option<Vec<Match>> = words.iter().map(|word| Match::of(word, &told)).collect();
         // Two commands with one title do the same.
         if let Some(matches) = matches.filter(|_| seen.insert(title)) {
@@ -194,8 +208,13 @@ fn found(text: &str, state: &State, workspace: &Workspace) -> Vec<Command> {
     }
     // Of those that hold all words as well, one that holds no others is meant.
     found.sort_by_key(|(matches, command)| {
-        let n_words = words_of(&title(command, state)).count();
-        (matches.iter().max().copied(), n_words > matches.len())
+        let title = title(command, state);
+        let lower = title.to_lowercase();
+        // What is shown is looked for by its own name, and what is closed is seldom looked for.
+        let bare = lower.strip_prefix("show ").unwrap_or(&lower);
+        let begins = bare.starts_with(&text) && !matches!(command, Command::CloseView(_));
+        let n_words = words_of(&title).count();
+        (!begins, matches.iter().max().copied(), n_words > matches.len())
     });
     found.truncate(N_LISTED);
     found.into_iter().map(|(_, command)| command).collect()
@@ -230,6 +249,9 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     let mut commands = vec![Command::Trace];
     commands.extend(Pane::ALL.map(Command::ShowPane));
     commands.extend(Pane::ALL.into_iter().filter(|it| it.is_study()).map(Command::Study));
+    if state.measures_recall() && state.facts.recall().n_open() > 0 && !state.asks_all_facts() {
+        commands.push(Command::AskAllFacts(true));
+    }
     let open = View::ALL.into_iter().filter(|view| workspace.is_open(*view));
     commands.extend(open.map(Command::CloseView));
     let shows = |pane: &Pane| workspace.is_in_front(*pane) || state.result(*pane).is_some();

@@ -144,6 +144,27 @@ fn the_palette_lists_first_what_holds_the_typed_words_whole() {
     window.press(Modifiers::NONE, Key::Enter);
     assert!(window.app().workspace().is_in_front(Pane::Attention));
     assert!(window.app().state.jobs.asked().next().is_none());
+
+    // What begins with the words comes before what holds them, and closing a view last.
+    let listed = |window: &mut Window, typed: &str| {
+        window.press(Modifiers::COMMAND, Key::K);
+        window.type_into("What do you want to do?", typed);
+        let all = window.harness.query_all_by_role(Role::Button);
+        let all = all.filter_map(|it| it.accesskit_node().label());
+        let all: Vec<String> = all.filter(|it| it.to_lowercase().contains(typed)).collect();
+        window.press(Modifiers::NONE, Key::Escape);
+        all
+    };
+    window.show(Pane::Sweep);
+    let over = listed(&mut window, "over facts");
+    assert!(over[0].starts_with("Over facts…"), "{over:#?}");
+    assert!(over.iter().take(8).all(|it| it.starts_with("Over facts…")), "{over:#?}");
+
+    // What is looked for by another word than its title has.
+    window.press(Modifiers::COMMAND, Key::K);
+    window.type_into("What do you want to do?", "keys");
+    window.press(Modifiers::NONE, Key::Enter);
+    window.sees("Keyboard");
 }
 
 #[test]
