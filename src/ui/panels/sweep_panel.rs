@@ -72,7 +72,8 @@ fn open_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Comm
         let text = RichText::new(error).color(theme::palette(ui).error);
         ui.add(Label::new(text).wrap().selectable(true));
     }
-    let Some(read) = &open.read else {
+    let is_begun = |it: &ReadSweep| open.job.is_none() || !it.population.facts.is_empty();
+    let Some(read) = open.read.as_ref().filter(|it| is_begun(it)) else {
         if open.error.is_none() {
             ui.weak(if open.job.is_some() {
                 "The first facts are being asked…"
