@@ -57,8 +57,7 @@ impl ExportDialog {
             Exported::InFilesOfTheirOwn if figures.len() > 1 => Rows::InFilesOfTheirOwn,
             _ => Rows::One(chosen),
         };
-        let named = if let Rows::One(nth) = rows { nth } else { 0 };
-        let file = PathField::new(dir, &proposed_name(&figures[named].1, last.format));
+        let file = PathField::new(dir, &proposed_name(&figures, rows, last.format));
         let (proposed, export) = (file.typed(), last.export());
         let wanted = Wanted { figures: figures.into(), rows, export, records: None };
         let charts = wanted.charts();
@@ -120,9 +119,8 @@ impl ExportDialog {
             (text.into(), "")
         });
         if *rows != before {
-            let nth = if let Rows::One(nth) = *rows { nth } else { 0 };
             let format = FileFormat::of(&self.proposed).unwrap_or(FileFormat::Svg);
-            let name = proposed_name(&figures[nth].1, format);
+            let name = proposed_name(figures, *rows, format);
             // Charts have other names on a common page.
             self.wanted.export.charts.clear();
             self.charts = self.wanted.charts();
@@ -179,10 +177,13 @@ impl ExportDialog {
     }
 }
 
-/// What a file of a figure is called unless somebody says otherwise.
-fn proposed_name(figure: &Figure, format: FileFormat) -> String {
-    let name = if figure.file_name.is_empty() { "figure" } else { &figure.file_name };
-    format!("{name}.{}", format.ending())
+/// What a file of figures is called unless somebody says otherwise. A page of both is no file of the first.
+fn proposed_name(figures: &[(String, Figure)], rows: Rows, format: FileFormat) -> String {
+    let nth = if let Rows::One(nth) = rows { nth } else { 0 };
+    let name = &figures[nth].1.file_name;
+    let name = if name.is_empty() { "figure" } else { name };
+    let both = if rows == Rows::OnOnePage { "_both" } else { "" };
+    format!("{name}{both}.{}", format.ending())
 }
 
 /// How wide combo boxes are, and the room for the button beside the path, in points.
