@@ -225,14 +225,14 @@ impl Heatmap<'_> {
     }
 
     /// The side of a square map's cells, of which `fitting` have room. A map of many tokens is drawn
-    /// to fit, down to a point for each.
+    /// to fit, however many.
     fn square_side(&self, fitting: Vec2) -> f32 {
         let n_rows = self.map.n_rows() as f32;
         // Pictures are told apart before there is room for each label.
         let label = if self.picture.is_none() { 14.0 } else { 1.0 };
         let least = (0.5 * LEAST_HEIGHT / n_rows).clamp(1.0, label).max(LEAST_MAP / n_rows);
         // A few rows of many columns are lower, or the last column would be cut off.
-        let least = least.min(fitting.x.max(1.0));
+        let least = least.min(fitting.x.max(LEAST_MAP / n_rows));
         fitting.min_elem().clamp(least.min(LARGEST), LARGEST)
     }
 }
