@@ -10,7 +10,9 @@
 # `builtin-planted` and `gemma3`), MODELS the folder that tests/fetch_models.sh fills, and THREADS how
 # many threads each command has. DATA names a folder with ROME's known_1000.json and counterfact.json;
 # recall and rome leave out what is not there. PYTHON names a Python with pandas and pyarrow, for needed.
-# N_ROME is how many facts of each of ROME's datasets the part rome asks (10).
+# Of CounterFact the page asks 1,351 of its 21,919 records; of all of them others would be drawn.
+# N_ROME is how many of the known facts and inverses of each of ROME's datasets the part rome asks, in place of
+# the page's numbers.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 program=${FACTSCOPE:-$top/target/release/factscope}
@@ -177,16 +179,17 @@ needed() {
   done
 }
 
-# rome_each NAME "SWEEP'S FLAGS" COMMAND MORE…: asks the trained models of ROME's facts: forward those that
-# are the model's first guess, as in ROME, and as inverses those among its first ten.
+# rome_each NAME N "SWEEP'S FLAGS" COMMAND MORE…: asks the trained models of so many of ROME's facts, or of all:
+# forward of those that are the model's first guess, as in ROME, and as inverses of those among its first ten.
 rome_each() {
-  local name=$1 flags=$2 which file way guesses n known base spec
-  shift 2
+  local name=$1 most=${N_ROME:-$2} flags=$3 which file way guesses n=() known base spec
+  shift 3
+  [[ $most == all ]] || n=(--n "$most")
   for which in "${asked[@]}"; do
     for file in counterfact known_1000; do
       [[ $which != builtin* && -f ${DATA:-}/$file.json ]] || continue
       for way in forward inverse; do
-        if [[ $way == forward ]]; then guesses=1 n=$n_rome; else guesses=10 n=$n_rome_inverse; fi
+        if [[ $way == forward ]]; then guesses=1; else guesses=10; fi
         read -ra known <<<"$(cases "$file-$which" "$way" "$guesses")"
         spec=$found/$name-$file-$which.json
         # The spec is of any fact of which the command can be asked.
@@ -199,24 +202,22 @@ rome_each() {
         [[ $way == forward ]] || asked_so=(--inverse)
         # shellcheck disable=SC2086
         fs sweep "$spec" --facts "$DATA/$file.json" "${known[@]}" "${asked_so[@]}" \
-          --known "$way" --known-by "$guesses" $flags --n "$n" --out "$found/$name-$file-$way-$which"
+          --known "$way" --known-by "$guesses" $flags "${n[@]}" --out "$found/$name-$file-$way-$which"
       done
     done
   done
 }
 
-n_rome=${N_ROME:-10}
-n_rome_inverse=8
-rome_knockout() { rome_each knockout "" knockout; }
+rome_knockout() { rome_each knockout 10 "" knockout; }
 
 rome_heads() {
-  rome_each heads "" attribute --by heads --minus-corruption resample --samples 3 --scale-of clean
+  rome_each heads all "" attribute --by heads --minus-corruption resample --samples 3 --scale-of clean
 }
 
 rome_traces() {
   local kind
   for kind in hidden mlp attn; do
-    rome_each "trace-$kind" "--figure-metric log-prob --figure-effect indirect" \
+    rome_each "trace-$kind" 40 "--figure-metric log-prob --figure-effect indirect" \
       trace --kind "$kind" --samples 1 --noise-rng chacha
   done
 }
@@ -241,6 +242,11 @@ pictures() {
     picture trace-mlp "$which" "Causal trace, Indirect effect on ln p(answer): fact"
     picture knockout "$which" "Attention knockout, Change of ln p(answer): fact"
     picture knockout-counterfact-forward "$which" "Attention knockout, Change of ln p(answer): fact"
+    if [[ $which == gemma3 ]]; then
+      picture trace-hidden-known_1000-forward gemma3 "Causal trace, Indirect effect on ln p(answer): fact"
+      picture heads-known_1000-forward gemma3 \
+        "Differences of heads, Clean − corrupted contribution (logits): fact"
+    fi
     picture needed "$which" "Ablation of heads, Change of ln p(answer): fact"
     picture heads "$which" "Differences of heads, Clean − corrupted contribution (logits): fact"
   done
