@@ -195,22 +195,13 @@ fn add_tokens(
     class: Class,
     inner: &mut HfTokenizer,
 ) -> Result<BTreeMap<String, AddedToken>, TokenizerError> {
-    let mut roles = Map::new();
-    for (role, token) in class.special() {
-        roles.insert((*role).to_owned(), (*token).into());
-    }
-    let is_role = |key: &str| {
-        SPECIAL.contains(&key)
-            || key == "additional_special_tokens"
-            || key == "extra_special_tokens"
-    };
-    roles
-        .extend(config.iter().filter(|(key, _)| is_role(key)).map(|(k, v)| (k.clone(), v.clone())));
     let listed = config.get("added_tokens_decoder").and_then(Value::as_object);
     // Older folders list added tokens in files of their own.
-    if listed.is_none() {
-        roles.extend(object(&dir.join("special_tokens_map.json"))?);
-    }
+    let map = match listed {
+        Some(_) => Map::new(),
+        None => object(&dir.join("special_tokens_map.json"))?,
+    };
+    let roles = roles(config, class, map);
     let one = |it: &Value| token(it, true);
     let special: BTreeMap<String, AddedToken> = roles
         .iter()
@@ -222,10 +213,14 @@ fn add_tokens(
     let own = own.and_then(Value::as_object).into_iter().flat_map(Map::values);
     let more = ["additional_special_tokens", "extra_special_tokens"];
     let more = more.into_iter().filter_map(|it| roles.get(it)?.as_array()).flatten().chain(own);
-    let more: Vec<AddedToken> = more.filter_map(one).collect();
+    let more: Vec<&Value> = more.collect();
+    let typed = more.iter().copied().filter(|it| it.is_object());
+    let typed: Vec<AddedToken> = typed.filter_map(one).collect();
+    let more: Vec<AddedToken> = more.into_iter().filter_map(one).collect();
     let ordered = SPECIAL.iter().filter_map(|role| special.get(*role)).chain(&more);
     let is_special = |content: &str| ordered.clone().any(|it| it.content == content);
 
+    let known = inner.get_added_tokens_decoder();
     let mut by_id: BTreeMap<u32, AddedToken> = BTreeMap::new();
     match listed {
         Some(listed) => {
@@ -235,13 +230,15 @@ fn add_tokens(
         }
         None => {
             for (content, id) in object(&dir.join("added_tokens.json"))? {
-                let Some(id) = id.as_u64() else { continue };
-                let token = AddedToken::from(content.as_str(), is_special(&content));
-                by_id.insert(id as u32, token);
+                let Some(id) = id.as_u64().map(|it| it as u32) else { continue };
+                // How `tokenizer.json` finds a token goes before how others do.
+                let token = known.get(&id).filter(|it| it.content == content);
+                let token = token.or_else(|| ordered.clone().find(|it| it.content == content));
+                let token = token.cloned().unwrap_or_else(|| AddedToken::from(content, false));
+                by_id.insert(id, token);
             }
         }
     }
-    let known = inner.get_added_tokens_decoder();
     let ids: Vec<(u32, String)> = by_id.iter().map(|(&id, it)| (id, it.content.clone())).collect();
     let mut new: Vec<AddedToken> =
         by_id.into_values().filter(|it| known.values().all(|known| known != it)).collect();
@@ -250,6 +247,12 @@ fn add_tokens(
     }
     for it in ordered.clone() {
         if !known.values().chain(&new).any(|other| other.content == it.content) {
+            new.push(it.clone());
+        }
+    }
+    // One that a list gives with how it is found goes before what `tokenizer.json` says.
+    for it in &typed {
+        if !known.values().chain(&new).any(|other| other == it) {
             new.push(it.clone());
         }
     }
@@ -264,6 +267,18 @@ fn add_tokens(
     }
     check_added(inner, ids).map_err(|reason| unreadable(dir, &reason))?;
     Ok(special)
+}
+
+/// What the files say of tokens with a role, by the role's name. `map` is what a file says that holds these alone.
+fn roles(config: &Map<String, Value>, class: Class, map: Map<String, Value>) -> Map<String, Value> {
+    let own = class.special().iter().map(|&(role, token)| (role.to_owned(), token.into()));
+    let is_role = |key: &str| {
+        SPECIAL.contains(&key)
+            || key == "additional_special_tokens"
+            || key == "extra_special_tokens"
+    };
+    let named = config.iter().filter(|(key, _)| is_role(key));
+    own.chain(named.map(|(key, it)| (key.clone(), it.clone()))).chain(map).collect()
 }
 
 /// A token as a file gives it: its text, or its text with how it is found.

@@ -19,6 +19,7 @@ mod datasets;
 mod dataset_siblings;
 mod packed_facts;
 mod tokenizers;
+mod tokenizer_folders;
 mod tokens;
 mod hub;
 mod loading;

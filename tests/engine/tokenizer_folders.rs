@@ -1,0 +1,99 @@
+//! Tokenizers whose folders say more than one thing of a token, or ask for what not all readers do: the ids are those
+//! of `transformers` 4.57, given as numbers, or the folder is refused.
+
+use std::fs;
+
+use factscope::tokens::{Bos, Tokenizer};
+use serde_json::{Value, json};
+
+use super::support::fixture;
+
+/// A copy of a folder with other text in some files.
+fn with_files(name: &str, files: &[(&str, &Value)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(fixture("tokenizers").join(name)).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    for (name, json) in files {
+        fs::write(dir.path().join(name), json.to_string()).unwrap();
+    }
+    dir
+}
+
+/// What a file of a folder holds.
+fn file_of(name: &str, file: &str) -> Value {
+    let text = fs::read_to_string(fixture("tokenizers").join(name).join(file)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The ids of a text, with BOS where the tokenizer itself puts it.
+fn ids(name: &str, files: &[(&str, &Value)], text: &str) -> Vec<u32> {
+    let tokenizer = Tokenizer::from_dir(with_files(name, files).path()).unwrap();
+    let bos = tokenizer.bos().filter(|_| tokenizer.default_bos() == Bos::On);
+    bos.into_iter().chain(tokenizer.encode(text).unwrap().iter().map(|it| it.id)).collect()
+}
+
+#[test]
+fn how_an_added_token_is_found_stands_where_its_role_is_given() {
+    const TEXT: &str = "Hi <|user|> to <|bot|> x";
+    const KEPT: [u32; 10] = [39, 72, 220, 421, 268, 78, 220, 422, 220, 87];
+    const TAKEN: [u32; 9] = [39, 72, 421, 83, 78, 220, 422, 220, 87];
+    let found = json!({ "content": "<|user|>", "lstrip": true, "rstrip": true,
+        "normalized": false, "single_word": false });
+    let mut typed = found.clone();
+    typed["__type"] = json!("AddedToken");
+    let config = |role: &str, token: &Value| {
+        let mut config = json!({ "tokenizer_class": "GPT2Tokenizer" });
+        config[role] = token.clone();
+        config
+    };
+    let (plain, none) = (config("pad_token", &Value::Null), json!({}));
+    for (config, map, expected) in [
+        (&plain, &json!({ "additional_special_tokens": ["<|user|>"] }), &KEPT[..]),
+        (&plain, &json!({ "pad_token": found }), &TAKEN),
+        (&plain, &json!({ "additional_special_tokens": [found] }), &TAKEN),
+        (&config("pad_token", &typed), &none, &TAKEN),
+        (&config("additional_special_tokens", &json!([typed])), &none, &TAKEN),
+        // The first role tells.
+        (&plain, &json!({ "eos_token": "<|user|>", "pad_token": found }), &KEPT),
+    ] {
+        let files = [("tokenizer_config.json", config), ("special_tokens_map.json", map)];
+        assert_eq!(ids("gpt2-added", &files, TEXT), expected, "{config} {map}");
+    }
+}
+
+#[test]
+fn a_list_of_tokens_goes_before_how_the_vocabulary_finds_them() {
+    const BOT: [u32; 10] = [220, 27, 91, 65, 78, 83, 91, 29, 220, 87];
+    let text = "Hi <|user|> to <|bot|> x";
+    let found = json!({ "content": "<|user|>", "lstrip": true, "rstrip": true,
+        "normalized": false, "single_word": false });
+    let mut known = file_of("gpt2-start", "tokenizer.json");
+    known["added_tokens"].as_array_mut().unwrap().push(json!({ "id": 421, "content": "<|user|>",
+        "lstrip": false, "rstrip": true, "normalized": false, "single_word": false, "special": true }));
+    let plain = file_of("gpt2-start", "tokenizer.json");
+    let (kept, taken) = (vec![39, 72, 220, 421, 83, 78], vec![39, 72, 421, 83, 78]);
+    let config = json!({ "tokenizer_class": "PreTrainedTokenizerFast" });
+    let (role, list) =
+        (json!({ "pad_token": found }), json!({ "additional_special_tokens": [found] }));
+    let (none, added) = (json!({}), json!({ "<|user|>": 421 }));
+    for (json, map, added, before) in [
+        (&known, &none, &none, &kept),
+        (&known, &none, &added, &kept),
+        (&known, &role, &none, &kept),
+        (&known, &role, &added, &kept),
+        (&known, &list, &none, &taken),
+        (&known, &list, &added, &taken),
+        (&plain, &role, &added, &taken),
+    ] {
+        let files = [
+            ("tokenizer.json", json),
+            ("special_tokens_map.json", map),
+            ("added_tokens.json", added),
+            ("tokenizer_config.json", &config),
+        ];
+        let expected = [&before[..], &BOT].concat();
+        assert_eq!(ids("gpt2-start", &files, text), expected, "{map} {added}");
+    }
+}
