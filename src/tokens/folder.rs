@@ -16,11 +16,11 @@ use tokenizers::{
     AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer as HfTokenizer,
 };
 
-use super::Bos;
 use super::gpt2::{END_OF_TEXT, byte_level, merges_of_python, parse_merges};
 use super::ids::{check_added, from_json};
 use super::tokenizer::{Ends, Tokenizer, TokenizerError};
 use super::vocabulary::Vocabulary;
+use super::Bos;
 use crate::text_file;
 
 /// How Qwen 2 cuts text into words.
@@ -36,6 +36,8 @@ enum Class {
     Gpt2,
     GptNeoX,
     Llama,
+    CodeLlama,
+    Cohere,
     Gemma,
     Qwen2,
 
@@ -56,6 +58,8 @@ impl Class {
             (Some("LlamaTokenizer"), _) | (None, Some("llama" | "mistral" | "mixtral")) => {
                 Self::Llama
             }
+            (Some("CodeLlamaTokenizer"), _) => Self::CodeLlama,
+            (Some("CohereTokenizer"), _) | (None, Some("cohere" | "cohere2")) => Self::Cohere,
             (Some("GemmaTokenizer"), _)
             | (None, Some("gemma" | "gemma2" | "gemma3" | "gemma3_text")) => Self::Gemma,
             (Some("Qwen2Tokenizer"), _) | (None, Some("qwen2" | "qwen3")) => Self::Qwen2,
@@ -70,7 +74,14 @@ impl Class {
             Self::Gpt2 | Self::GptNeoX => {
                 &[("bos_token", TEXT), ("eos_token", TEXT), ("unk_token", TEXT)]
             }
-            Self::Llama => &[("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>")],
+            Self::Llama | Self::CodeLlama => {
+                &[("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>")]
+            }
+            Self::Cohere => &[
+                ("bos_token", "<BOS_TOKEN>"),
+                ("eos_token", "<|END_OF_TURN_TOKEN|>"),
+                ("unk_token", "<UNK>"),
+            ],
             Self::Gemma => &[
                 ("bos_token", "<bos>"),
                 ("eos_token", "<eos>"),
@@ -82,11 +93,24 @@ impl Class {
         }
     }
 
+    /// The tokens that the class adds last, each with the key that names another one.
+    fn added(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::CodeLlama => &[
+                ("prefix_token", "▁<PRE>"),
+                ("middle_token", "▁<MID>"),
+                ("suffix_token", "▁<SUF>"),
+                ("eot_token", "▁<EOT>"),
+            ],
+            _ => &[],
+        }
+    }
+
     /// Whether `add_bos_token` decides alone, and its value where no file gives it. Elsewhere the
     /// post-processor of `tokenizer.json` decides.
     fn adds_bos(self) -> Option<bool> {
         match self {
-            Self::Llama | Self::Gemma => Some(true),
+            Self::Llama | Self::CodeLlama | Self::Cohere | Self::Gemma => Some(true),
             Self::GptNeoX => Some(false),
             Self::Gpt2 | Self::Qwen2 | Self::Plain => None,
         }
@@ -179,7 +203,8 @@ pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
     let adds = match class.adds_bos() {
         Some(usually) => said.unwrap_or(usually) && named.is_some(),
         None if json.is_file() => own.is_some(),
-        None => said == Some(true) && named.is_some(),
+        // Qwen 2's has no such flag.
+        None => class != Class::Qwen2 && said == Some(true) && named.is_some(),
     };
     let bos = if class.adds_bos().is_none() { own.or(named) } else { named };
     let default_bos = if adds { Bos::On } else { Bos::Off };
@@ -213,7 +238,12 @@ fn add_tokens(
     let own = own.and_then(Value::as_object).into_iter().flat_map(Map::values);
     let more = ["additional_special_tokens", "extra_special_tokens"];
     let more = more.into_iter().filter_map(|it| roles.get(it)?.as_array()).flatten().chain(own);
-    let more: Vec<&Value> = more.collect();
+    let of_class: Vec<Value> = class
+        .added()
+        .iter()
+        .map(|&(key, usual)| config.get(key).cloned().unwrap_or_else(|| usual.into()))
+        .collect();
+    let more: Vec<&Value> = more.chain(&of_class).collect();
     let typed = more.iter().copied().filter(|it| it.is_object());
     let typed: Vec<AddedToken> = typed.filter_map(one).collect();
     let more: Vec<AddedToken> = more.into_iter().filter_map(one).collect();

@@ -97,3 +97,27 @@ fn a_list_of_tokens_goes_before_how_the_vocabulary_finds_them() {
         assert_eq!(ids("gpt2-start", &files, text), expected, "{map} {added}");
     }
 }
+
+#[test]
+fn classes_that_put_bos_before_a_text_do_so_without_a_template() {
+    let class = |class: &str| json!({ "tokenizer_class": class });
+    let mut bare = class("CodeLlamaTokenizerFast");
+    bare["add_bos_token"] = json!(false);
+    bare["prefix_token"] = Value::Null;
+    let mut spaced = class("CohereTokenizerFast");
+    spaced["add_prefix_space"] = json!(true);
+    spaced["bos_token"] = json!("<|endoftext|>");
+    let mut qwen2 = file_of("qwen2", "tokenizer_config.json");
+    qwen2["add_bos_token"] = json!(true);
+    qwen2["bos_token"] = json!("<|endoftext|>");
+    for (name, config, text, expected) in [
+        ("llama", class("CodeLlamaTokenizer"), "The ▁<PRE> x", &[1, 344, 650, 618, 319][..]),
+        ("llama", bare, "The ▁<PRE> x", &[344, 338, 63, 287, 288, 276, 65, 338, 319]),
+        ("gpt2-start", class("CohereTokenizer"), "The capital <UNK>", &[421, 260, 278, 220, 423]),
+        ("gpt2-start", spaced, "The capital", &[420, 220, 260, 278]),
+        // Qwen 2's class has no such flag.
+        ("qwen2", qwen2, "The capital", &[260, 278]),
+    ] {
+        assert_eq!(ids(name, &[("tokenizer_config.json", &config)], text), expected, "{config}");
+    }
+}
