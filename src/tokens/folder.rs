@@ -20,7 +20,7 @@ use super::gpt2::{END_OF_TEXT, byte_level, merges_of_python, parse_merges};
 use super::ids::{check_added, from_json};
 use super::tokenizer::{Ends, Tokenizer, TokenizerError};
 use super::vocabulary::Vocabulary;
-use super::Bos;
+use super::{Bos, asked};
 use crate::text_file;
 
 /// How Qwen 2 cuts text into words.
@@ -154,11 +154,8 @@ pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
     let config = object(&dir.join("tokenizer_config.json"))?;
     let model = object(&dir.join("config.json"))?;
     let class = Class::of(&config, &model);
-    if config.get("split_special_tokens") == Some(&Value::Bool(true)) {
-        let reason = "with `split_special_tokens`, Python cuts special tokens of a text into pieces, and this program \
-                      does not; set it to `false`";
-        return Err(unreadable(&dir.join("tokenizer_config.json"), &reason));
-    }
+    asked::check(&config)
+        .map_err(|reason| unreadable(&dir.join("tokenizer_config.json"), &reason))?;
     let (mut inner, blamed) = if json.is_file() {
         let text = text(&json)?;
         let text = text_file::json(&text).map_err(|error| unreadable(&json, &error))?;
@@ -180,6 +177,9 @@ pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
     let failed = |error: &dyn ToString| unreadable(blamed, error);
 
     let special = add_tokens(dir, &config, class, &mut inner)?;
+    if class == Class::Llama {
+        asked::check_space(&config, &inner).map_err(|it| failed(&it))?;
+    }
     let has_space = config.get("add_prefix_space").and_then(Value::as_bool).unwrap_or(false);
     if let Some(PreTokenizerWrapper::ByteLevel(it)) = inner.get_pre_tokenizer() {
         let it = it.add_prefix_space(has_space);

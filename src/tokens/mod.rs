@@ -10,6 +10,7 @@ mod first_space;
 mod tokenizer;
 mod gpt2;
 mod vocabulary;
+mod asked;
 mod folder;
 mod gguf;
 mod gguf_words;

@@ -34,6 +34,11 @@ fn ids(name: &str, files: &[(&str, &Value)], text: &str) -> Vec<u32> {
     bos.into_iter().chain(tokenizer.encode(text).unwrap().iter().map(|it| it.id)).collect()
 }
 
+#[track_caller]
+fn refusal(name: &str, files: &[(&str, &Value)]) -> String {
+    Tokenizer::from_dir(with_files(name, files).path()).unwrap_err().to_string()
+}
+
 #[test]
 fn how_an_added_token_is_found_stands_where_its_role_is_given() {
     const TEXT: &str = "Hi <|user|> to <|bot|> x";
@@ -119,5 +124,61 @@ fn classes_that_put_bos_before_a_text_do_so_without_a_template() {
         ("qwen2", qwen2, "The capital", &[260, 278]),
     ] {
         assert_eq!(ids(name, &[("tokenizer_config.json", &config)], text), expected, "{config}");
+    }
+}
+
+#[test]
+fn what_a_configuration_asks_for_is_done_or_refused() {
+    let file = "tokenizer_config.json";
+    for flag in ["add_prefix_space", "add_bos_token", "add_eos_token", "legacy"] {
+        for value in [json!("true"), json!(1)] {
+            let mut config = json!({ "tokenizer_class": "GPT2Tokenizer" });
+            config[flag] = value;
+            let error = refusal("gpt2-bare", &[(file, &config)]);
+            assert!(error.contains(&format!("`{flag}` is ")) && error.contains(file), "{error}");
+        }
+    }
+    for (named, is_read) in [
+        ("tokenizer.json", true),
+        ("tokenizer.4.0.json", false),
+        ("tokenizer.4.57.6.json", false),
+        ("tokenizer.4.58.json", true),
+        ("tokenizer.9.0.0.json", true),
+    ] {
+        let config = json!({ "tokenizer_class": "GPT2Tokenizer",
+            "fast_tokenizer_files": ["tokenizer.json", named] });
+        if is_read {
+            let bare = json!({ "tokenizer_class": "GPT2Tokenizer" });
+            let [with, without] = [&config, &bare].map(|it| ids("gpt2-start", &[(file, it)], "a"));
+            assert_eq!(with, without, "{named}");
+        } else {
+            let error = refusal("gpt2-start", &[(file, &config)]);
+            assert!(error.contains(&format!("names `{named}`")), "{error}");
+        }
+    }
+}
+
+/// Python makes a tokenizer of Llama's anew where `add_prefix_space` is given.
+#[test]
+fn llamas_tokenizer_puts_a_space_before_a_text_as_its_folder_says() {
+    for (name, legacy) in [("llama", true), ("llama-first", false)] {
+        for (has_space, legacy, is_read) in [
+            (true, json!(legacy), true),
+            (false, json!(legacy), false),
+            (true, json!(!legacy), false),
+            (true, Value::Null, legacy),
+        ] {
+            let mut config = file_of(name, "tokenizer_config.json");
+            config["tokenizer_class"] = json!("LlamaTokenizer");
+            config["add_prefix_space"] = json!(has_space);
+            config["legacy"] = legacy;
+            let files = [("tokenizer_config.json", &config)];
+            let read = Tokenizer::from_dir(with_files(name, &files).path());
+            assert_eq!(read.is_ok(), is_read, "{name} {config}");
+            if !is_read {
+                let error = refusal(name, &files);
+                assert!(error.contains("take `add_prefix_space` out"), "{error}");
+            }
+        }
     }
 }
