@@ -348,10 +348,16 @@ impl Tokenizer {
         self.text_of(id, |bytes| visible(&text_of_bytes(bytes)))
     }
 
-    /// The text that tokens have together: characters may be split over tokens.
+    /// The text that tokens have together: characters may be split over tokens. An id without a token is
+    /// ` id 1010 (no token)`.
     pub fn readable_text(&self, ids: &[u32]) -> String {
-        let bytes: Vec<u8> = ids.iter().flat_map(|&id| self.bytes(id)).collect();
-        text_of_bytes(&bytes)
+        let has_token = |id: u32| self.inner.id_to_token(id).is_some();
+        let runs = ids.chunk_by(|&a, &b| has_token(a) && has_token(b));
+        let texts = runs.map(|run| match run {
+            [id] if !has_token(*id) => format!(" {}", self.readable(*id)),
+            _ => text_of_bytes(&run.iter().flat_map(|&id| self.bytes(id)).collect::<Vec<u8>>()),
+        });
+        texts.collect()
     }
 
     fn text_of(&self, id: u32, decoded: impl FnOnce(&[u8]) -> String) -> String {

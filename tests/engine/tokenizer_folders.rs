@@ -182,3 +182,12 @@ fn llamas_tokenizer_puts_a_space_before_a_text_as_its_folder_says() {
         }
     }
 }
+
+#[test]
+fn a_written_id_without_a_token_is_told_in_a_text() {
+    let dir = with_files("gpt2-bare", &[]);
+    let tokenizer = Tokenizer::from_dir(dir.path()).unwrap();
+    let word: Vec<u32> = tokenizer.encode("The 龍").unwrap().iter().map(|it| it.id).collect();
+    let text = tokenizer.readable_text(&[&word[..], &[9000, 9001], &word].concat());
+    assert_eq!(text, "The 龍 id 9000 (no token) id 9001 (no token)The 龍");
+}
