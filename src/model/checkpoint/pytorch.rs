@@ -26,6 +26,9 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<StoredTensor>, Fault> {
     if bytes.starts_with(LEGACY_MAGIC) {
         return in_a_row(bytes);
     }
+    if super::safetensors::tensors(bytes).is_ok() {
+        return Err(Fault::invalid("it is a safetensors file; name it `model.safetensors`"));
+    }
     Err(Fault::invalid(
         "it is neither a zip archive nor begins as PyTorch's older files do; save the model again with \
          `model.save_pretrained(folder)`",

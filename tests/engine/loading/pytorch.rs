@@ -94,3 +94,10 @@ fn what_was_downloaded_in_place_of_a_file_of_pytorch_is_named() {
         check_refused(dir.path(), &[says, WEIGHTS]);
     }
 }
+
+#[test]
+fn safetensors_under_the_name_of_pytorchs_file_are_told() {
+    let dir = copy_of("formats/pytorch");
+    fs::copy(fixture("formats/safetensors/model.safetensors"), dir.path().join(WEIGHTS)).unwrap();
+    check_refused(dir.path(), &["a safetensors file", "name it `model.safetensors`", WEIGHTS]);
+}
