@@ -53,8 +53,8 @@ impl Checkpoint {
         for (name, found) in &self.tensors {
             let (tensor, path) = (found.tensor.in_file().to_owned(), path_of(found));
             if !expected.contains(name) {
-                let fault = if is_of_adapter(name) {
-                    format!("belongs to an adapter (LoRA); {MERGE}")
+                let fault = if let Some(adapter) = adapter_of(name) {
+                    format!("belongs to an adapter ({adapter}); {MERGE}")
                 } else {
                     "is not part of a model of this configuration; weights and configuration are of two \
                      models, or its numbers of layers and sizes are wrong: get both again"
@@ -163,9 +163,10 @@ impl Checkpoint {
     fn missing(&self, name: &str) -> LoadError {
         let path = self.list.clone();
         let names = self.config.family.names();
-        if let Some(it) = self.tensors.values().find(|it| is_of_adapter(&it.tensor.name)) {
-            let fault = format!("belongs to an adapter (LoRA); {MERGE}");
-            return LoadError::Tensor { tensor: it.tensor.in_file().to_owned(), fault, path };
+        let all = || self.tensors.values().map(|it| &it.tensor);
+        if let Some((it, adapter)) = all().find_map(|it| Some((it, adapter_of(&it.name)?))) {
+            let fault = format!("belongs to an adapter ({adapter}); {MERGE}");
+            return LoadError::Tensor { tensor: it.in_file().to_owned(), fault, path };
         }
         if let Some(it) = self.tensors.values().find(|it| is_quantised(&it.tensor.name)) {
             let fault = "is of weights that another program has quantised (as GPTQ, AWQ, bitsandbytes do), \
@@ -176,6 +177,9 @@ impl Checkpoint {
         let others = self.tensors.values().map(|it| it.tensor.name.as_str());
         if let Some(prefix) = prefix_before(name, names.prefixes, others) {
             return LoadError::Prefix { prefix, path };
+        }
+        if let Some((it, fault)) = all().find_map(|it| Some((it, wrapped(&it.name)?))) {
+            return LoadError::Tensor { tensor: it.in_file().to_owned(), fault, path };
         }
         let is_unembedding = [names.unembedding, &bias_beside(names.unembedding)].contains(&name);
         // Of one file, all names but the unembedding's have one prefix.
@@ -221,9 +225,28 @@ impl Checkpoint {
 /// What stands beside an adapter's weights.
 const ADAPTER: &str = "adapter_config.json";
 
-/// Whether a tensor is a part of an adapter (`LoRA`), by its name.
-fn is_of_adapter(name: &str) -> bool {
-    name.contains(".lora_")
+/// The kind of adapter that a tensor is a part of, by its name.
+fn adapter_of(name: &str) -> Option<&'static str> {
+    const KINDS: [(&str, &str); 2] = [(".lora_", "LoRA"), (".ia3_", "IA³")];
+    KINDS.into_iter().find(|(part, _)| name.contains(part)).map(|(_, kind)| kind)
+}
+
+/// What is wrong with a tensor that a wrapper within the model has named.
+fn wrapped(name: &str) -> Option<String> {
+    const WRAPPERS: [&str; 4] =
+        ["_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_forward_module", "_orig_mod"];
+    if name.contains(".parametrizations.") {
+        return Some(
+            "is what PyTorch computes a weight from (a parametrization); take it off with \
+             `torch.nn.utils.parametrize.remove_parametrizations` and save the model again"
+                .to_owned(),
+        );
+    }
+    let wrapper = WRAPPERS.into_iter().find(|it| name.split('.').any(|part| part == *it))?;
+    Some(format!(
+        "has `{wrapper}.` in its name, as a wrapped layer leaves it; save the model inside the wrapper, or take \
+         `{wrapper}.` away from the names"
+    ))
 }
 
 /// Whether a tensor holds integers in place of a weight, or says how to read them, by its name.

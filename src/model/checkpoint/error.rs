@@ -86,7 +86,7 @@ pub enum LoadError {
     Tensor { tensor: String, fault: String, path: PathBuf },
 
     #[error(
-        "all tensors have `{prefix}` before their names, as a wrapped model leaves it; save the model \
+        "tensors have `{prefix}` before their names, as a wrapped model leaves it; save the model \
          inside the wrapper, or take `{prefix}` away from the names: {path}"
     )]
     Prefix { prefix: String, path: PathBuf },

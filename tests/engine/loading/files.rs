@@ -359,7 +359,8 @@ fn parts_that_are_no_part_of_the_model_are_left_out_and_adapters_named() {
         assert!(Checkpoint::open(dir.path()).unwrap().left_out().is_empty(), "{name}");
     }
     for (name, says) in [
-        ("h.0.attn.c_attn.lora_A.weight", "adapter"),
+        ("h.0.attn.c_attn.lora_A.weight", "adapter (LoRA)"),
+        ("h.0.attn.c_attn.ia3_l", "adapter (IA³)"),
         ("lm_head.bias", "not part of a model"),
         ("head.weight", "not part of a model"),
     ] {

@@ -294,3 +294,15 @@ fn a_prefix_that_a_wrapper_leaves_is_named() {
         check_refused(dir.path(), &[&format!("`{named}`"), "wrapper", WEIGHTS]);
     }
 }
+
+#[test]
+fn a_wrapper_within_the_model_is_named() {
+    for (name, says) in [
+        ("h.0._checkpoint_wrapped_module.ln_1.weight", "`_checkpoint_wrapped_module.` in its name"),
+        ("h.0._orig_mod.ln_1.weight", "take `_orig_mod.` away from the names"),
+        ("h.0.ln_1.parametrizations.weight.original", "remove_parametrizations"),
+    ] {
+        let dir = with_tensors(|tensors| find(tensors, "h.0.ln_1.weight").name = name.to_owned());
+        check_refused(dir.path(), &[name, says]);
+    }
+}
