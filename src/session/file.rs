@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Session;
 use crate::analysis::AnalysisResult;
+use crate::text_file::something_else;
 use crate::whole_file;
 
 /// The file extension of sessions, without the dot.
@@ -44,6 +45,9 @@ pub enum SessionError {
 
     #[error("this is no session of Factscope; “Save session” writes one: {0}")]
     NoSession(PathBuf),
+
+    #[error("this is {what}, not a session of Factscope; {remedy}: {path}")]
+    SomethingElse { what: &'static str, remedy: &'static str, path: PathBuf },
 
     #[error(
         "a newer Factscope wrote this session (format {version}; this one reads up to {VERSION}); \
@@ -155,7 +159,10 @@ pub fn n_bytes(result: &AnalysisResult) -> u64 {
 fn data_of<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8], SessionError> {
     let path = || path.to_owned();
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
-        return Err(SessionError::NoSession(path()));
+        return Err(match something_else(bytes) {
+            Some((what, remedy)) => SessionError::SomethingElse { what, remedy, path: path() },
+            None => SessionError::NoSession(path()),
+        });
     };
     let truncated =
         |expected: u64| SessionError::Truncated { path: path(), len: bytes.len(), expected };

@@ -63,7 +63,17 @@ const ROOMS: [(&str, &[&str]); 24] = [
     // What was found, as a file.
     (
         "session",
-        &["quiet", "facts", "tokens", "whole_file", "analysis", "figure", "experiment", "worker"],
+        &[
+            "text_file",
+            "quiet",
+            "facts",
+            "tokens",
+            "whole_file",
+            "analysis",
+            "figure",
+            "experiment",
+            "worker",
+        ],
     ),
     // What was found, as a page for others.
     (

@@ -210,3 +210,20 @@ fn a_small_file_does_not_unpack_to_a_large_one() {
     assert!(error.contains("unpack to far more than a session has"), "{error}");
     assert!(peak < 4 * (64 << 20), "{} MiB", peak >> 20);
 }
+
+#[test]
+fn what_lies_in_the_place_of_a_session_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("work.factscope");
+    for (bytes, says) in [
+        (&b"version https://git-lfs.github.com/spec/v1\n"[..], "a Git LFS pointer, not a session"),
+        (b"<!DOCTYPE html>", "a web page, not a session"),
+        (b"\x1f\x8b\x08\0", "a gzip archive, not a session"),
+        (b"", "an empty file, not a session"),
+        (b"hello", "no session of Factscope"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let error = Session::load(&path).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains("work.factscope"), "{error}");
+    }
+}
