@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::RecordPlace;
 use super::cell::{Cell, printed, trimmed};
+use super::choices;
 use super::error::short;
 
 /// What a column says of a fact.
@@ -145,7 +146,10 @@ const NAMES: &[(Role, &[&str])] = &[
             "alt",
         ],
     ),
-    (Role::Choices, &["choices", "options", "candidates", "a", "option_a"]),
+    (
+        Role::Choices,
+        &[CHOICES, "options", "candidates", "endings", "mc1_targets", "mc2_targets", "a"],
+    ),
     (Role::Id, &["case_id", "known_id", "id", "uuid"]),
     (Role::Paraphrases, &["paraphrase_prompts", "rephrase", "rephrase_prompt"]),
     (Role::Neighbourhood, &["neighborhood_prompts"]),
@@ -156,6 +160,9 @@ pub(super) const NEEDED: &str = "a `subject` and an `object` (or `answer`, `targ
 
 /// CounterFact's fact within a record, which an edit rewrites; `MQuAKE` has a list.
 pub(super) const REWRITE: &str = "requested_rewrite";
+
+/// The plain name of the columns that hold a choice each, such as `option_b`.
+const CHOICES: &str = "choices";
 
 /// Objects within a record whose fields count as columns of it.
 const OPENED: &[&str] = &["inverse", "properties"];
@@ -186,7 +193,7 @@ fn plain(column: &str) -> String {
     if !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit()) {
         plain.truncate(plain.len() - number.len() - 1);
     }
-    plain
+    if choices::is_one(&plain) { CHOICES.to_owned() } else { plain }
 }
 
 fn names(role: Role) -> &'static [&'static str] {
@@ -341,6 +348,13 @@ impl Row {
             Cell::Text(text) => printed(text).is_some_and(|it| is_nameless(&it)),
             cell => is_nameless(cell),
         })
+    }
+
+    /// Whether a text stands for one of several choices of the record, of whose words it is none.
+    pub fn is_label_of_choice(&self, text: &str) -> bool {
+        let all: Vec<(&str, &Cell)> =
+            self.cells_of(Role::Choices).map(|it| (it.name.as_str(), &it.cell)).collect();
+        choices::is_label(text, &all)
     }
 
     pub fn has(&self, role: Role) -> bool {

@@ -5,6 +5,7 @@
 //! its content. A record that cannot be used is left out with its place and reason; the rest load.
 
 mod cell;
+mod choices;
 mod columns;
 mod error;
 mod groups;

@@ -53,8 +53,7 @@ pub(super) fn record(
         named(row, Role::Object, ids, "answer", &mut used)?.or_else(|| more.first().cloned());
     let object = object.ok_or_else(|| absent(row, Role::Object, "answer"))?;
     let answer = used.take(Part::Answer, &object);
-    let is_letter = answer.trim_matches(['(', ')', '.']).len() == 1;
-    if is_letter && row.has(Role::Choices) && !says(row, Role::Choices, &answer) {
+    if row.is_label_of_choice(&answer) {
         return Err(format!(
             "`{}` says “{answer}”, which stands for one of the choices; write the words of the right one there",
             object.0
@@ -134,11 +133,6 @@ pub(super) fn record(
         Record { answers, inverse: inverse.map(Box::new), ..Record::new(id, relation, fact) },
         related,
     ))
-}
-
-/// Whether a text is one of those in the columns of a role.
-fn says(row: &Row, role: Role, text: &str) -> bool {
-    row.texts(role).iter().any(|it| it.1.iter().any(|it| it == text))
 }
 
 /// The first column of a role. Others that have another text are an error: nobody knows which one is

@@ -29,6 +29,49 @@ fn an_answer_that_stands_for_a_choice_is_not_asked_as_a_word() {
 }
 
 #[test]
+fn choices_are_known_in_each_form_that_questions_have_them() {
+    let says = &["stands for one of the choices"];
+    let (words, letters) = (json!(["Rome", "Oslo"]), json!(["A", "B"]));
+    let pairs = json!([{"label": "A", "text": "Rome"}, {"label": "B", "text": "Oslo"}]);
+    for (choices, answer) in [
+        (json!({"choices": {"text": words, "label": letters}}), json!("B")),
+        (json!({"choices": {"text": words, "label": ["1", "2"]}}), json!("2")),
+        (json!({"choices": pairs}), json!("B")),
+        (json!({"choices": "['Rome', 'Oslo']"}), json!(1)),
+        (json!({"options": {"A": "Rome", "B": "Oslo"}}), json!("B")),
+        (json!({"options": {"first": "Rome", "second": "Oslo"}}), json!("second")),
+        (json!({"opa": "Rome", "opb": "Oslo"}), json!(2)),
+        (json!({"opa": "Rome", "opb": "Oslo"}), json!("opb")),
+        (json!({"option1": "Rome", "option2": "Oslo"}), json!("2")),
+        (json!({"choice_a": "Rome", "choice_b": "Oslo"}), json!("b")),
+        (json!({"endings": words}), json!(1)),
+        (json!({"ending0": "Rome", "ending1": "Oslo"}), json!("0")),
+        (json!({"mc1_targets": {"choices": words, "labels": [0, 1]}}), json!(1)),
+        (json!({"choices": (0..12).map(|it| format!("town {it}")).collect::<Vec<_>>()}), json!(11)),
+    ] {
+        let mut row = choices;
+        let told = row.to_string();
+        row["subject"] = json!("Norway");
+        row["question"] = json!("What is the capital of Norway?");
+        row["answer"] = answer;
+        let error = read("f.json", json!([row]).to_string()).map(|it| it.reading()).unwrap_err();
+        assert!(error.contains(says[0]), "{told}: {error}");
+    }
+    // Words that are short, and numbers that no choice has.
+    for (choices, answer) in [
+        (json!({"text": ["F", "Cl"], "label": ["A", "B"]}), "F"),
+        (json!([{"label": "A", "text": "2"}, {"label": "B", "text": "3"}]), "3"),
+        (json!({"A": "2", "B": "3"}), "2"),
+        (json!(["town", "city"]), "1905"),
+    ] {
+        let row = json!([{"subject": "iron", "answer": answer, "choices": choices, "template": "{} has"}]);
+        assert_eq!(asked("f.json", row.to_string()), [("iron has".to_owned(), answer.to_owned())]);
+    }
+    let row = json!([{"subject": "iron", "answer": "4", "option1": "3", "option2": "4", "template": "{} has"}]);
+    assert_eq!(asked("f.json", row.to_string())[0].1, "4");
+}
+
+#[test]
 fn an_address_on_the_network_is_told() {
     let error = factscope::facts::Dataset::load("https://example.org/facts.json".as_ref());
     assert!(error.unwrap_err().to_string().contains("download the file, and name it here"));
