@@ -22,8 +22,29 @@ const OF_NAMES: [Oddity; 6] = [
 ];
 
 /// Of prompts.
-const OF_PROMPTS: [Oddity; 1] =
-    [("with a mark at the end that may be the answer's place", has_open_end)];
+const OF_PROMPTS: [Oddity; 3] = [
+    ("with a mark at the end that may be the answer's place", has_open_end),
+    ("with “(blank)” within, which may be the answer's place", |it| {
+        ["(blank)", "(mask)", "(answer)"].iter().any(|mark| it.contains(mark)) && !has_open_end(it)
+    }),
+    ("with a token that begins or ends a text of a model, such as `<|endoftext|>`", has_end),
+];
+
+/// Tokens that end a text, and those that begin one and are written where the model's own tokenizer adds
+/// them.
+const ENDS: &[&str] = &[
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<eos>",
+    "[eos]",
+    "[sep]",
+    "[pad]",
+    "<pad>",
+    "</s>",
+];
+const BEGINNINGS: &[&str] = &["[cls]", "[bos]", "<|endoftext|>", "<|begin_of_text|>"];
 
 /// Of names and prompts.
 const OF_ALL: [Oddity; 6] = [
@@ -117,12 +138,29 @@ fn has_underscores(name: &str) -> bool {
     name.contains('_') && !name.contains(char::is_whitespace)
 }
 
-/// Such as `is ...`, `is ???` and `is (blank)`.
+/// Such as `is ...`, `is ???`, `is ###.`, `is XXX` and `is (blank)`.
 fn has_open_end(prompt: &str) -> bool {
-    let in_brackets = prompt.strip_suffix(')').and_then(|it| it.rsplit_once('('));
-    let is_blank = |inside: &str| matches!(inside.trim(), "" | "blank" | "answer" | "?");
+    let bare = prompt.trim_end_matches(['.', ' ']);
+    let in_brackets = bare.strip_suffix(')').and_then(|it| it.rsplit_once('('));
+    let is_blank = |inside: &str| {
+        matches!(inside.trim().to_lowercase().as_str(), "" | "blank" | "answer" | "mask" | "?")
+    };
+    let last = bare.rsplit(' ').next().unwrap_or_default();
+    let is_of = |mark: char| last.len() > 2 && last.chars().all(|it| it == mark);
     ["...", "…", "??"].into_iter().any(|it| prompt.ends_with(it))
+        || ['#', '*', 'X', 'x', '-'].into_iter().any(is_of)
         || in_brackets.is_some_and(|it| is_blank(it.1))
+}
+
+/// Such as `[CLS] Oslo is` and `Oslo is<|endoftext|>`.
+fn has_end(prompt: &str) -> bool {
+    let bytes = prompt.trim().as_bytes();
+    let is = |it: Option<&[u8]>, token: &str| {
+        it.is_some_and(|it| it.eq_ignore_ascii_case(token.as_bytes()))
+    };
+    let last = |n: usize| bytes.len().checked_sub(n).map(|at| &bytes[at..]);
+    ENDS.iter().any(|it| is(last(it.len()), it))
+        || BEGINNINGS.iter().any(|it| is(bytes.get(..it.len()), it))
 }
 
 /// Such as `&amp;`, `&#38;`, `&eacute;` and `</b>`.

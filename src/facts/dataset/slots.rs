@@ -56,7 +56,8 @@ pub(super) fn asked(
     let shown = short(template);
     let mut slots = slots(template, [subject, answer]);
     if let [only] = &*slots
-        && ["{}", "{0}", "%s"].contains(&only.text)
+        && (["{}", "{0}", "%s"].contains(&only.text)
+            || only.kind == Kind::Subject && only.text.starts_with('_'))
         && is_last(template, only)
         && stands_in(subject, &template[..only.start])
     {
@@ -124,7 +125,7 @@ fn is_last(template: &str, slot: &Slot<'_>) -> bool {
 
 /// The slots of a template, in order: `{…}` with any word, `[…]` and `<…>` with a word of the lists or with what
 /// goes there itself, each of them in single or double brackets, `${…}`, `$YEAR`, `%s`, `%(…)s`, `%YEAR%`, and
-/// underscores for the answer. `fills`: the subject and the answer.
+/// `_X_` and underscores for the answer. `fills`: the subject and the answer.
 fn slots<'a>(template: &'a str, fills: [&str; 2]) -> Vec<Slot<'a>> {
     let mut found = Vec::new();
     let (mut at, mut before) = (0, None);
@@ -138,6 +139,7 @@ fn slots<'a>(template: &'a str, fills: [&str; 2]) -> Vec<Slot<'a>> {
             bracketed(rest, fills)
                 .or_else(|| signed(rest))
                 .or_else(|| percent(rest, before))
+                .or_else(|| within_underscores(rest, before))
                 .or_else(|| underscores(rest, before))
         };
         let n_bytes = named.unwrap_or_else(|| match slot() {
@@ -164,7 +166,9 @@ fn bracketed<'a>(text: &'a str, fills: [&str; 2]) -> Option<(&'a str, Kind)> {
     if !text[end..].starts_with(&close.to_string().repeat(n)) {
         return None;
     }
-    let word = text[start..end].trim().to_lowercase();
+    // Tokens of chats are written so: `<|mask|>`.
+    let word = text[start..end].trim_matches(|c: char| c == '|' || c.is_whitespace());
+    let word = word.to_lowercase();
     for (fill, kind) in fills.into_iter().zip([Kind::Subject, Kind::Answer]) {
         let is_short = !fill.is_empty() && fill.len() < LONGEST_FILL;
         if open != '<' && is_short && word == fill.to_lowercase() {
@@ -246,6 +250,20 @@ fn percent(text: &str, before: Option<char>) -> Option<(&str, Kind)> {
     let word = text.strip_prefix("%(")?;
     let end = word_end(word, ')').filter(|it| word[*it..].starts_with(")s"))?;
     Some((&text[..end + 4], kind_of(&word[..end]).unwrap_or(Kind::Other)))
+}
+
+/// A word of the lists between underscores, as `TempLAMA` writes `_X_`.
+fn within_underscores(text: &str, before: Option<char>) -> Option<(&str, Kind)> {
+    let word = text.trim_start_matches('_');
+    let n = text.len() - word.len();
+    if n == 0 || before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
+        return None;
+    }
+    let end = word_end(word, '_').filter(|it| *it > 0)?;
+    let n_behind = word[end..].bytes().take_while(|it| *it == b'_').count();
+    let all = n + end + n_behind;
+    let is_apart = !text[all..].starts_with(char::is_alphanumeric);
+    kind_of(&word[..end]).filter(|_| is_apart && n == n_behind).map(|kind| (&text[..all], kind))
 }
 
 /// A line for the answer. One or two underscores are one where they stand alone.

@@ -147,3 +147,30 @@ fn a_subject_in_brackets_is_a_title_and_a_list_has_quotation_marks() {
         "subject,object,template\n\"['Norway']\",\"['Oslo', 'Kristiania']\",The capital of {} is\n";
     assert_eq!(asked("f.csv", list), oslo());
 }
+
+#[test]
+fn marks_and_tokens_around_a_prompt_are_told() {
+    let mark = "with a mark at the end that may be the answer's place";
+    let token = "with a token that begins or ends a text of a model";
+    for (template, says) in [
+        ("The capital of {} is ###", mark),
+        ("The capital of {} is ###.", mark),
+        ("The capital of {} is XXX", mark),
+        ("The capital of {} is (blank)", mark),
+        ("The capital of {} is (BLANK).", mark),
+        ("(blank) is the capital of {}, and it is", "with “(blank)” within"),
+        ("The capital of {} is<|endoftext|>", token),
+        ("The capital of {} is </s>", token),
+        ("[CLS] The capital of {} is", token),
+        ("The capital of {} is [SEP]", token),
+    ] {
+        let said = said("f.json", of("Norway", "Oslo", template));
+        assert!(said.contains(says), "{template}: {said}");
+    }
+    for template in
+        ["### The capital of {} is", "<s> In Super Bowl XL, {} was", "{} - the", "{} is a"]
+    {
+        let said = said("f.json", of("Norway", "Oslo", template));
+        assert!(!said.contains(" with "), "{template}: {said}");
+    }
+}

@@ -85,3 +85,35 @@ fn a_place_behind_a_subject_that_is_there_is_not_guessed() {
     let row = json!([{"subject": "[REC]", "object": "x", "template": "[REC] was directed by"}]);
     assert_eq!(asked("facts.json", row.to_string())[0].0, "[REC] was directed by");
 }
+
+#[test]
+fn places_between_underscores_and_bars_are_places() {
+    let ask = |template: &str| {
+        let row = json!([{"subject": "Chad", "object": "Africa", "template": template}]);
+        read("f.json", row.to_string()).map(|it| it.records[0].fact.prompt.clone())
+    };
+    for template in [
+        "_X_ lies in _Y_.",
+        "__subject__ lies in __object__",
+        "Chad lies in _Y_",
+        "{} lies in <|mask|>",
+        "{} lies in <|mask|>.",
+        "<|subject|> lies in",
+    ] {
+        assert_eq!(ask(template).as_deref(), Ok("Chad lies in"), "{template}");
+    }
+    for (template, says) in [
+        // `TempLAMA` has it for the answer, others for the subject.
+        ("Chad lies in _X_.", "may be the subject's place or the answer's"),
+        ("{} lies in _X_.", "2 places for the subject"),
+        ("{} lies in _place_", "is a place that no column fills"),
+        ("{} and <|person|> lie in", "is a place that no column fills"),
+    ] {
+        let error = ask(template).unwrap_err();
+        assert!(error.contains(says), "{template}: {error}");
+    }
+    for text in ["_is_", "snake_x_case", "<|user|>", "_x"] {
+        let template = format!("{{}} {text} lies in");
+        assert_eq!(ask(&template).as_deref(), Ok(&*format!("Chad {text} lies in")));
+    }
+}
