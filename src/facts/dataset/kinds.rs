@@ -39,6 +39,17 @@ const OTHER_FILES: &[(&[u8], &str, &str)] = &[
     (b"404: not found", ANSWER, RAW),
     (b"entry not found", ANSWER, RAW),
     (b"invalid username or password", ANSWER, RAW),
+    (b"access to dataset", ANSWER, RAW),
+    (b"access to model", ANSWER, RAW),
+    (b"too many requests", ANSWER, RAW),
+    (b"repository not found", ANSWER, RAW),
+    (b"http/1.", ANSWER, RAW),
+    (b"http/2 ", ANSWER, RAW),
+    (b"git-annex pointer", ANNEX, "fetch it with `git annex get`"),
+    (b"/annex/objects/", ANNEX, "fetch it with `git annex get`"),
+    (b".git/annex/objects/", ANNEX, "fetch it with `git annex get`"),
+    (b"../.git/annex/objects/", ANNEX, "fetch it with `git annex get`"),
+    (b"outs:\n- md5:", "a DVC pointer, not the file", "fetch it with `dvc pull`"),
     (b"<stata_dta>", "a file of Stata's", TO_TEXT),
     (b"$fl2@(#)", "a file of SPSS's", TO_TEXT),
     (b"(lp0", PICKLE, TO_TEXT),
@@ -67,6 +78,7 @@ const SPREADSHEET: &str = "save the sheet with the facts as CSV in UTF-8";
 const PICKLE: &str = "a Python pickle, which could run code";
 const PAGE: &str = "a web page, not the file";
 const ANSWER: &str = "what a server answered, not the file";
+const ANNEX: &str = "a git-annex pointer, not the file";
 const RAW: &str = "download the file itself, such as the `raw` one of GitHub";
 
 /// Files with facts that only their names tell from tables and JSON.
@@ -143,6 +155,37 @@ pub(super) fn other(
             let unknown = if 8 * n_zeros < bytes.len().min(N_SEARCHED) { damaged } else { utf16 };
             (n_zeros > 0).then(|| by_name().unwrap_or(unknown))
         })
+}
+
+/// What a text is that holds facts and is no file of them: one that git could not merge, or the changes of one.
+pub(super) fn of_git(text: &str) -> Option<(&'static str, &'static str)> {
+    if is_unmerged(text) {
+        let what =
+            "a file with a conflict that git could not merge (`<<<<<<<`, `=======`, `>>>>>>>`)";
+        return Some((what, "choose one side of each conflict first"));
+    }
+    let start = text.trim_start();
+    let mut lines = start.lines();
+    let mut next_is = |begins: &str| lines.next().is_some_and(|it| it.starts_with(begins));
+    let is_diff =
+        start.starts_with("diff --git ") || next_is("--- ") && next_is("+++ ") && next_is("@@ -");
+    is_diff
+        .then_some(("a list of changes (a diff), not the file", "apply it with `git apply` first"))
+}
+
+/// Whether the marks of a conflict begin lines of a text, in their order.
+fn is_unmerged(text: &str) -> bool {
+    let mut at = 0;
+    ["<<<<<<<", "=======", ">>>>>>>"].into_iter().all(|mark| {
+        let mut found = text[at..].match_indices(mark).map(|it| at + it.0);
+        let is_line = |it: &usize| {
+            let begins = *it == 0 || text[..*it].ends_with('\n');
+            begins && text[it + mark.len()..].chars().next().is_none_or(char::is_whitespace)
+        };
+        let found = found.find(is_line);
+        at = found.map_or(at, |it| it + mark.len());
+        found.is_some()
+    })
 }
 
 /// Whether a file begins with the mark of UTF-16.

@@ -131,7 +131,10 @@ impl Dataset {
             return Err(DatasetError::NotText { path, what, remedy });
         }
         match kinds::text(&bytes) {
-            Ok(text) => Self::parse(&text, path),
+            Ok(text) => match kinds::of_git(&text) {
+                Some((what, remedy)) => Err(DatasetError::NotText { path, what, remedy }),
+                None => Self::parse(&text, path),
+            },
             Err(_) if let Some((what, remedy)) = by_name() => {
                 Err(DatasetError::NotText { path, what, remedy })
             }

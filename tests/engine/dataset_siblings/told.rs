@@ -121,3 +121,72 @@ fn a_template_that_is_there_and_empty_is_told() {
         &["is empty, and the program has no template for the relation"],
     );
 }
+
+#[test]
+fn what_git_could_not_merge_and_changes_are_no_facts() {
+    let row =
+        |town: &str| json!({"subject": "Peru", "object": town, "relation": "P36"}).to_string();
+    for end in ["\n", "\r\n"] {
+        let lines = ["<<<<<<< HEAD", &row("Lima"), "=======", &row("Cusco"), ">>>>>>> other"];
+        refused("f.jsonl", lines.join(end), &["a conflict that git could not merge"]);
+        refused("f.json", format!("[{end}{}{end}]", lines.join(end)), &["could not merge"]);
+        let table = [
+            "subject,object,relation",
+            "Norway,Oslo,P36",
+            "<<<<<<< HEAD",
+            "Peru,Lima,P36",
+            "=======",
+            "Peru,Cusco,P36",
+            ">>>>>>> other",
+            "",
+        ];
+        refused("f.csv", table.join(end), &["choose one side of each conflict first"]);
+    }
+    for diff in [
+        "--- a/f.csv\n+++ b/f.csv\n@@ -1,3 +1,3 @@\n subject,object,relation\n-Norway,Bergen,P36\n",
+        "diff --git a/f.csv b/f.csv\n--- a/f.csv\n+++ b/f.csv\n",
+    ] {
+        refused("f.csv", diff, &["a list of changes (a diff)"]);
+    }
+    // Such marks within a text are words.
+    let table = "subject,object,template\nx <<<<<<< y,=======,{} >>>>>>> is\n";
+    assert_eq!(asked("f.csv", table)[0].1, "=======");
+    let lines = "subject,object,template\nx,y,\"{} =======\n>>>>>>> is\"\n";
+    assert!(read("f.csv", lines).is_ok());
+}
+
+#[test]
+fn pointers_and_answers_of_servers_are_no_facts() {
+    for (text, says) in [
+        ("/annex/objects/MD5E-s1--abc.csv\n", "git annex get"),
+        ("git-annex pointer: /annex/objects/SHA256E-s1--abc.csv\n", "git annex get"),
+        ("outs:\n- md5: abc\n  size: 3\n  path: facts.csv\n", "dvc pull"),
+        ("Too Many Requests", "what a server answered"),
+        (
+            "Access to dataset foo/bar is restricted. You must be authenticated to access it.",
+            "what a server answered",
+        ),
+    ] {
+        refused("f.csv", text, &[says]);
+    }
+}
+
+#[test]
+fn a_prompt_that_is_an_object_is_not_replaced_by_the_words_of_the_relation() {
+    for prompt in [json!({"en": "Norway has the seat"}), json!([{"role": "user", "content": "x"}])]
+    {
+        for column in ["prompt", "template"] {
+            let row =
+                json!([{"subject": "Norway", "object": "Oslo", "relation": "P36", column: prompt}]);
+            refused(
+                "f.json",
+                row.to_string(),
+                &[&format!("`{column}` is an object without a name")],
+            );
+        }
+    }
+    let table = "subject,object,prompt\nNorway,Oslo,\"{\"\"en\"\": \"\"{} is\"\"}\"\n";
+    refused("f.csv", table, &["`prompt` is an object without a name"]);
+    let row = json!([{"subject": "Norway", "object": "Oslo", "prompt": {"text": "The capital of {} is"}}]);
+    assert_eq!(asked("f.json", row.to_string()), oslo());
+}
