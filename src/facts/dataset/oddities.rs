@@ -10,7 +10,8 @@ use super::cell::is_unseen;
 type Oddity = (&'static str, fn(&str) -> bool);
 
 /// Of names, which are subjects and answers.
-const OF_NAMES: [Oddity; 6] = [
+const OF_NAMES: [Oddity; 7] = [
+    ("that may say that there is none, as “-” and “unknown” do", is_for_none),
     ("in angle brackets, as RDF writes names", is_in_angles),
     ("with a language at the end, as RDF writes it", has_language),
     ("with underscores for spaces", has_underscores),
@@ -110,6 +111,24 @@ impl Oddities {
             }
         })
     }
+}
+
+/// Such as `-`, `?`, `unknown` and `na`, which is no Namibia in small letters.
+fn is_for_none(name: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "unknown",
+        "missing",
+        "undefined",
+        "none",
+        "n.a.",
+        "no answer",
+        "not available",
+        "tbd",
+        "unk",
+    ];
+    let is_mark =
+        name.chars().all(|it| matches!(it, '-' | '–' | '—' | '.' | '?' | '_' | '…' | '*'));
+    is_mark || name == "na" || WORDS.iter().any(|it| name.eq_ignore_ascii_case(it))
 }
 
 fn is_in_angles(name: &str) -> bool {

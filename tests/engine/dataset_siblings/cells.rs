@@ -159,3 +159,21 @@ fn quotation_marks_around_cells_are_read_as_programs_write_them() {
     let dataset = read("facts.txt", rules).unwrap();
     assert!(dataset.skipped.is_empty(), "{}", dataset.reading());
 }
+
+#[test]
+fn a_value_that_a_program_writes_for_none_is_none() {
+    for missing in ["\\N", "-nan", "1.#QNAN", "-1.#IND", "(null)", "nil", "set()", "#NUM!"] {
+        let table = format!("subject,object,relation\nNorway,{missing},P36\n");
+        refused("f.csv", table, &["the object, which is the answer, is empty"]);
+    }
+    for word in ["-", "--", ".", "?", "unknown", "Missing", "na", "—"] {
+        let table = format!("subject,object,relation\nNorway,{word},P36\n");
+        let reading = read("f.csv", table).unwrap().reading();
+        assert!(reading.contains("1 text that may say that there is none"), "{word}: {reading}");
+    }
+    for word in ["NA", "Na", "N", "-7", "A.", "Unknown Pleasures"] {
+        let table = format!("subject,object,relation\nNorway,{word},P36\n");
+        let reading = read("f.csv", table).unwrap().reading();
+        assert!(!reading.contains("there is none"), "{word}: {reading}");
+    }
+}
