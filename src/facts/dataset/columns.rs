@@ -7,6 +7,7 @@ use super::RecordPlace;
 use super::cell::{Cell, printed, trimmed};
 use super::choices;
 use super::error::short;
+use super::renamed;
 
 /// What a column says of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -189,10 +190,7 @@ fn plain(column: &str) -> String {
             c => plain.extend(c.to_lowercase()),
         }
     }
-    let number = plain.rsplit_once('.').map_or("", |it| it.1);
-    if !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit()) {
-        plain.truncate(plain.len() - number.len() - 1);
-    }
+    plain.truncate(renamed::without_number(&plain).len());
     if choices::is_one(&plain) { CHOICES.to_owned() } else { plain }
 }
 
@@ -341,12 +339,28 @@ impl Row {
         self.cells.iter().all(|it| it.cell.is_empty())
     }
 
-    /// Whether a column of a role holds an object that has no name for itself.
-    pub fn has_nameless(&self, role: Role) -> bool {
+    /// The column of a role that holds an object which has no name for itself.
+    pub fn nameless(&self, role: Role) -> Option<&str> {
         let is_nameless = |it: &Cell| matches!(it, Cell::Object(_)) && it.named().is_none();
-        self.cells_of(role).any(|it| match &it.cell {
+        let mut all = self.cells_of(role);
+        let found = all.find(|it| match &it.cell {
             Cell::Text(text) => printed(text).is_some_and(|it| is_nameless(&it)),
+            Cell::List(all) => !all.is_empty() && all.iter().all(is_nameless),
             cell => is_nameless(cell),
+        });
+        found.map(|it| it.name.as_str())
+    }
+
+    /// The columns that are called as another one of the record with a number behind, and say something else, each
+    /// with that one.
+    pub fn passed_over(&self) -> impl Iterator<Item = (&str, &str)> {
+        let roles = [Role::Subject, Role::Object, Role::Template, Role::Relation];
+        self.cells.iter().filter_map(move |column| {
+            let base = renamed::base(&column.plain)?;
+            let is_of_role = roles.into_iter().any(|role| names(role).contains(&base));
+            let first = self.cells.iter().find(|it| is_of_role && it.plain == base)?;
+            let is_other = !column.cell.is_empty() && column.cell != first.cell;
+            is_other.then_some((column.name.as_str(), first.name.as_str()))
         })
     }
 

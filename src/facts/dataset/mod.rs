@@ -15,6 +15,7 @@ mod kinds;
 mod oddities;
 mod packing;
 mod records;
+mod renamed;
 mod row;
 mod slots;
 mod table;

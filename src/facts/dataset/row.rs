@@ -121,6 +121,9 @@ pub(super) fn record(
     if row.is_first_of_several {
         used.1.push("of several rewrites in a record, the first is taken".to_owned());
     }
+    let passed_over = row.passed_over();
+    used.1
+        .extend(passed_over.map(|(name, first)| format!("`{name}` is not read beside `{first}`")));
     if let Some(names) = &row.around {
         used.1.push(format!("each record is what stands in `{names}`"));
     }
@@ -197,7 +200,7 @@ fn named<'a>(
 /// Why a part is not there.
 fn absent(row: &Row, role: Role, what: &str) -> String {
     let roles = if role == Role::Object { &[role, Role::Answers][..] } else { &[role] };
-    if roles.iter().any(|it| row.has_nameless(*it)) {
+    if roles.iter().any(|it| row.nameless(*it).is_some()) {
         let names = NAME.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
         format!("the {what} is an object without a name: it has none of {names}")
     } else if roles.iter().any(|it| row.has(*it)) {
@@ -250,7 +253,15 @@ fn prompt(
         .texts(role)
         .into_iter()
         .map(|(column, mut texts)| (column, texts.len(), texts.swap_remove(0)));
-    let Some((mut column, mut n_texts, mut template)) = all.next() else { return Ok(None) };
+    let Some((mut column, mut n_texts, mut template)) = all.next() else {
+        // The catalogue's words would be asked in place of the file's own.
+        return match row.nameless(role).filter(|_| role != Role::Sentence) {
+            None => Ok(None),
+            Some(column) => Err(format!(
+                "`{column}` is an object without a name, of which nobody knows what is asked; write the text there"
+            )),
+        };
+    };
     let mut fact = ask(&template)?;
     for (other, n, its) in all {
         match ask(&its) {

@@ -150,3 +150,26 @@ fn an_id_among_names_leaves_its_row_out() {
         &["the object, which is the answer, is empty"],
     );
 }
+
+#[test]
+fn a_second_column_of_a_name_is_known_however_a_program_renames_it() {
+    for second in ["object.1", "object (2)", "object(2)", "object_duplicated_0"] {
+        let table = format!("subject,object,{second},relation\nNorway,Oslo,Bergen,P36\n");
+        refused("f.csv", table, &[&format!("`object` says “Oslo” and `{second}` “Bergen”")]);
+        let same = format!("subject,object,{second},relation\nNorway,Oslo,Oslo,P36\n");
+        assert_eq!(asked("f.csv", same), oslo());
+    }
+    // These may have a meaning of their own.
+    for second in ["object_1", "object2", "object_right", "Object_2"] {
+        let table = format!("subject,object,{second},relation\nNorway,Oslo,Bergen,P36\n");
+        let says = format!("`{second}` is not read beside `object`");
+        let reading = read("f.csv", table).unwrap().reading();
+        assert!(reading.contains(&says), "{reading}");
+        let same = format!("subject,object,{second},relation\nNorway,Oslo,Oslo,P36\n");
+        assert!(!read("f.csv", same).unwrap().reading().contains(&says));
+    }
+    for other in ["objection", "year_1", "note2"] {
+        let table = format!("subject,object,{other},relation\nNorway,Oslo,Bergen,P36\n");
+        assert!(!read("f.csv", table).unwrap().reading().contains("is not read"));
+    }
+}
