@@ -112,7 +112,23 @@ pub(super) fn asked(
             format!("{error}; write the subject into the prompt, or `{{}}` in its place")
         })?,
     };
+    if has_lone_bracket(&fact) {
+        return Err(format!(
+            "“{shown}” leaves a bracket that has no other, as a list does that was cut; write the text alone"
+        ));
+    }
     Ok(Fact { answer: Some(answer.to_owned()), ..fact })
+}
+
+/// Whether a prompt begins with a square or curly bracket that nothing closes, or closes one that nothing opened.
+/// Those of the subject are its own.
+fn has_lone_bracket(fact: &Fact) -> bool {
+    let subject = fact.subject.clone().unwrap_or_default();
+    let around = [&fact.prompt[..subject.start], &fact.prompt[subject.end..]].concat();
+    [('[', ']'), ('{', '}')].into_iter().any(|(open, close)| {
+        let (n_opened, n_closed) = (around.matches(open).count(), around.matches(close).count());
+        n_closed > n_opened || around.starts_with(open) && n_opened > n_closed
+    })
 }
 
 /// The longest name that is looked for in brackets, in bytes.

@@ -117,3 +117,29 @@ fn places_between_underscores_and_bars_are_places() {
         assert_eq!(ask(&template).as_deref(), Ok(&*format!("Chad {text} lies in")));
     }
 }
+
+#[test]
+fn a_template_that_is_cut_out_of_a_list_is_refused() {
+    let ask = |template: &str| {
+        let row = json!([{"subject": "Chad", "object": "Africa", "template": template}]);
+        read("f.json", row.to_string()).map(|it| it.records[0].fact.prompt.clone())
+    };
+    for template in
+        ["['[X]'s place is [Y]']", "[[X] lies in [Y]]", "[X]'s place is']", "{[X] lies in"]
+    {
+        let error = ask(template).unwrap_err();
+        assert!(error.contains("a bracket that has no other"), "{template}: {error}");
+    }
+    for (template, prompt) in [
+        ("[{}] lies in", "[Chad] lies in"),
+        ("({}) lies (in", "(Chad) lies (in"),
+        ("a) {} lies in", "a) Chad lies in"),
+        ("[INST] {} lies in [/INST]", "[INST] Chad lies in [/INST]"),
+        ("['{} lies in']", "Chad lies in"),
+    ] {
+        assert_eq!(ask(template).as_deref(), Ok(prompt));
+    }
+    // Of a name they are its own.
+    let row = json!([{"subject": "R[E]]C", "object": "x", "template": "{} was made by"}]);
+    assert_eq!(asked("f.json", row.to_string())[0].0, "R[E]]C was made by");
+}
