@@ -155,8 +155,33 @@ pub(super) fn printed(text: &str) -> Option<Cell> {
     let text = trimmed(text);
     // numpy says what it is: `array(['a'], dtype=object)`.
     let inner = text.strip_prefix("array(").and_then(|it| Some(&it[..=it.rfind(']')?]));
-    let (cell, rest) = printed_within(inner.unwrap_or(text), N_DEEP)?;
+    if inner.is_none()
+        && let Some((item, "")) = named_item(text)
+    {
+        return Some(Cell::Text(item));
+    }
+    let inner = inner.unwrap_or_else(|| within_call(text).unwrap_or(text));
+    let (cell, rest) = printed_within(inner, N_DEEP)?;
     rest.is_empty().then_some(cell)
+}
+
+/// What stands within what Python or R call a list: `frozenset({'a'})`, `c("a", "b")`.
+fn within_call(text: &str) -> Option<&str> {
+    if text.starts_with("c(\"") {
+        return Some(&text[1..]);
+    }
+    let of_python = ["frozenset(", "set(", "tuple(", "list(", "dict_keys(", "dict_values("];
+    let inner = of_python.into_iter().find_map(|it| text.strip_prefix(it))?.strip_suffix(')')?;
+    inner.starts_with(['[', '{', '(']).then_some(inner)
+}
+
+/// A text as Python names its type, and what comes after it: `u'a'`, `b'a'`, `np.str_('a')`.
+fn named_item(text: &str) -> Option<(String, &str)> {
+    let of_numpy = text.strip_prefix("np.str_(").or_else(|| text.strip_prefix("numpy.str_("));
+    let quoted = of_numpy.or_else(|| text.strip_prefix(['u', 'b']))?;
+    let quote = quoted.chars().next().filter(|it| matches!(it, '\'' | '"'))?;
+    let (item, after) = quoted_item(quoted, quote)?;
+    Some((item, if of_numpy.is_some() { after.strip_prefix(')')? } else { after }))
 }
 
 /// How deep lists may lie in each other.
@@ -204,6 +229,9 @@ fn printed_within(text: &str, n_deep: usize) -> Option<(Cell, &str)> {
 
 /// The item of a list that a text begins with, and what comes after it.
 fn item(text: &str, close: char, is_plain_allowed: bool, n_deep: usize) -> Option<(Cell, &str)> {
+    if let Some((item, after)) = named_item(text) {
+        return Some((Cell::Text(item), after));
+    }
     match text.chars().next()? {
         quote @ ('\'' | '"') => quoted_item(text, quote).map(|(it, after)| (Cell::Text(it), after)),
         '[' | '(' | '{' => printed_within(text, n_deep),

@@ -177,3 +177,24 @@ fn a_value_that_a_program_writes_for_none_is_none() {
         assert!(!reading.contains("there is none"), "{word}: {reading}");
     }
 }
+
+#[test]
+fn what_python_and_r_print_with_the_name_of_a_type_is_what_it_was() {
+    for (printed, answers) in [
+        ("np.str_('Oslo')", vec!["Oslo"]),
+        ("[np.str_('Oslo'), np.str_('Bergen')]", vec!["Oslo", "Bergen"]),
+        ("[u'Oslo', u\"Bergen\"]", vec!["Oslo", "Bergen"]),
+        ("b'Oslo'", vec!["Oslo"]),
+        ("frozenset({'Oslo'})", vec!["Oslo"]),
+        ("set(['Oslo'])", vec!["Oslo"]),
+        ("dict_keys(['Oslo', 'Bergen'])", vec!["Oslo", "Bergen"]),
+        ("c(\"Oslo\", \"Bergen\")", vec!["Oslo", "Bergen"]),
+        ("b'Oslo' and more", vec!["b'Oslo' and more"]),
+        ("set(1)", vec!["set(1)"]),
+        ("c(Oslo)", vec!["c(Oslo)"]),
+        ("u", vec!["u"]),
+    ] {
+        let row = json!([{"s": "Kari", "o": printed, "template": "{} likes"}]);
+        assert_eq!(read("facts.json", row.to_string()).unwrap().records[0].answers, answers);
+    }
+}
