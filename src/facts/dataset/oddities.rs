@@ -28,7 +28,7 @@ const OF_PROMPTS: [Oddity; 3] = [
     ("with “(blank)” within, which may be the answer's place", |it| {
         ["(blank)", "(mask)", "(answer)"].iter().any(|mark| it.contains(mark)) && !has_open_end(it)
     }),
-    ("with a token that begins or ends a text of a model, such as `<|endoftext|>`", has_end),
+    ("with a token that begins or ends a text of a model (`<|endoftext|>`)", has_end),
 ];
 
 /// Tokens that end a text, and those that begin one and are written where the model's own tokenizer adds
@@ -198,17 +198,31 @@ fn has_markup(text: &str) -> bool {
     })
 }
 
-/// Such as `MÃ¡laga` for `Málaga`, and `â€™` for `’`.
+/// Such as `MÃ¡laga` for `Málaga`, `â€™` for `’`, `ÐœÐ¾` for `Мо`, `ä¸œ` for `东`, and what Macs and DOS make of
+/// them, `M√°laga` and `M├ílaga`.
 fn is_misread(text: &str) -> bool {
     /// What Windows writes in the place of the second byte, but marks that may follow a letter.
     const SECOND: &str = "€‚ƒ„†‡ˆ‰Š‹ŒŽ‘“•˜™š›œžŸ";
-    let pairs = text.chars().zip(text.chars().skip(1));
     let is_second = |c: char| {
         matches!(c, '\u{80}'..='\u{bf}') && !matches!(c, '\u{a0}' | '»') || SECOND.contains(c)
     };
-    pairs.into_iter().any(|(first, second)| match first {
+    // Marks of sentences, which make a letter only where one goes on behind them.
+    let is_mark = |c: char| matches!(c, '…' | '–' | '—' | '’' | '”');
+    let third = text.chars().skip(2).map(Some).chain([None]);
+    let threes = text.chars().zip(text.chars().skip(1)).zip(third);
+    let mut n_pairs = 0;
+    threes.into_iter().any(|((first, second), third)| match first {
+        'Ã' if is_mark(second) => third.is_some_and(char::is_lowercase),
         'Â' | 'Ã' | 'Ä' | 'Å' => is_second(second),
-        'â' => second == '€',
+        'â' if second == '€' => true,
+        'ã'..='í' => is_second(second) && third.is_some_and(is_second),
+        // One alone may be a letter, a sign or a diameter.
+        'Ð' | 'Ñ' | 'Ø' | 'Ù' | '×' | 'Î' | 'Ï' => {
+            n_pairs += usize::from(is_second(second));
+            n_pairs > 1
+        }
+        '√' => matches!(second, '©' | '°' | '±' | '∂' | '®' | '≥' | '¥' | '£'),
+        '├' | '┬' => second.is_alphanumeric() || matches!(second, '®' | '¡' | '¿'),
         _ => false,
     })
 }

@@ -174,3 +174,43 @@ fn marks_and_tokens_around_a_prompt_are_told() {
         assert!(!said.contains(" with "), "{template}: {said}");
     }
 }
+
+#[test]
+fn letters_of_any_script_that_were_misread_are_told() {
+    let misread = "that were read in another encoding than UTF-8";
+    for name in [
+        "ÐœÐ¾ÑÐºÐ²Ð°",
+        "ä¸œäº¬",
+        "Ã…land",
+        "Ã–sterreich",
+        "Î‘Î¸Î®Î½Î±",
+        "Ø§Ù„Ù‚",
+        "M├ílaga",
+        "Z├╝rich K├Âln",
+        "M√°laga",
+    ] {
+        let said = said("f.json", of(name, "Oslo", "The capital of {} is"));
+        assert!(said.contains(misread), "{name}: {said}");
+    }
+    for name in [
+        "Москва",
+        "東京",
+        "Åland",
+        "Málaga",
+        "España",
+        "Øystein",
+        "MAÇÃ",
+        "“café”",
+        "√2",
+        "2×½",
+        "Ísland",
+        "Ðakovo",
+        "garçon",
+        "Αθήνα",
+        "القاهرة",
+        "José «Pepe»",
+    ] {
+        let said = said("f.json", of(name, "Oslo", "The capital of {} is"));
+        assert!(!said.contains(misread), "{name}: {said}");
+    }
+}
