@@ -1,6 +1,7 @@
 //! Facts as JSON: lists, lines, tables by rows or by columns as pandas writes them, and records
 //! within other objects.
 
+mod described;
 mod named_once;
 
 use std::borrow::Cow;
@@ -185,6 +186,7 @@ fn held_by(document: View<'_>, shared: &Shared, add: Add<'_>) -> Result<(), Faul
         return Err(Fault(SINGLE.to_owned()));
     }
     if is_table(document) {
+        described::refuse(document)?;
         if !is_by_columns(document) {
             add(Held::new(None, record_fields(document), shared));
             return Ok(());

@@ -190,3 +190,33 @@ fn a_prompt_that_is_an_object_is_not_replaced_by_the_words_of_the_relation() {
     let row = json!([{"subject": "Norway", "object": "Oslo", "prompt": {"text": "The capital of {} is"}}]);
     assert_eq!(asked("f.json", row.to_string()), oslo());
 }
+
+#[test]
+fn a_file_that_describes_columns_is_told_as_that() {
+    let of_columns = |it: &serde_json::Value| json!({"subject": it, "object": it, "template": it});
+    for column in [
+        json!({"dtype": "string", "id": null, "_type": "Value"}),
+        json!({"type": "string"}),
+        json!({"count": 2, "unique": 2, "top": "Norway", "freq": 1}),
+    ] {
+        let columns = of_columns(&column);
+        for file in [
+            columns.clone(),
+            json!({"features": columns}),
+            json!({"default": {"features": columns}}),
+            json!({"$schema": "x", "type": "object", "properties": columns, "required": ["subject"]}),
+        ] {
+            refused("f.json", file.to_string(), &["it describes the columns of a dataset"]);
+        }
+    }
+    let column = json!({"type": "string", "title": "Subject", "description": "who"});
+    let schema = json!({"$schema": "x", "type": "object", "properties": of_columns(&column)});
+    refused("f.json", schema.to_string(), &["it describes the columns of a dataset"]);
+    // Names with a type beside them are names.
+    let fact = json!({"subject": {"label": "Norway", "type": "country"}, "object": {"label": "Oslo", "type": "city"},
+        "relation": "P36"});
+    assert_eq!(asked("f.json", fact.to_string()), oslo());
+    let columns =
+        json!({"subject": {"0": "Norway"}, "object": {"0": "Oslo"}, "relation": {"0": "P36"}});
+    assert_eq!(asked("f.json", columns.to_string()), oslo());
+}
