@@ -220,3 +220,15 @@ fn a_file_that_describes_columns_is_told_as_that() {
         json!({"subject": {"0": "Norway"}, "object": {"0": "Oslo"}, "relation": {"0": "P36"}});
     assert_eq!(asked("f.json", columns.to_string()), oslo());
 }
+
+#[test]
+fn columns_with_other_indices_are_told_as_that() {
+    let says = "their indices differ, or the order of them";
+    for indices in [("1", "0"), ("0", "2")] {
+        let (a, b) = indices;
+        let text = format!(
+            "{{\"subject\": {{\"0\": \"Norway\", \"1\": \"Egypt\"}}, \"object\": {{\"{a}\": \"Oslo\", \"{b}\": \"Cairo\"}}}}"
+        );
+        refused("f.json", text, &[says]);
+    }
+}

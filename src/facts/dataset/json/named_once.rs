@@ -49,9 +49,14 @@ pub(super) fn by_columns(document: View<'_>, shared: &Shared, add: Add<'_>) -> R
         let is_in_order = !column.is_object()
             || column.fields().map(|it| it.0).eq(subjects.fields().map(|it| it.0));
         if n_values != n_rows || !is_in_order {
+            let differ = if n_values == n_rows {
+                "their indices differ, or the order of them".to_owned()
+            } else {
+                format!("{n_values} and {n_rows}")
+            };
             return Err(Fault(format!(
                 "it is a table by columns, and `{name}` has not the same rows as the column of \
-                 subjects: {n_values} and {n_rows}"
+                 subjects: {differ}"
             )));
         }
     }
