@@ -173,7 +173,7 @@ fn a_sweep_is_stopped_and_gone_on_with_while_the_window_answers() {
     let read = window.app().state.many.open.as_ref().unwrap().read.clone().unwrap();
     let (n, all) = (read.population.facts.len(), read.manifest.n_asked);
     assert!(is_sweeping(&window), "it was too fast to be looked at");
-    window.sees(&format!("{n} of {all} in the figure"));
+    window.sees(&format!("{n} of {all} drawn"));
     let sweep = window.app().state.jobs.iter().find(|(_, it)| it.kind.is_sweep());
     let (id, _) = sweep.unwrap();
     window.does(Command::CancelJob(id));

@@ -34,9 +34,10 @@ pub(super) fn stop_button_ui(
     }
 }
 
-/// How far a run is, and the time left, in the rest of the row.
-pub(super) fn progress_ui(ui: &mut Ui, job: &OpenJob) {
+/// How far a run is, and the time left, in the rest of the row. `shown`: what of it is shown already.
+pub(super) fn progress_ui(ui: &mut Ui, job: &OpenJob, shown: Option<String>) {
     let left = job.time_left(Instant::now()).unwrap_or_else(|| "starting".to_owned());
+    let left = shown.map_or_else(|| left.clone(), |shown| format!("{shown}, {left}"));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         ui.add(Label::new(RichText::new(left).weak()).extend());
         let width = ui.available_width().max(20.0);

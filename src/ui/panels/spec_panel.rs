@@ -192,7 +192,7 @@ fn run_ui(ui: &mut Ui, state: &State, written: &Written, commands: &mut Vec<Comm
     if let Some((id, job)) = running {
         ui.horizontal(|ui| {
             stop_button_ui(ui, job, Command::CancelJob(id), commands);
-            progress_ui(ui, job);
+            progress_ui(ui, job, None);
         });
         return;
     }

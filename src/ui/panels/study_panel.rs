@@ -214,7 +214,7 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, has_metric: bool, commands: &m
         }
         // What changes in length comes last.
         if let Some(job) = running {
-            progress_ui(ui, job);
+            progress_ui(ui, job, None);
         } else if let Some(run) = runs.iter().find(|run| !run.is_done()).or_else(|| runs.first()) {
             // The study is complete once all of its runs are.
             outcome_ui(ui, run, is_complete);

@@ -146,29 +146,23 @@ fn folder_ui(ui: &mut Ui, open: &OpenSweep, running: Option<&OpenJob>) {
     let width = ui.available_width();
     let name = Label::new(RichText::new(file_name(&open.dir)).strong()).truncate();
     let place = open.dir.display().to_string();
-    // What is short comes first: the name has the rest of the row. While the sweep runs the figure is behind it.
-    let done = open.read.as_ref().filter(|it| running.is_some() || !it.is_whole()).map(|it| {
-        let (n, all) = (grouped(it.population.facts.len()), grouped(it.manifest.n_asked));
-        let what = if running.is_some() { "in the figure" } else { "asked" };
-        format!("{n} of {all} {what}")
-    });
-    let done_ui = |ui: &mut Ui| {
-        if let Some(text) = done {
-            ui.label(text).on_hover_text("Facts and inverses");
-        }
-    };
+    let done = open.read.as_ref().map(|it| (it, grouped(it.population.facts.len())));
     let Some(job) = running else {
-        done_ui(ui);
+        // What is short comes first: the name has the rest of the row.
+        if let Some((read, n)) = done.filter(|it| !it.0.is_whole()) {
+            ui.label(format!("{n} of {} asked", grouped(read.manifest.n_asked)));
+        }
         ui.add(name).on_hover_text(place);
         return;
     };
     let size = vec2(NAME_SHARE * width, ui.spacing().interact_size.y);
     ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
         ui.set_width(size.x);
-        done_ui(ui);
         ui.add(name).on_hover_text(place);
     });
-    progress_ui(ui, job);
+    // The figure is behind what is asked.
+    let drawn = done.map(|(read, n)| format!("{n} of {} drawn", grouped(read.manifest.n_asked)));
+    progress_ui(ui, job, drawn);
 }
 
 /// The width in points from which the folder and how far its sweep is stand behind the buttons.
