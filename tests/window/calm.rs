@@ -254,7 +254,8 @@ fn nothing_moves_when_a_sweep_ends() {
     window.asks_over(Pane::Ablation);
     window.does(Command::StartSweep);
     window.wait("the first facts", |app| {
-        app.state.many.open.as_ref().is_some_and(|it| it.read.is_some())
+        let read = app.state.many.open.as_ref().and_then(|it| it.read.as_ref());
+        read.is_some_and(|it| !it.population.facts.is_empty())
     });
     let sweep = window.app().state.jobs.iter().find(|(_, it)| it.kind.is_sweep());
     let (id, job) = sweep.expect("it is too fast to be stopped");

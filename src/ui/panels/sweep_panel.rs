@@ -72,10 +72,11 @@ fn open_ui(ui: &mut Ui, open: &OpenSweep, state: &State, commands: &mut Vec<Comm
         let text = RichText::new(error).color(theme::palette(ui).error);
         ui.add(Label::new(text).wrap().selectable(true));
     }
-    let is_begun = |it: &ReadSweep| open.job.is_none() || !it.population.facts.is_empty();
+    let is_running = open.job.is_some_and(|id| state.jobs.get(id).is_some());
+    let is_begun = |it: &ReadSweep| !is_running || !it.population.facts.is_empty();
     let Some(read) = open.read.as_ref().filter(|it| is_begun(it)) else {
         if open.error.is_none() {
-            ui.weak(if open.job.is_some() {
+            ui.weak(if is_running {
                 "The first facts are being asked…"
             } else {
                 "The sweep's folder is being read…"
