@@ -121,7 +121,7 @@ pub(super) fn asked(
 }
 
 /// Whether a prompt begins with a square or curly bracket that nothing closes, or closes one that nothing opened.
-/// Those of the subject are its own.
+/// Brackets within the subject are not looked at: a title may have them.
 fn has_lone_bracket(fact: &Fact) -> bool {
     let subject = fact.subject.clone().unwrap_or_default();
     let around = [&fact.prompt[..subject.start], &fact.prompt[subject.end..]].concat();
