@@ -6,14 +6,17 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
 import threading
 import weakref
 from collections import deque
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Sequence
+from types import FrameType
+from typing import IO, Any, Callable, Iterator, Sequence
 
 from ._errors import Cancelled, Error, UsageError
 from ._progress import Progress
@@ -75,6 +78,33 @@ def _end(process: subprocess.Popen[bytes], listener: threading.Thread) -> None:
             pass
 
 
+@contextmanager
+def _cancels(cancel: Callable[[], None]) -> Iterator[None]:
+    """Cancels at an interrupt, which is raised after the block.
+
+    Raised within it, an interrupt would lose what was read of a line, or leave a bar that was drawn.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        # No interrupt is raised here.
+        yield
+        return
+    interrupts: list[tuple[int, FrameType | None]] = []
+
+    def keep(number: int, frame: FrameType | None) -> None:
+        interrupts.append((number, frame))
+        if len(interrupts) == 1:
+            cancel()
+
+    signal.signal(signal.SIGINT, keep)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if interrupts:
+            before(*interrupts[0])
+
+
 class Process:
     """A running program. It answers one request after the other."""
 
@@ -116,12 +146,8 @@ class Process:
             request = {"id": next(self._ids), "argv": list(argv), "want": list(want)}
             request.update(cwd=os.getcwd(), **more)
             self._write(request)
-            with Progress() as progress:
-                try:
-                    reply = self._read(request["id"], progress)
-                except KeyboardInterrupt:
-                    self._cancel(request["id"])
-                    raise
+            with _cancels(lambda: self._cancel(request["id"])), Progress() as progress:
+                reply = self._read(request["id"], progress)
         if "error" in reply:
             kind = _ERRORS.get(reply.pop("kind"), Error)
             raise kind(reply.pop("error"), reply)
@@ -132,17 +158,12 @@ class Process:
         with self._turn:
             request = {"id": next(self._ids), "describe": True}
             self._write(request)
-            return self._read(request["id"], None)["result"]
+            with _cancels(lambda: None):
+                return self._read(request["id"], None)["result"]
 
     def _cancel(self, asked: int) -> None:
-        """Cancels a request, and reads to its last reply, so that the next one is understood."""
+        """Cancels a request. Its last reply is still to be read, so that the next one is understood."""
         self._write({"id": next(self._ids), "cancel": asked})
-        while True:
-            try:
-                self._read(asked, None)
-                return
-            except KeyboardInterrupt:
-                continue
 
     def _write(self, request: dict[str, Any]) -> None:
         if self._process.stdin.closed:

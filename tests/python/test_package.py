@@ -14,6 +14,7 @@ from conftest import EGYPT, TINY
 
 import factscope
 from factscope import _process
+from factscope._progress import Progress
 
 
 def command(*args):
@@ -176,6 +177,25 @@ def test_an_interrupt_cancels_and_the_model_stays(m, monkeypatch):
             other.trace(**LONG)
         assert replies[-1]["kind"] == "cancelled"
         assert other.predict(**EGYPT).json == m.predict(**EGYPT).json
+
+
+def test_an_interrupt_waits_for_what_is_being_shown(m, monkeypatch):
+    """A notebook's bar is taken away by its handle, which a display that is interrupted never gives."""
+    before = m.predict(**EGYPT).json
+    shown, show = [], Progress.show
+
+    def interrupted(bar, **progress):
+        signal.raise_signal(signal.SIGINT)
+        show(bar, **progress)
+        shown.append(progress)
+
+    monkeypatch.setattr(Progress, "show", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        m.trace(**LONG)
+    assert shown
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.undo()
+    assert m.predict(**EGYPT).json == before
 
 
 def test_a_process_that_dies_says_so():
