@@ -16,6 +16,8 @@ mod reads;
 mod parts;
 mod traces;
 mod changes;
+mod compared;
+mod edits;
 
 /// The line, or `None` where flags cannot say all that is asked.
 pub fn command_line(experiment: &Experiment, library: &Library<'_>) -> Option<String> {
@@ -43,15 +45,21 @@ impl Asked<'_> {
     /// what came of that; or a method has no command.
     fn line(&self) -> Option<Line> {
         let of_run = self.of_reading().or_else(|| self.of_parts());
-        of_run.or_else(|| self.of_trace()).or_else(|| self.of_change())
+        let of_run = of_run.or_else(|| self.of_trace()).or_else(|| self.of_change());
+        of_run.or_else(|| self.of_comparison()).or_else(|| self.of_edit())
     }
 
     /// A command that asks the model about the fact.
     fn command(&self, name: &str, has_foil: Foil) -> Option<Line> {
+        self.command_of(&self.experiment.fact, name, has_foil)
+    }
+
+    /// A command that asks the model about a fact.
+    fn command_of(&self, fact: &FactSource, name: &str, has_foil: Foil) -> Option<Line> {
         let (bos, usual) = (self.experiment.bos, self.library.tokenizer.default_bos());
         let line = self.model(name)?.switch("--bos", bos == Bos::On && usual == Bos::Off);
         let line = line.switch("--no-bos", bos == Bos::Off && usual == Bos::On);
-        let (line, answer, foil) = match &self.experiment.fact {
+        let (line, answer, foil) = match fact {
             FactSource::Text(TextFact { prompt, subject, subject_start: None, answer, foil }) => {
                 (line.flag("--prompt", prompt).option("--subject", subject.as_ref()), answer, foil)
             }

@@ -1,6 +1,7 @@
 //! A command as one line for a POSIX shell, put together flag by flag.
 
 use std::fmt::Display;
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -71,6 +72,11 @@ pub fn as_typed(name: &str) -> String {
 /// `1,3,10`
 pub fn joined(items: &[impl Display]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// `2..5`
+pub fn layers_as_typed(layers: &Range<usize>) -> String {
+    format!("{}..{}", layers.start, layers.end)
 }
 
 /// A word as a POSIX shell reads it.

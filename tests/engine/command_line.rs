@@ -38,6 +38,7 @@ fn more(tokenizer: &Tokenizer) -> Vec<AnalysisSpec> {
             n_top: 3,
             asked: Vec::new(),
         }),
+        AnalysisSpec::Attention(attention::Spec::all_heads(0..2)),
         AnalysisSpec::Attention(attention::Spec {
             weighting: attention::Weighting::Rollout,
             ..attention::Spec::all_heads(1..2)
@@ -95,6 +96,69 @@ fn a_command_line_asks_what_its_experiment_asks() {
         AnalysisSpec::NAMES.iter().copied().filter(|it| !said.contains(it)).collect();
     let expected = ["comparison", "corruption bench", "rank-one edit", "trace average"];
     assert_eq!(not_said.into_iter().collect::<Vec<_>>(), expected);
+}
+
+/// What commands make of the bundled dataset, or of texts that go with a fact.
+#[test]
+fn the_command_line_of_what_a_command_has_looked_up_asks_the_same() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let bin = Path::new(env!("CARGO_BIN_EXE_factscope")).parent().unwrap();
+    let tokenizer = Tokenizer::from_dir(&fixture("tiny")).unwrap();
+    let library = Library::new(&tokenizer);
+    let tiny = quoted(fixture("tiny").to_str().unwrap());
+    let spec_of = |line: &str, name: &str| {
+        let file = dir.path().join(name);
+        let script = format!("{line} --save-spec {}", quoted(file.to_str().unwrap()));
+        let output =
+            Command::new("/bin/sh").args(["-c", &script]).env("PATH", bin).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        Written::load(&file).unwrap().resolve(&library, &file).unwrap()
+    };
+    let same = |flags: &str, says: &str| {
+        let command = flags.replacen(' ', &format!(" --model {tiny} "), 1);
+        let command = command.replace("--case", "--facts builtin --case");
+        let experiment = spec_of(&format!("factscope {command}"), "asked.json");
+        let line = command_line(&experiment, &library).unwrap_or_else(|| panic!("{flags}"));
+        assert!(line.contains(says), "{line}");
+        assert_eq!(spec_of(&line, "again.json"), experiment, "{line}");
+    };
+    let asked = "--answer Cairo --second-answer Egypt --mapped prompts";
+    let usual = "--map mlp";
+    for (flags, says) in [
+        ("bench --case 2 --samples 2 --corruptions zero,str,resample,mean", "--corruptions zero,"),
+        ("bench --case 2 --kind hidden --corruptions gaussian --sever mlp", "--sever mlp"),
+        ("bench --case 2 --corruptions random-tokens --window 1,3", "--window 1,3"),
+        ("edit --prompt 'Paris is in' --subject Paris --target it --layer 1 --steps 2", "--kl "),
+        (
+            "edit --prompt 'Paris is in' --subject Paris --answer a --target it --layer 0",
+            "--answer a",
+        ),
+    ] {
+        same(flags, says);
+    }
+    for (flags, says) in [
+        (usual, "--mapped likeliest"),
+        (&*format!("{asked} --map attribution --top 3"), "--second-answer Egypt --mapped prompts"),
+        (&*format!("{asked} --one-answer second"), "--one-answer second"),
+        ("--one-answer fact,second --bos --map attn --window 1", "--one-answer fact,second"),
+        ("--map hidden --corruption uniform --samples 3 --seed 4", "--corruption uniform"),
+        ("--map mlp --noise-rng chacha --direction noise --noise 0.1", "--direction noise"),
+        ("--map ablation --metric log-prob --other-case 3", "--other-case 3"),
+    ] {
+        same(&format!("compare --case 2 {flags}"), says);
+    }
+
+    let AnalysisSpec::Comparison(mut spec) =
+        spec_of(&format!("factscope compare --model {tiny} --case 2"), "asked.json").spec
+    else {
+        panic!("another analysis")
+    };
+    spec.right[0] = vec![1];
+    let experiment = Experiment {
+        spec: spec.into(),
+        ..spec_of(&format!("factscope compare --model {tiny} --case 2"), "asked.json")
+    };
+    assert_eq!(command_line(&experiment, &library), None, "no flag names other right answers");
 }
 
 #[test]

@@ -37,6 +37,22 @@ fn a_notice_of_what_is_done_goes_again() {
     assert_eq!(notice(&window), Some("Copied the command line"));
 }
 
+/// What a view asks of a fact of the list is one line. What is asked of many facts at once has a command
+/// that chooses them, and a file says which they were.
+#[test]
+fn every_view_of_a_fact_copies_one_line() {
+    let window = Window::open();
+    let state = &window.app().state;
+    let mut files = Vec::new();
+    for pane in Pane::ALL.iter().copied().filter(|pane| state.experiment_text(*pane).is_some()) {
+        match state.command_line(pane) {
+            Some(line) => assert_eq!(line.lines().count(), 1, "{line}"),
+            None => files.push(pane),
+        }
+    }
+    assert_eq!(files, [Pane::Averages]);
+}
+
 #[test]
 fn an_error_stays_until_it_is_dismissed() {
     let mut window = Window::open();

@@ -1,11 +1,13 @@
 //! `factscope attention`: where heads look.
 
+use anyhow::Context as _;
 use clap::Args;
 
 use crate::analysis::AnalysisSpec;
 use crate::analysis::attention::{Spec, Weighting};
 use crate::cli::flags::choices;
 use crate::cli::flags::fact::AskedArgs;
+use crate::cli::flags::layers::LayersArg;
 use crate::cli::inquiry::{Asks, Inquiry};
 
 /// The weightings of single layers; a rollout has a flag of its own.
@@ -18,8 +20,12 @@ const WEIGHTINGS: [(&str, Weighting); 3] = [
 #[derive(Args)]
 pub struct Attention {
     /// The layer, from 0
-    #[arg(long, value_name = "L")]
-    layer: usize,
+    #[arg(long, value_name = "L", required_unless_present = "layers")]
+    layer: Option<usize>,
+
+    /// Several layers, such as `2..5` (without its end), instead of one
+    #[arg(long, value_name = "LAYERS", conflicts_with = "layer")]
+    layers: Option<LayersArg>,
 
     /// The head, from 0; a rollout has none [default: all]
     #[arg(long, value_name = "H")]
@@ -40,7 +46,13 @@ impl Asks for Attention {
 
     fn spec(&self, _: &AskedArgs, _: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
         let weighting = if self.rollout { Weighting::Rollout } else { self.weighting };
-        let layers = self.layer..self.layer.saturating_add(1);
+        let layers = match (&self.layers, self.layer) {
+            (Some(LayersArg(layers)), _) => layers.clone(),
+            (None, layer) => {
+                let layer = layer.context("name the layer with --layer")?;
+                layer..layer.saturating_add(1)
+            }
+        };
         Ok(Spec { layers, head: self.head, weighting }.into())
     }
 }

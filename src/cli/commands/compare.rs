@@ -2,22 +2,26 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
+use crate::analysis::causal_trace::Map;
 use crate::analysis::comparison::{MapSpec, Mapped, Second, Spec};
-use crate::analysis::corruption::{Corruption, Draws};
-use crate::analysis::{AnalysisSpec, Metric, causal_trace};
-use crate::cli::flags::any_choice;
-use crate::cli::flags::corruption::{NoiseArg, noise_tokens};
+use crate::analysis::{AnalysisSpec, Metric};
+use crate::cli::flags::corruption::CorruptionArgs;
 use crate::cli::flags::metric::estimated_metric;
 use crate::cli::flags::model::ModelArgs;
-use crate::cli::flags::trace::WindowArgs;
+use crate::cli::flags::trace::{WayArgs, WindowArgs};
+use crate::cli::flags::{any_choice, choices};
 use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
 use crate::experiment::{Compared, FactSource, RecordFact, first_tokens};
 use crate::facts::{Dataset, Direction, Fact};
-use crate::intervention::NoiseRng;
+
+const MAPPED: [(&str, Mapped); 2] =
+    [("likeliest", Mapped::Likeliest), ("prompts", Mapped::Prompts)];
+
+const PROMPTS: [(&str, usize); 2] = [("fact", 0), ("second", 1)];
 
 #[derive(Args)]
 pub struct Compare {
@@ -41,20 +45,32 @@ pub struct Compare {
     #[arg(long, default_value = "prob", value_parser = estimated_metric())]
     metric: Metric,
 
-    /// The noise of a trace, as for `trace`; `3s` is measured on the subjects of the dataset
-    #[arg(long, value_name = "NOISE", default_value = "3s")]
-    noise: NoiseArg,
+    /// The answer of the fact [default: the dataset's first]
+    #[arg(long, value_name = "TEXT")]
+    answer: Option<String>,
 
-    /// Average a trace over N draws of the noise
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    samples: usize,
+    /// The answer of the inverse, or of --other-case [default: the dataset's first]
+    #[arg(long, value_name = "TEXT")]
+    second_answer: Option<String>,
+
+    /// What each map is of: `likeliest`, of all right answers that which the model finds likeliest, or
+    /// `prompts`, the --answer and the --second-answer
+    #[arg(long, default_value = "likeliest", value_parser = choices(MAPPED))]
+    mapped: Mapped,
+
+    /// Judge recall of the fact, or of the second prompt, by its one answer alone, and not by all that
+    /// the dataset calls right
+    #[arg(long, value_name = "PROMPT,…", value_delimiter = ',', value_parser = choices(PROMPTS))]
+    one_answer: Vec<usize>,
+
+    #[command(flatten)]
+    corruption: CorruptionArgs,
 
     #[command(flatten)]
     window: WindowArgs,
 
-    /// Seed of a trace's noise
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u32,
+    #[command(flatten)]
+    way: WayArgs,
 
     /// How many heads are called the most important
     #[arg(long, value_name = "K", default_value_t = 10)]
@@ -76,24 +92,31 @@ impl Asks for Compare {
         let [fact, second] = self.facts();
         FactSource::Record(second).question(&machine.datasets)?;
         // What is compared is how the right answers are recalled, whether or not they are.
-        let answer = FactSource::Record(fact.clone()).question(&machine.datasets)?.expected;
+        let answer = match &self.answer {
+            Some(answer) => Some(answer.clone()),
+            None => FactSource::Record(fact.clone()).question(&machine.datasets)?.expected,
+        };
         Ok(FactSource::Record(RecordFact { answer, ..fact }))
     }
 
     fn spec(&self, _: &ModelArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
         let dataset = inquiry.question.dataset.as_ref().context("the fact is of a dataset")?;
-        let right = |RecordFact { case, direction, .. }: &RecordFact| {
+        let right = |nth: usize, RecordFact { case, direction, .. }: &RecordFact| {
+            if self.one_answer.contains(&nth) {
+                return Ok(Vec::new());
+            }
             let record = dataset.find(case).context("the case was just there")?;
             anyhow::Ok(first_tokens(&inquiry.engine.info.tokenizer, record.answers(*direction))?)
         };
         let [fact, second] = self.facts();
-        let right = [right(&fact)?, right(&second)?];
+        let right = [right(0, &fact)?, right(1, &second)?];
         let asked = inquiry.library().question(&FactSource::Record(second))?;
+        let answer = self.second_answer.clone().or(asked.expected);
         let spec = Spec {
-            inverse: inquiry.tokenized(&Fact { answer: asked.expected, ..asked.fact })?,
+            inverse: inquiry.tokenized(&Fact { answer, ..asked.fact })?,
             second: if self.other_case.is_some() { Second::Fact } else { Second::Inverse },
             right,
-            mapped: Mapped::Likeliest,
+            mapped: self.mapped,
             map: self.map(inquiry)?,
             n_top: self.top,
             n_permutations: self.permutations,
@@ -115,17 +138,15 @@ impl Compare {
         [fact, second]
     }
 
-    fn map(&self, inquiry: &Inquiry) -> anyhow::Result<MapSpec> {
+    fn map(&self, inquiry: &mut Inquiry) -> anyhow::Result<MapSpec> {
+        ensure!(
+            !self.corruption.is_of_subject(),
+            "a comparison corrupts two prompts alike; this corruption is of one subject"
+        );
         self.map.map(self.metric, |component| {
-            let tokens = noise_tokens(&inquiry.engine.info.tokenizer, &inquiry.question.subjects)?;
-            let draws = Draws {
-                corruption: Corruption::default(),
-                noise: self.noise.level(&tokens),
-                rng: NoiseRng::Numpy,
-                seed: self.seed,
-                n_samples: self.samples,
-            };
-            Ok(causal_trace::Spec::new(component, self.window.of(&inquiry.engine), draws))
+            let draws = self.corruption.draws(inquiry)?;
+            let window = self.window.of(&inquiry.engine);
+            Ok(self.way.trace(component, window, draws, Map::Tokens))
         })
     }
 }

@@ -1,7 +1,6 @@
 //! `factscope cut`: what the answer loses without some ways for tokens to look at others.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::str::FromStr;
 
 use clap::Args;
@@ -9,6 +8,7 @@ use clap::Args;
 use crate::analysis::edge_cut::{Edge, Spec};
 use crate::analysis::{AnalysisError, AnalysisSpec, Positions};
 use crate::cli::flags::fact::MeasuredArgs;
+use crate::cli::flags::layers::LayersArg;
 use crate::cli::inquiry::{Asks, Inquiry};
 use crate::tokens::TokenizedPrompt;
 
@@ -65,25 +65,6 @@ impl EdgesArg {
             }
             _ => Ok(possible),
         }
-    }
-}
-
-/// Layers as they are typed: `2..5`.
-#[derive(Clone)]
-struct LayersArg(Range<usize>);
-
-impl FromStr for LayersArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| {
-            text.trim().parse::<usize>().map_err(|_error| format!("`{text}` is no layer, from 0"))
-        };
-        if let Some((from, to)) = text.split_once("..") {
-            return Ok(Self(number(from)?..number(to)?));
-        }
-        let layer = number(text)?;
-        Ok(Self(layer..layer.saturating_add(1)))
     }
 }
 

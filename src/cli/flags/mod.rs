@@ -9,6 +9,7 @@ pub(super) mod dataset;
 pub(super) mod chosen;
 pub(super) mod head;
 pub(super) mod cell;
+pub(super) mod layers;
 pub(super) mod metric;
 pub(super) mod corruption;
 pub(super) mod trace;

@@ -3,7 +3,7 @@
 use super::{Asked, Foil};
 use crate::analysis::ablation::Replacement;
 use crate::analysis::{AnalysisSpec, Pair, activation_patching, steering};
-use crate::experiment::line::{Line, joined};
+use crate::experiment::line::{Line, joined, layers_as_typed};
 use crate::experiment::{FactSource, TextFact, spaced_facts};
 use crate::tokens::TokenizedPrompt;
 
@@ -30,8 +30,8 @@ impl Asked<'_> {
             }
             AnalysisSpec::EdgeCut(it) => {
                 let line = self.command("cut", Foil::Flag)?.flag("--top", it.n_top);
-                let layers = format!("{}..{}", it.layers.start, it.layers.end);
-                let line = it.edges.iter().fold(line.flag("--layers", layers), |line, edge| {
+                let line = line.flag("--layers", layers_as_typed(&it.layers));
+                let line = it.edges.iter().fold(line, |line, edge| {
                     line.flag("--edge", format!("{}:{}", edge.query, edge.key))
                 });
                 let heads = it.heads.iter().flatten();

@@ -3,9 +3,7 @@
 use super::{Asked, Foil};
 use crate::analysis::attention::Weighting;
 use crate::analysis::{AnalysisSpec, attention, contribution_graph, generation};
-use crate::experiment::FactSource;
-use crate::experiment::line::{Line, joined, key_of};
-use crate::tokens::Bos;
+use crate::experiment::line::{Line, joined, key_of, layers_as_typed};
 
 impl Asked<'_> {
     pub(super) fn of_reading(&self) -> Option<Line> {
@@ -41,13 +39,9 @@ impl Asked<'_> {
         }
     }
 
-    /// A command that reads the model's weights alone.
+    /// A command that reads the model's weights alone, which are the same for any fact.
     fn of_weights(&self, name: &str) -> Option<Line> {
-        let experiment = self.experiment;
-        let is_plain = experiment.edits.is_empty()
-            && experiment.bos == Bos::Off
-            && experiment.fact == FactSource::NoFact;
-        is_plain.then(|| self.model(name))?
+        self.experiment.edits.is_empty().then(|| self.model(name))?
     }
 
     fn generation(&self, spec: &generation::Spec) -> Option<Line> {
@@ -66,20 +60,24 @@ impl Asked<'_> {
     }
 
     fn attention(&self, spec: &attention::Spec) -> Option<Line> {
-        let line = self.command("attention", Foil::NoFlag)?.flag("--layer", spec.layers.start);
-        let line = match (spec.weighting, spec.head) {
-            (Weighting::Rollout, None) => line.switch("--rollout", true),
-            (Weighting::Rollout, Some(_)) => return None,
+        let line = self.command("attention", Foil::NoFlag)?;
+        let line = if spec.layers.len() == 1 {
+            line.flag("--layer", spec.layers.start)
+        } else {
+            line.flag("--layers", layers_as_typed(&spec.layers))
+        };
+        match (spec.weighting, spec.head) {
+            (Weighting::Rollout, None) => Some(line.switch("--rollout", true)),
+            (Weighting::Rollout, Some(_)) => None,
             (weighting, head) => {
                 let key = match weighting {
                     Weighting::ValueWeighted => "value",
                     Weighting::NormBased => "norm",
                     Weighting::Pattern | Weighting::Rollout => "pattern",
                 };
-                line.option("--head", head).flag("--weighting", key)
+                Some(line.option("--head", head).flag("--weighting", key))
             }
-        };
-        (spec.layers.len() == 1).then_some(line)
+        }
     }
 
     fn contributions(&self, spec: &contribution_graph::Spec) -> Option<Line> {

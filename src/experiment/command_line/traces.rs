@@ -4,7 +4,7 @@ use super::{Asked, Foil};
 use crate::analysis::causal_trace::{self, Component, Map};
 use crate::analysis::corruption::{Corruption, Draws, NoiseEntry};
 use crate::analysis::edge_attribution::EdgeBase;
-use crate::analysis::{AnalysisSpec, Contrast};
+use crate::analysis::{AnalysisSpec, Contrast, corruption_bench};
 use crate::experiment::choices::{Choices as _, CorruptionKind};
 use crate::experiment::line::{Line, joined};
 use crate::experiment::{FactSource, other_subjects};
@@ -27,6 +27,7 @@ impl Asked<'_> {
                 let line = self.contrasted("atp-star", &it.contrast)?;
                 Some(line.case("--metric", it.metric)?.flag("--verify", it.n_verified))
             }
+            AnalysisSpec::CorruptionBench(it) => self.bench(it),
             AnalysisSpec::EdgeAttribution(it) => {
                 let line = self.contrasted("eap", &it.contrast)?.case("--metric", it.metric)?;
                 let line = match it.base {
@@ -54,13 +55,47 @@ impl Asked<'_> {
             }
             Map::Heads { .. } | Map::Together { .. } => return None,
         };
+        self.drawn(line, spec)
+    }
+
+    /// How many layers a trace restores together, what the subject becomes, and which way it goes.
+    pub(super) fn drawn(&self, line: Line, spec: &causal_trace::Spec) -> Option<Line> {
         let line = self.corrupted(line.flag("--window", spec.window), &spec.draws())?;
-        let line = match (spec.sever, spec.sever_layers) {
-            (None, None) => line,
-            (None, Some(_)) => return None,
-            (Some(sever), layers) => line.case("--sever", sever)?.option("--sever-layers", layers),
+        way(line, spec)
+    }
+    /// The same trace under several corruptions, which the command calls by the names of their flags.
+    fn bench(&self, spec: &corruption_bench::Spec) -> Option<Line> {
+        let corruption_bench::Spec { trace, corruptions, windows, left_out: _ } = spec;
+        let usual = trace.draws();
+        let (mut names, mut other) = (Vec::new(), None);
+        for corruption_bench::Entry { corruption, n_samples, .. } in corruptions {
+            // A corruption that no flag says by itself is said by none of several.
+            let draws = Draws { corruption: corruption.clone(), ..usual.clone() };
+            self.corrupted_by("--corruptions", Line::new("bench"), &draws)?;
+            let n_usual = match corruption {
+                Corruption::NoiseFile(_) => return None,
+                Corruption::OtherSubjects { ids, .. } => usual.n_samples.min(ids.len()),
+                it if it.is_drawn() => usual.n_samples,
+                _ => 1,
+            };
+            if let Corruption::Counterpart { ids } = corruption {
+                other = Some(self.library.text_of(ids)?.0.trim().to_owned());
+            }
+            (*n_samples == n_usual).then_some(())?;
+            names.push(CorruptionKind::of(corruption).words().key);
+        }
+        let line = self.command("bench", Foil::Flag)?.case("--kind", trace.component)?;
+        let line = line.flag("--corruptions", joined(&names)).option("--counterpart", other);
+        let line =
+            line.flag("--noise", self.noise(&usual.noise)?).case("--noise-rng", usual.rng)?;
+        let line = line.flag("--samples", usual.n_samples).flag("--seed", usual.seed);
+        let is_said = !names.is_empty() && trace.map == Map::Tokens && windows.first() == Some(&1);
+        let line = if trace.component == Component::Hidden {
+            (windows.len() == 1).then_some(line)?
+        } else {
+            line.flag("--window", joined(windows))
         };
-        line.case("--direction", spec.direction)
+        is_said.then(|| way(line, trace))?
     }
 
     /// What the subject becomes.
@@ -120,4 +155,14 @@ impl Asked<'_> {
             Contrast::Subject(draws) => self.corrupted(line, draws),
         }
     }
+}
+
+/// Which way a trace goes, and what may not react.
+fn way(line: Line, spec: &causal_trace::Spec) -> Option<Line> {
+    let line = match (spec.sever, spec.sever_layers) {
+        (None, None) => line,
+        (None, Some(_)) => return None,
+        (Some(sever), layers) => line.case("--sever", sever)?.option("--sever-layers", layers),
+    };
+    line.case("--direction", spec.direction)
 }

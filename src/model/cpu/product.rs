@@ -1,6 +1,8 @@
 //! Matrix products that add to what their output already holds.
 
 use std::cell::Cell;
+use std::ops::Range;
+use std::sync::Once;
 
 use burn::tensor::Tensor;
 use gemm::{Parallelism, gemm};
@@ -217,32 +219,85 @@ fn product(
     assert!(strides.iter().all(|stride| *stride >= 0), "a stride of the weights is negative");
     let last = (k - 1) * strides[0] as usize + (n - 1) * strides[1] as usize;
     assert!(last < weight.len(), "the weights are shorter than their shape and strides say");
+    let columns = Columns { out: out.as_mut_ptr(), stride, x, weight, sizes: [m, k, n], strides };
+    let n_threads = rayon::current_num_threads();
     // A smaller product is finished before a second thread has started.
-    let parallelism = if m * k * n < 1 << 20 { Parallelism::None } else { Parallelism::Rayon(0) };
-    #[expect(unsafe_code, reason = "`gemm` takes pointers; the lengths are checked above")]
-    // SAFETY: with these strides nothing outside the three slices is read or written, and `out`,
-    // borrowed mutably, overlaps neither.
-    unsafe {
-        gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            stride as isize,
-            true,
-            x.as_ptr(),
-            1,
-            k as isize,
-            weight.as_ptr(),
-            strides[1],
-            strides[0],
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            parallelism,
-        );
+    if m * k * n < 1 << 20 {
+        columns.multiply(0..n, Parallelism::None);
+    } else if n < n_threads * LEAST_COLUMNS {
+        columns.multiply(0..n, Parallelism::Rayon(0));
+    } else {
+        // `gemm` itself leaves threads without work where rows are few. No sum is cut.
+        let width = n.div_ceil(2 * n_threads).next_multiple_of(LANES).max(LEAST_COLUMNS);
+        (0..n.div_ceil(width)).into_par_iter().for_each(|nth| {
+            columns.multiply(nth * width..n.min((nth + 1) * width), Parallelism::None);
+        });
     }
 }
+
+/// How many numbers the widest registers hold.
+const LANES: usize = 16;
+
+/// How many columns of a product a thread computes at least.
+const LEAST_COLUMNS: usize = 64;
+
+/// A product of which columns are computed on several threads at once.
+struct Columns<'a> {
+    /// Rows begin `stride` numbers apart.
+    out: *mut f32,
+    stride: usize,
+    x: &'a [f32],
+    weight: &'a [f32],
+
+    /// `[m, k, n]`
+    sizes: [usize; 3],
+    strides: [isize; 2],
+}
+
+#[expect(unsafe_code, reason = "threads write to one output through a pointer")]
+// SAFETY: no two threads are given the same columns.
+unsafe impl Sync for Columns<'_> {}
+
+impl Columns<'_> {
+    /// Adds to these columns of the output.
+    fn multiply(&self, columns: Range<usize>, parallelism: Parallelism) {
+        let Self { out, stride, x, weight, sizes: [m, k, _], strides } = *self;
+        let weight = &weight[columns.start * strides[1] as usize..];
+        LEAST_PACKED.call_once(|| {
+            // Weights lie thousands of numbers apart from row to row. By its own measure `gemm` puts them
+            // together only for more than 64 rows, and is two to three times as slow for 10 to 64.
+            gemm::set_lhs_packing_threshold_single_thread(1);
+            gemm::set_lhs_packing_threshold_multi_thread(1);
+        });
+        #[expect(unsafe_code, reason = "`gemm` takes pointers; `product` has checked the lengths")]
+        // SAFETY: with these strides nothing outside of `x`, `weight` and the output's rows is read or
+        // written; the output, borrowed mutably by `product`, overlaps neither, and no other thread has
+        // these columns.
+        unsafe {
+            gemm(
+                m,
+                columns.len(),
+                k,
+                out.add(columns.start),
+                1,
+                stride as isize,
+                true,
+                x.as_ptr(),
+                1,
+                k as isize,
+                weight.as_ptr(),
+                strides[1],
+                strides[0],
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+    }
+}
+
+/// Whether `gemm` was told from how many rows on it puts weights together.
+static LEAST_PACKED: Once = Once::new();
