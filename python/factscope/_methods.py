@@ -1767,7 +1767,8 @@ class Methods(_Asked):
         facts: Path | None = None,
         case: str | None = None,
         inverse: bool = False,
-        layer: int,
+        layer: int | None = None,
+        layers: str | None = None,
         head: int | None = None,
         weighting: Literal["pattern", "value", "norm"] | None = None,
         rollout: bool = False,
@@ -1810,6 +1811,8 @@ class Methods(_Asked):
             Ask the fact from its answer
         layer
             The layer, from 0
+        layers
+            Several layers, such as `2..5` (without its end), instead of one
         head
             The head, from 0; a rollout has none [default: all]
         weighting
@@ -1853,6 +1856,7 @@ class Methods(_Asked):
             "--case": case,
             "--inverse": inverse,
             "--layer": layer,
+            "--layers": layers,
             "--head": head,
             "--weighting": weighting,
             "--rollout": rollout,
@@ -2718,10 +2722,24 @@ class Methods(_Asked):
         other_case: str | None = None,
         map: Literal["hidden", "mlp", "attn", "ablation", "attribution"] | None = None,
         metric: Literal["prob", "answer-prob", "log-prob", "logit", "logit-diff"] | None = None,
+        answer: str | None = None,
+        second_answer: str | None = None,
+        mapped: Literal["likeliest", "prompts"] | None = None,
+        one_answer: Sequence[Literal["fact", "second"]] = (),
+        corruption: Literal["gaussian", "noise-file", "gaussian-per-dim", "uniform", "tokens-cosine", "tokens-distance", "resample", "random-subject", "str", "random-tokens", "zero", "mean"] | None = None,
+        replace: bool = False,
+        other_subjects: Path | None = None,
+        counterpart: str | None = None,
         noise: str | None = None,
+        noise_subjects: Path | None = None,
+        noise_file: Path | None = None,
         samples: int | None = None,
-        window: int | None = None,
         seed: int | None = None,
+        noise_rng: Literal["numpy", "chacha"] | None = None,
+        window: int | None = None,
+        sever: Literal["mlp", "attn"] | None = None,
+        sever_layers: int | None = None,
+        direction: Literal["denoise", "noise"] | None = None,
         top: int | None = None,
         permutations: int | None = None,
         permutation_seed: int | None = None,
@@ -2768,18 +2786,79 @@ class Methods(_Asked):
         metric
             The metric of a trace or an ablation
             [default: prob]
+        answer
+            The answer of the fact [default: the dataset's first]
+        second_answer
+            The answer of the inverse, or of --other-case [default: the dataset's first]
+        mapped
+            What each map is of: `likeliest`, of all right answers that which the model finds
+            likeliest, or `prompts`, the --answer and the --second-answer
+            [default: likeliest]
+        one_answer
+            Judge recall of the fact, or of the second prompt, by its one answer alone, and not by
+            all that the dataset calls right
+        corruption
+            What the subject becomes [default: gaussian, or noise-file with --noise-file]
+            ``gaussian``: Gaussian noise added to the subject's embeddings, one spread for all
+            dimensions, as in ROME
+            ``noise-file``: The noise of a file of numpy's: --noise-file, in the window the trace's
+            settings
+            ``gaussian-per-dim``: Gaussian noise, each dimension with its own spread
+            ``uniform``: Evenly spread noise between minus and plus the noise level: ROME's
+            uniform_noise
+            ``tokens-cosine``: The tokens whose embeddings are nearest to noisy ones by cosine: a
+            corruption that can be read
+            ``tokens-distance``: The tokens whose embeddings are nearest to noisy ones by Euclidean
+            distance
+            ``resample``: Other subjects of the same relation and token count: resampling (Chan et
+            al. 2022)
+            ``random-subject``: Other subjects of the same token count, of any relation
+            ``str``: One other subject: symmetric token replacement, which Zhang & Nanda 2024 prefer
+            to noise
+            ``random-tokens``: Random tokens, as a baseline
+            ``zero``: Zeros in place of the subject's embeddings
+            ``mean``: The mean embedding of the subjects' tokens that noise is measured on
+        replace
+            Put noise in place of the embeddings instead of adding it
+        other_subjects
+            Other subjects for `resample` and `random-subject`, one a line [default: those of
+            --facts, of the same relation or of all]
+        counterpart
+            The other subject for `str`, of as many tokens [default: one of --facts of the same
+            relation with another answer, the dataset's foil if there is such a one]
         noise
-            The noise of a trace, as for `trace`; `3s` is measured on the subjects of the dataset
+            Standard deviation of the noise: a number, or as in `3s` a multiple of that of the
+            subjects' token embeddings
             [default: 3s]
+        noise_subjects
+            A text file with one subject a line, on which `3s` is measured [default: the subjects of
+            --facts, else the prompt's own]
+        noise_file
+            Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a
+            `.npy` or as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
         samples
-            Average a trace over N draws of the noise
-            [default: 10]
+            Draws of the corruption averaged [default: 10, or 1 where all are the same, or all of
+            --noise-file]
+        seed
+            Seed of the corruption
+            [default: 1]
+        noise_rng
+            `numpy` draws ROME's noise bit for bit; `chacha` gives each draw a stream of its own, so
+            that more samples keep the first ones
+            [default: numpy]
         window
             Layers restored together, for `mlp` and `attn` [default: 10 as ROME, in models of fewer
             than 24 layers as large a part as 10 of 48]
-        seed
-            Seed of a trace's noise
-            [default: 1]
+        sever
+            Hold what MLPs or attention add at the restored token at their corrupted values, so that
+            only the path around them is left (Meng et al. 2022, figure 3)
+        sever_layers
+            With --sever: in how many layers, from the lowest on whose output could react [default:
+            all, as ROME]
+        direction
+            `denoise`: clean activations into the corrupted run, as ROME; `noise`: corrupted ones
+            into the clean run
+            [default: denoise]
         top
             How many heads are called the most important
             [default: 10]
@@ -2820,10 +2899,24 @@ class Methods(_Asked):
             "--other-case": other_case,
             "--map": map,
             "--metric": metric,
+            "--answer": answer,
+            "--second-answer": second_answer,
+            "--mapped": mapped,
+            "--one-answer": one_answer,
+            "--corruption": corruption,
+            "--replace": replace,
+            "--other-subjects": other_subjects,
+            "--counterpart": counterpart,
             "--noise": noise,
+            "--noise-subjects": noise_subjects,
+            "--noise-file": noise_file,
             "--samples": samples,
-            "--window": window,
             "--seed": seed,
+            "--noise-rng": noise_rng,
+            "--window": window,
+            "--sever": sever,
+            "--sever-layers": sever_layers,
+            "--direction": direction,
             "--top": top,
             "--permutations": permutations,
             "--permutation-seed": permutation_seed,

@@ -98,9 +98,10 @@ fn a_command_line_asks_what_its_experiment_asks() {
     assert_eq!(not_said.into_iter().collect::<Vec<_>>(), expected);
 }
 
-/// What commands make of the bundled dataset, or of texts that go with a fact.
+/// The command lines of comparisons and benches of a dataset's fact, and of edits: the settings of the
+/// window's views, and the commands' own defaults.
 #[test]
-fn the_command_line_of_what_a_command_has_looked_up_asks_the_same() {
+fn the_command_line_of_a_comparison_a_bench_or_an_edit_asks_the_same() {
     let dir = tempfile::TempDir::new().unwrap();
     let bin = Path::new(env!("CARGO_BIN_EXE_factscope")).parent().unwrap();
     let tokenizer = Tokenizer::from_dir(&fixture("tiny")).unwrap();

@@ -37,8 +37,8 @@ fn a_notice_of_what_is_done_goes_again() {
     assert_eq!(notice(&window), Some("Copied the command line"));
 }
 
-/// What a view asks of a fact of the list is one line. What is asked of many facts at once has a command
-/// that chooses them, and a file says which they were.
+/// The command line of every view of a fact is one line. Only averages have none: their spec holds the facts
+/// that were chosen, and a file says which.
 #[test]
 fn every_view_of_a_fact_copies_one_line() {
     let window = Window::open();

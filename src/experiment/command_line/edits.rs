@@ -9,8 +9,8 @@ use crate::facts::Fact;
 use crate::tokens::TokenizedPrompt;
 
 impl Asked<'_> {
-    /// Of a record the command asks more than its prompt: other wordings, neighbours, the inverse. So the
-    /// line has the fact as its text, and what asks more has none.
+    /// For a record of a dataset, the command asks other prompts too: other wordings, neighbours, the
+    /// inverse. So the line gives the fact as its text; an edit that asks other prompts has no line.
     pub(super) fn of_edit(&self) -> Option<Line> {
         let AnalysisSpec::RankOneEdit(spec) = &self.experiment.spec else { return None };
         let text = TextFact { foil: None, ..TextFact::from(&self.question.fact) };
@@ -49,7 +49,7 @@ impl Asked<'_> {
         let [rank_one_edit::Asked { kind: PromptKind::Prompt, prompt }] = &spec.asked[..] else {
             return Some(false);
         };
-        // Where its subject is says nothing about what is asked.
+        // The subject's place in the prompt changes no answer.
         let is_asked =
             TokenizedPrompt { subject: asked.subject.clone(), ..prompt.clone() } == asked;
         Some(

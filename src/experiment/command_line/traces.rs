@@ -63,24 +63,29 @@ impl Asked<'_> {
         let line = self.corrupted(line.flag("--window", spec.window), &spec.draws())?;
         way(line, spec)
     }
-    /// The same trace under several corruptions, which the command calls by the names of their flags.
+
+    /// The command of a corruption bench. Its maps are then named by the keys of `--corruptions`, whatever the
+    /// window calls them; a corruption that the prompt has no room for is not named.
     fn bench(&self, spec: &corruption_bench::Spec) -> Option<Line> {
         let corruption_bench::Spec { trace, corruptions, windows, left_out: _ } = spec;
         let usual = trace.draws();
         let (mut names, mut other) = (Vec::new(), None);
         for corruption_bench::Entry { corruption, n_samples, .. } in corruptions {
-            // A corruption that no flag says by itself is said by none of several.
-            let draws = Draws { corruption: corruption.clone(), ..usual.clone() };
-            self.corrupted_by("--corruptions", Line::new("bench"), &draws)?;
+            if let Corruption::Counterpart { ids } = corruption {
+                // Of a fact without a foil, the command makes the counterpart's answer the foil.
+                self.question.fact.foil.as_ref()?;
+                other = Some(self.library.text_of(ids)?.0.trim().to_owned());
+            } else {
+                // A corruption that `--corruption` cannot name, `--corruptions` cannot name either.
+                let draws = Draws { corruption: corruption.clone(), ..usual.clone() };
+                self.corrupted_by("--corruptions", Line::new("bench"), &draws)?;
+            }
             let n_usual = match corruption {
                 Corruption::NoiseFile(_) => return None,
                 Corruption::OtherSubjects { ids, .. } => usual.n_samples.min(ids.len()),
                 it if it.is_drawn() => usual.n_samples,
                 _ => 1,
             };
-            if let Corruption::Counterpart { ids } = corruption {
-                other = Some(self.library.text_of(ids)?.0.trim().to_owned());
-            }
             (*n_samples == n_usual).then_some(())?;
             names.push(CorruptionKind::of(corruption).words().key);
         }
