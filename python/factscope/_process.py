@@ -80,9 +80,10 @@ def _end(process: subprocess.Popen[bytes], listener: threading.Thread) -> None:
 
 @contextmanager
 def _cancels(cancel: Callable[[], None]) -> Iterator[None]:
-    """Cancels at an interrupt, which is raised after the block.
+    """Calls `cancel` at an interrupt, and raises the interrupt after the block.
 
-    Raised within it, an interrupt would lose what was read of a line, or leave a bar that was drawn.
+    An interrupt that is raised within the block would lose the part of a line that was read, or leave a
+    progress bar in the notebook.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):

@@ -227,7 +227,7 @@ fn product(
     } else if n < n_threads * LEAST_COLUMNS {
         columns.multiply(0..n, Parallelism::Rayon(0));
     } else {
-        // `gemm` itself leaves threads without work where rows are few. No sum is cut.
+        // With few rows, `gemm` by itself leaves threads without work. Each sum is still computed whole.
         let width = n.div_ceil(2 * n_threads).next_multiple_of(LANES).max(LEAST_COLUMNS);
         (0..n.div_ceil(width)).into_par_iter().for_each(|nth| {
             columns.multiply(nth * width..n.min((nth + 1) * width), Parallelism::None);
