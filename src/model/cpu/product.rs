@@ -167,8 +167,6 @@ fn multiply_add(out: &mut [f32], x: &[f32], d_in: usize, weight: &Operand) {
 fn by_tiles(out: &mut [f32], x: &[f32], [m, k, n]: [usize; 3], weight: &StoredMatrix) {
     /// How many numbers a tile has at most, unless it is as narrow as may be: few enough for the cache.
     const TILE: usize = 1 << 20;
-    /// A narrower tile would be a product of another kind to `gemm`, which sums in another order.
-    const NARROWEST: usize = 320;
     if m * k * n == 0 {
         return;
     }
@@ -221,25 +219,27 @@ fn product(
     assert!(last < weight.len(), "the weights are shorter than their shape and strides say");
     let columns = Columns { out: out.as_mut_ptr(), stride, x, weight, sizes: [m, k, n], strides };
     let n_threads = rayon::current_num_threads();
-    // A smaller product is finished before a second thread has started.
-    if m * k * n < 1 << 20 {
-        columns.multiply(0..n, Parallelism::None);
-    } else if n < n_threads * LEAST_COLUMNS {
-        columns.multiply(0..n, Parallelism::Rayon(0));
-    } else {
-        // With few rows, `gemm` by itself leaves threads without work. Each sum is still computed whole.
-        let width = n.div_ceil(2 * n_threads).next_multiple_of(LANES).max(LEAST_COLUMNS);
-        (0..n.div_ceil(width)).into_par_iter().for_each(|nth| {
-            columns.multiply(nth * width..n.min((nth + 1) * width), Parallelism::None);
-        });
+    // Each thread computes the same number of parts.
+    let n_parts = (n / NARROWEST).min(2 * n_threads) / n_threads * n_threads;
+    match n.checked_div(n_parts) {
+        // A smaller product is finished before a second thread has started.
+        _ if m * k * n < 1 << 20 => columns.multiply(0..n, Parallelism::None),
+        None => columns.multiply(0..n, Parallelism::Rayon(0)),
+        // With few rows, `gemm` by itself leaves threads without work.
+        Some(width) => (0..n_parts).into_par_iter().for_each(|nth| {
+            let width = width / LANES * LANES;
+            let end = if nth + 1 == n_parts { n } else { (nth + 1) * width };
+            columns.multiply(nth * width..end, Parallelism::None);
+        }),
     }
 }
 
 /// How many numbers the widest registers hold.
 const LANES: usize = 16;
 
-/// How many columns of a product a thread computes at least.
-const LEAST_COLUMNS: usize = 64;
+/// The fewest columns that are a product of their own. A narrower one would be a product of another kind to
+/// `gemm`, which sums in another order, so that the numbers depended on how many threads there are.
+const NARROWEST: usize = 320;
 
 /// A product of which columns are computed on several threads at once.
 struct Columns<'a> {
@@ -301,3 +301,29 @@ impl Columns<'_> {
 
 /// Whether `gemm` was told from how many rows on it puts weights together.
 static LEAST_PACKED: Once = Once::new();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_do_not_depend_on_how_many_threads_there_are() {
+        let number = |nth: usize| ((nth * 7919) % 1009) as f32 / 1009.0 - 0.5;
+        for [m, k, n] in [[5, 576, 576], [40, 130, 700], [100, 64, 1933], [70, 1280, 1280]] {
+            let x: Vec<f32> = (0..m * k).map(number).collect();
+            let weight: Vec<f32> = (0..k * n).map(|nth| number(nth + 1)).collect();
+            for strides in [[n as isize, 1], [1, k as isize]] {
+                let on = |n_threads: usize| -> Vec<u32> {
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build();
+                    let mut out = vec![0.0; m * n];
+                    pool.unwrap().install(|| product(&mut out, n, &x, &weight, [m, k, n], strides));
+                    out.into_iter().map(f32::to_bits).collect()
+                };
+                let one = on(1);
+                for n_threads in [2, 3, 4, 8] {
+                    assert!(on(n_threads) == one, "{m} × {k} × {n}, {n_threads} threads");
+                }
+            }
+        }
+    }
+}
