@@ -643,6 +643,7 @@ class Methods(_Asked):
         counterpart: str | None = None,
         noise: str | None = None,
         noise_subjects: Path | None = None,
+        subjects_of: Path | None = None,
         noise_file: Path | None = None,
         samples: int | None = None,
         seed: int | None = None,
@@ -739,6 +740,9 @@ class Methods(_Asked):
         noise_subjects
             A text file with one subject a line, on which `3s` is measured [default: the subjects of
             --facts, else the prompt's own]
+        subjects_of
+            A dataset whose subjects stand in and are what `3s` is measured on, for a fact that is
+            typed or of another dataset [default: --facts]
         noise_file
             Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a
             `.npy` or as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
@@ -813,6 +817,7 @@ class Methods(_Asked):
             "--counterpart": counterpart,
             "--noise": noise,
             "--noise-subjects": noise_subjects,
+            "--subjects-of": subjects_of,
             "--noise-file": noise_file,
             "--samples": samples,
             "--seed": seed,
@@ -854,6 +859,7 @@ class Methods(_Asked):
         counterpart: str | None = None,
         noise: str | None = None,
         noise_subjects: Path | None = None,
+        subjects_of: Path | None = None,
         noise_file: Path | None = None,
         samples: int | None = None,
         seed: int | None = None,
@@ -946,6 +952,9 @@ class Methods(_Asked):
         noise_subjects
             A text file with one subject a line, on which `3s` is measured [default: the subjects of
             --facts, else the prompt's own]
+        subjects_of
+            A dataset whose subjects stand in and are what `3s` is measured on, for a fact that is
+            typed or of another dataset [default: --facts]
         noise_file
             Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a
             `.npy` or as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
@@ -1012,6 +1021,7 @@ class Methods(_Asked):
             "--counterpart": counterpart,
             "--noise": noise,
             "--noise-subjects": noise_subjects,
+            "--subjects-of": subjects_of,
             "--noise-file": noise_file,
             "--samples": samples,
             "--seed": seed,
@@ -1050,6 +1060,7 @@ class Methods(_Asked):
         counterpart: str | None = None,
         noise: str | None = None,
         noise_subjects: Path | None = None,
+        subjects_of: Path | None = None,
         noise_file: Path | None = None,
         samples: int | None = None,
         seed: int | None = None,
@@ -1136,6 +1147,9 @@ class Methods(_Asked):
         noise_subjects
             A text file with one subject a line, on which `3s` is measured [default: the subjects of
             --facts, else the prompt's own]
+        subjects_of
+            A dataset whose subjects stand in and are what `3s` is measured on, for a fact that is
+            typed or of another dataset [default: --facts]
         noise_file
             Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a
             `.npy` or as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
@@ -1201,6 +1215,7 @@ class Methods(_Asked):
             "--counterpart": counterpart,
             "--noise": noise,
             "--noise-subjects": noise_subjects,
+            "--subjects-of": subjects_of,
             "--noise-file": noise_file,
             "--samples": samples,
             "--seed": seed,
@@ -1242,6 +1257,7 @@ class Methods(_Asked):
         counterpart: str | None = None,
         noise: str | None = None,
         noise_subjects: Path | None = None,
+        subjects_of: Path | None = None,
         noise_file: Path | None = None,
         samples: int | None = None,
         seed: int | None = None,
@@ -1340,6 +1356,9 @@ class Methods(_Asked):
         noise_subjects
             A text file with one subject a line, on which `3s` is measured [default: the subjects of
             --facts, else the prompt's own]
+        subjects_of
+            A dataset whose subjects stand in and are what `3s` is measured on, for a fact that is
+            typed or of another dataset [default: --facts]
         noise_file
             Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a
             `.npy` or as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
@@ -1422,6 +1441,7 @@ class Methods(_Asked):
             "--counterpart": counterpart,
             "--noise": noise,
             "--noise-subjects": noise_subjects,
+            "--subjects-of": subjects_of,
             "--noise-file": noise_file,
             "--samples": samples,
             "--seed": seed,
@@ -1470,6 +1490,7 @@ class Methods(_Asked):
         counterpart: str | None = None,
         noise: str | None = None,
         noise_subjects: Path | None = None,
+        subjects_of: Path | None = None,
         noise_file: Path | None = None,
         samples: int | None = None,
         seed: int | None = None,
@@ -1573,6 +1594,9 @@ class Methods(_Asked):
         noise_subjects
             A text file with one subject a line, on which `3s` is measured [default: the subjects of
             --facts, else the prompt's own]
+        subjects_of
+            A dataset whose subjects stand in and are what `3s` is measured on, for a fact that is
+            typed or of another dataset [default: --facts]
         noise_file
             Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a
             `.npy` or as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
@@ -1636,6 +1660,7 @@ class Methods(_Asked):
             "--counterpart": counterpart,
             "--noise": noise,
             "--noise-subjects": noise_subjects,
+            "--subjects-of": subjects_of,
             "--noise-file": noise_file,
             "--samples": samples,
             "--seed": seed,
@@ -2712,14 +2737,20 @@ class Methods(_Asked):
 
     def compare(
         self,
+        prompt: str | None = None,
         *,
         bos: bool = False,
         no_bos: bool = False,
         edit: Sequence[Path] = (),
         process: str | None = None,
         facts: Path | None = None,
-        case: str,
+        case: str | None = None,
+        subject: str | None = None,
+        inverse_prompt: str | None = None,
+        inverse_subject: str | None = None,
         other_case: str | None = None,
+        other_prompt: str | None = None,
+        other_subject: str | None = None,
         map: Literal["hidden", "mlp", "attn", "ablation", "attribution"] | None = None,
         metric: Literal["prob", "answer-prob", "log-prob", "logit", "logit-diff"] | None = None,
         answer: str | None = None,
@@ -2732,6 +2763,7 @@ class Methods(_Asked):
         counterpart: str | None = None,
         noise: str | None = None,
         noise_subjects: Path | None = None,
+        subjects_of: Path | None = None,
         noise_file: Path | None = None,
         samples: int | None = None,
         seed: int | None = None,
@@ -2754,6 +2786,8 @@ class Methods(_Asked):
 
         Parameters
         ----------
+        prompt
+            In place of a fact of the dataset, the text of one up to its answer
         bos
             Put the tokenizer's BOS, such as `<|endoftext|>` or `<s>`, before the prompt [default:
             as the tokenizer does by itself; GPT-2's does not]
@@ -2769,12 +2803,21 @@ class Methods(_Asked):
             [default: none]
         facts
             A dataset: JSON (CounterFact, `known_1000.json`, zsRE, LRE, …), JSON Lines, CSV or
-            Parquet
-            [default: builtin]
+            Parquet [default: builtin]
         case
             The fact's `case_id` or `known_id` in the dataset
+        subject
+            The words of --prompt that the fact is about
+        inverse_prompt
+            The text of the inverse up to its answer [default: the dataset's]
+        inverse_subject
+            The words of --inverse-prompt that it is about
         other_case
             Another fact of the dataset to compare it with, in place of its inverse
+        other_prompt
+            The text of another fact up to its answer, to compare it with in place of its inverse
+        other_subject
+            The words of --other-prompt that it is about
         map
             What is compared
             ``hidden``: Causal traces of hidden states
@@ -2833,6 +2876,9 @@ class Methods(_Asked):
         noise_subjects
             A text file with one subject a line, on which `3s` is measured [default: the subjects of
             --facts, else the prompt's own]
+        subjects_of
+            A dataset whose subjects stand in and are what `3s` is measured on, for a fact that is
+            typed or of another dataset [default: --facts]
         noise_file
             Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a
             `.npy` or as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
@@ -2896,7 +2942,13 @@ class Methods(_Asked):
             "--process": process,
             "--facts": facts,
             "--case": case,
+            "--prompt": prompt,
+            "--subject": subject,
+            "--inverse-prompt": inverse_prompt,
+            "--inverse-subject": inverse_subject,
             "--other-case": other_case,
+            "--other-prompt": other_prompt,
+            "--other-subject": other_subject,
             "--map": map,
             "--metric": metric,
             "--answer": answer,
@@ -2909,6 +2961,7 @@ class Methods(_Asked):
             "--counterpart": counterpart,
             "--noise": noise,
             "--noise-subjects": noise_subjects,
+            "--subjects-of": subjects_of,
             "--noise-file": noise_file,
             "--samples": samples,
             "--seed": seed,
@@ -3700,6 +3753,7 @@ class Methods(_Asked):
         counterpart: str | None = None,
         noise: str | None = None,
         noise_subjects: Path | None = None,
+        subjects_of: Path | None = None,
         noise_file: Path | None = None,
         samples: int | None = None,
         seed: int | None = None,
@@ -3784,6 +3838,9 @@ class Methods(_Asked):
         noise_subjects
             A text file with one subject a line, on which `3s` is measured [default: the subjects of
             --facts, else the prompt's own]
+        subjects_of
+            A dataset whose subjects stand in and are what `3s` is measured on, for a fact that is
+            typed or of another dataset [default: --facts]
         noise_file
             Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a
             `.npy` or as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
@@ -3845,6 +3902,7 @@ class Methods(_Asked):
             "--counterpart": counterpart,
             "--noise": noise,
             "--noise-subjects": noise_subjects,
+            "--subjects-of": subjects_of,
             "--noise-file": noise_file,
             "--samples": samples,
             "--seed": seed,
@@ -3883,6 +3941,7 @@ class Methods(_Asked):
         counterpart: str | None = None,
         noise: str | None = None,
         noise_subjects: Path | None = None,
+        subjects_of: Path | None = None,
         noise_file: Path | None = None,
         samples: int | None = None,
         seed: int | None = None,
@@ -3970,6 +4029,9 @@ class Methods(_Asked):
         noise_subjects
             A text file with one subject a line, on which `3s` is measured [default: the subjects of
             --facts, else the prompt's own]
+        subjects_of
+            A dataset whose subjects stand in and are what `3s` is measured on, for a fact that is
+            typed or of another dataset [default: --facts]
         noise_file
             Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a
             `.npy` or as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
@@ -4044,6 +4106,7 @@ class Methods(_Asked):
             "--counterpart": counterpart,
             "--noise": noise,
             "--noise-subjects": noise_subjects,
+            "--subjects-of": subjects_of,
             "--noise-file": noise_file,
             "--samples": samples,
             "--seed": seed,

@@ -4,12 +4,15 @@
 //! says has no line: such an experiment is a file for `factscope run`. That a line asks the same as
 //! its experiment is held for all methods by `a_command_line_asks_what_its_experiment_asks`.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::line::Line;
 use super::meant::{Library, subject_tokens};
 use super::{Experiment, FactSource, Question, RecordFact, TextFact};
 use crate::analysis::ModelEdit;
 use crate::analysis::corruption::NoiseLevel;
-use crate::facts::{Direction, Fact};
+use crate::facts::{Dataset, Direction, Fact};
 use crate::tokens::{Bos, TokenizedPrompt};
 
 mod reads;
@@ -17,13 +20,20 @@ mod parts;
 mod traces;
 mod changes;
 mod compared;
+mod averaged;
 mod edits;
 
 /// The line, or `None` where flags cannot say all that is asked.
 pub fn command_line(experiment: &Experiment, library: &Library<'_>) -> Option<String> {
     let question = library.question(&experiment.fact).ok()?;
-    let asked = Asked { experiment, library, question };
-    Some(asked.line()?.text())
+    let asked = Asked { experiment, library, question, subjects_of: None };
+    let line = asked.line().or_else(|| {
+        // The subjects of a typed fact's noise may be those of a dataset that is open.
+        let datasets = library.datasets.all().into_iter();
+        let typed = datasets.filter(|_| matches!(experiment.fact, FactSource::Text(_)));
+        typed.map(|it| asked.with_subjects_of(it)).find_map(|it| it.line())
+    });
+    Some(line?.text())
 }
 
 /// What is asked, and what is needed to say it.
@@ -31,6 +41,9 @@ struct Asked<'a> {
     experiment: &'a Experiment,
     library: &'a Library<'a>,
     question: Question,
+
+    /// The dataset whose subjects are meant, where it is not that of the fact.
+    subjects_of: Option<PathBuf>,
 }
 
 /// Whether a command has the flag `--foil`.
@@ -40,13 +53,21 @@ enum Foil {
     NoFlag,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// The same, with the subjects of this dataset for the fact's own.
+    fn with_subjects_of(&self, dataset: Arc<Dataset>) -> Asked<'a> {
+        let subjects_of = Some(dataset.path.clone());
+        let question = Question { dataset: Some(dataset), ..self.question.clone() };
+        Asked { question, subjects_of, ..*self }
+    }
+
     /// The commands of other methods draw facts, look up answers or write prefixes, and the spec holds
     /// what came of that; or a method has no command.
     fn line(&self) -> Option<Line> {
         let of_run = self.of_reading().or_else(|| self.of_parts());
         let of_run = of_run.or_else(|| self.of_trace()).or_else(|| self.of_change());
-        of_run.or_else(|| self.of_comparison()).or_else(|| self.of_edit())
+        let of_run = of_run.or_else(|| self.of_comparison()).or_else(|| self.of_edit());
+        of_run.or_else(|| self.of_average())
     }
 
     /// A command that asks the model about the fact.
@@ -56,9 +77,7 @@ impl Asked<'_> {
 
     /// A command that asks the model about a fact.
     fn command_of(&self, fact: &FactSource, name: &str, has_foil: Foil) -> Option<Line> {
-        let (bos, usual) = (self.experiment.bos, self.library.tokenizer.default_bos());
-        let line = self.model(name)?.switch("--bos", bos == Bos::On && usual == Bos::Off);
-        let line = line.switch("--no-bos", bos == Bos::Off && usual == Bos::On);
+        let line = self.model(name)?;
         let (line, answer, foil) = match fact {
             FactSource::Text(TextFact { prompt, subject, subject_start: None, answer, foil }) => {
                 (line.flag("--prompt", prompt).option("--subject", subject.as_ref()), answer, foil)
@@ -85,8 +104,12 @@ impl Asked<'_> {
         }
     }
 
+    /// A command that asks the model, as it was changed, with BOS or without.
     fn model(&self, name: &str) -> Option<Line> {
+        let (bos, usual) = (self.experiment.bos, self.library.tokenizer.default_bos());
         let line = Line::new(name).flag("--model", self.experiment.model.display());
+        let line = line.switch("--bos", bos == Bos::On && usual == Bos::Off);
+        let line = line.switch("--no-bos", bos == Bos::Off && usual == Bos::On);
         match &self.experiment.edits[..] {
             [] => Some(line),
             [ModelEdit::Processing(it)] => Some(line.flag("--process", it)),
@@ -94,14 +117,16 @@ impl Asked<'_> {
         }
     }
 
-    /// `3s` or `0.12`
-    fn noise(&self, level: &NoiseLevel) -> Option<String> {
-        match level {
-            NoiseLevel::Std(std) => Some(std.to_string()),
+    /// How strong noise is, `3s` or `0.12`, and on what that is measured.
+    fn noise(&self, line: Line, flag: &str, level: &NoiseLevel) -> Option<Line> {
+        let level = match level {
+            NoiseLevel::Std(std) => std.to_string(),
             NoiseLevel::Multiple { factor, tokens } => {
-                (*self.noise_tokens() == **tokens).then(|| format!("{factor}s"))
+                (*self.noise_tokens() == **tokens).then(|| format!("{factor}s"))?
             }
-        }
+        };
+        let subjects_of = self.subjects_of.as_ref().map(|it| it.display());
+        Some(line.flag(flag, level).option("--subjects-of", subjects_of))
     }
 
     /// The tokens that commands measure noise on: those of the dataset's subjects, else of the

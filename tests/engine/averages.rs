@@ -54,6 +54,7 @@ fn spec(facts: Vec<AskedFact>) -> Spec {
         kept: Kept::All,
         draws: FactDraws::Shared,
         left_out: [].into(),
+        sample: None,
     }
 }
 

@@ -61,6 +61,7 @@ fn averages(prompt: &TokenizedPrompt) -> [AnalysisSpec; 2] {
             reason: "y".to_owned(),
         }]
         .into(),
+        sample: None,
     };
     [average(facts.into()), average([].into())].map(AnalysisSpec::TraceAverage)
 }

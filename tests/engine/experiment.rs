@@ -131,6 +131,7 @@ fn average() -> AnalysisSpec {
             reason: "y".to_owned(),
         }]
         .into(),
+        sample: None,
     })
 }
 

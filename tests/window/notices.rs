@@ -1,9 +1,10 @@
 //! Notices of what is done go again, and errors stay.
 
 use egui_kittest::kittest::Queryable as _;
+use factscope::facts::Fact;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
-use factscope::ui::state::FactId;
+use factscope::ui::state::{FactId, TypedFact};
 
 use super::support::Window;
 
@@ -37,20 +38,32 @@ fn a_notice_of_what_is_done_goes_again() {
     assert_eq!(notice(&window), Some("Copied the command line"));
 }
 
-/// The command line of every view of a fact is one line. Only averages have none: their spec holds the facts
-/// that were chosen, and a file says which.
+/// The command line of every view is one line, of a fact of the dataset and of one that is typed, whose noise
+/// is measured on the dataset's subjects.
 #[test]
 fn every_view_of_a_fact_copies_one_line() {
-    let window = Window::open();
+    let mut window = Window::open();
+    every_view_copies_one_line(&window);
+    let typed = |prompt: &str, subject: &str, answer: &str| {
+        let fact = Fact::from_text(prompt, Some(subject)).unwrap();
+        Fact { answer: Some(answer.to_owned()), ..fact }
+    };
+    let inverse = Some(typed("It is blue like the", "blue", "sea"));
+    let fact = TypedFact { fact: typed("The sea is", "sea", "blue"), inverse };
+    window.does(Command::AddFact(Box::new(fact)));
+    window.wait_for_predictions();
+    assert_eq!(window.app().state.selected, Some(FactId::Typed(0)));
+    every_view_copies_one_line(&window);
+}
+
+fn every_view_copies_one_line(window: &Window) {
     let state = &window.app().state;
-    let mut files = Vec::new();
     for pane in Pane::ALL.iter().copied().filter(|pane| state.experiment_text(*pane).is_some()) {
-        match state.command_line(pane) {
-            Some(line) => assert_eq!(line.lines().count(), 1, "{line}"),
-            None => files.push(pane),
-        }
+        let line = state.command_line(pane).unwrap_or_else(|| panic!("{pane:?} copies a file"));
+        assert_eq!(line.lines().count(), 1, "{line}");
     }
-    assert_eq!(files, [Pane::Averages]);
+    let has_trace = state.command_line(Pane::Trace).is_some();
+    assert!(has_trace && state.command_line(Pane::Averages).is_some());
 }
 
 #[test]

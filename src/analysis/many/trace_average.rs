@@ -42,7 +42,7 @@ pub use rome::RomeAverages;
 pub use sample::Sample;
 pub use stand_ins::{Lengths, StandIn, StandIns};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// How each fact is traced. Its own component is not used.
@@ -65,6 +65,23 @@ pub struct Spec {
     /// The facts that could not be asked.
     #[serde(default, skip_serializing_if = "<[LeftOut]>::is_empty")]
     pub left_out: Arc<[LeftOut]>,
+
+    /// How the facts were drawn from their dataset, if they were: no number depends on it, but a command
+    /// says it in place of the facts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
+}
+
+/// Specs are equal that ask the same, however their facts were found.
+impl PartialEq for Spec {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { trace, components, facts, kept, draws, left_out, sample: _ } = self;
+        *trace == other.trace
+            && *components == other.components
+            && *facts == other.facts
+            && (*kept, *draws) == (other.kept, other.draws)
+            && *left_out == other.left_out
+    }
 }
 
 /// A fact to be traced.

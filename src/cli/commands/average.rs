@@ -71,11 +71,12 @@ impl Asks for Average {
             sample.draw_questions(&dataset.records).into_iter().cloned().collect();
         ensure!(!records.is_empty(), "no such fact in {}", self.dataset.facts.display());
         inquiry.question.dataset = Some(Arc::clone(&dataset));
+        let subjects_of = self.corruption.dataset(&inquiry.machine)?.unwrap_or(dataset);
         let tokenizer = &inquiry.engine.info.tokenizer;
         let mut question = Question {
-            subjects: dataset.subjects().map(str::to_owned).collect(),
+            subjects: subjects_of.subjects().map(str::to_owned).collect(),
             direction: sample.direction,
-            dataset: Some(dataset),
+            dataset: Some(subjects_of),
             ..inquiry.question.clone()
         };
         let noise_tokens = self.corruption.noise_tokens(&question, tokenizer)?;
@@ -124,6 +125,7 @@ impl Asks for Average {
             kept: if self.keep_unknown { Kept::All } else { Kept::Known },
             draws: if self.shared_draws { FactDraws::Shared } else { FactDraws::Anew },
             left_out: left_out.into(),
+            sample: Some(sample),
         };
         Ok(spec.into())
     }

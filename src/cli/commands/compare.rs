@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use clap::Args;
 
 use crate::analysis::causal_trace::Map;
@@ -15,7 +15,7 @@ use crate::cli::flags::trace::{WayArgs, WindowArgs};
 use crate::cli::flags::{any_choice, choices};
 use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::experiment::{Compared, FactSource, RecordFact, first_tokens};
+use crate::experiment::{Compared, FactSource, RecordFact, TextFact, first_tokens};
 use crate::facts::{Dataset, Direction, Fact};
 
 const MAPPED: [(&str, Mapped); 2] =
@@ -26,16 +26,41 @@ const PROMPTS: [(&str, usize); 2] = [("fact", 0), ("second", 1)];
 #[derive(Args)]
 pub struct Compare {
     /// A dataset: JSON (CounterFact, `known_1000.json`, zsRE, LRE, …), JSON Lines, CSV or Parquet
-    #[arg(long, value_name = "FILE", default_value = Dataset::BUNDLED)]
-    facts: PathBuf,
+    /// [default: builtin]
+    #[arg(long, value_name = "FILE")]
+    facts: Option<PathBuf>,
 
     /// The fact's `case_id` or `known_id` in the dataset
-    #[arg(long, value_name = "ID")]
-    case: String,
+    #[arg(long, value_name = "ID", required_unless_present = "prompt")]
+    case: Option<String>,
+
+    /// In place of a fact of the dataset, the text of one up to its answer
+    #[arg(long, value_name = "TEXT", conflicts_with = "case", requires = "second")]
+    prompt: Option<String>,
+
+    /// The words of --prompt that the fact is about
+    #[arg(long, value_name = "TEXT", requires = "prompt")]
+    subject: Option<String>,
+
+    /// The text of the inverse up to its answer [default: the dataset's]
+    #[arg(long, value_name = "TEXT", group = "second")]
+    inverse_prompt: Option<String>,
+
+    /// The words of --inverse-prompt that it is about
+    #[arg(long, value_name = "TEXT", requires = "inverse_prompt")]
+    inverse_subject: Option<String>,
 
     /// Another fact of the dataset to compare it with, in place of its inverse
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", group = "second")]
     other_case: Option<String>,
+
+    /// The text of another fact up to its answer, to compare it with in place of its inverse
+    #[arg(long, value_name = "TEXT", group = "second")]
+    other_prompt: Option<String>,
+
+    /// The words of --other-prompt that it is about
+    #[arg(long, value_name = "TEXT", requires = "other_prompt")]
+    other_subject: Option<String>,
 
     /// What is compared
     #[arg(long, default_value = "mlp", value_parser = any_choice::<Compared>())]
@@ -89,32 +114,42 @@ impl Asks for Compare {
     type About = ModelArgs;
 
     fn source(&self, _: &ModelArgs, machine: &Machine) -> anyhow::Result<FactSource> {
-        let [fact, second] = self.facts();
-        FactSource::Record(second).question(&machine.datasets)?;
+        let [mut fact, second] = self.facts()?;
+        second.question(&machine.datasets)?;
         // What is compared is how the right answers are recalled, whether or not they are.
         let answer = match &self.answer {
             Some(answer) => Some(answer.clone()),
-            None => FactSource::Record(fact.clone()).question(&machine.datasets)?.expected,
+            None => fact.question(&machine.datasets)?.expected,
         };
-        Ok(FactSource::Record(RecordFact { answer, ..fact }))
+        match &mut fact {
+            FactSource::Record(it) => it.answer = answer,
+            FactSource::Text(it) => it.answer = answer,
+            FactSource::NoFact => {}
+        }
+        Ok(fact)
     }
 
     fn spec(&self, _: &ModelArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
-        let dataset = inquiry.question.dataset.as_ref().context("the fact is of a dataset")?;
-        let right = |nth: usize, RecordFact { case, direction, .. }: &RecordFact| {
-            if self.one_answer.contains(&nth) {
-                return Ok(Vec::new());
-            }
-            let record = dataset.find(case).context("the case was just there")?;
-            anyhow::Ok(first_tokens(&inquiry.engine.info.tokenizer, record.answers(*direction))?)
+        let [fact, second] = self.facts()?;
+        let fact = inquiry.library().question(&fact)?;
+        let second = inquiry.library().question(&second)?;
+        let right = |nth: usize, of_dataset: Vec<String>, typed: Option<&String>| {
+            let all = if of_dataset.is_empty() {
+                typed.cloned().into_iter().collect()
+            } else {
+                of_dataset
+            };
+            let all = if self.one_answer.contains(&nth) { Vec::new() } else { all };
+            first_tokens(&inquiry.engine.info.tokenizer, &all)
         };
-        let [fact, second] = self.facts();
-        let right = [right(0, &fact)?, right(1, &second)?];
-        let asked = inquiry.library().question(&FactSource::Record(second))?;
-        let answer = self.second_answer.clone().or(asked.expected);
+        let right = [
+            right(0, fact.right, self.answer.as_ref())?,
+            right(1, second.right, self.second_answer.as_ref())?,
+        ];
+        let answer = self.second_answer.clone().or(second.expected);
         let spec = Spec {
-            inverse: inquiry.tokenized(&Fact { answer, ..asked.fact })?,
-            second: if self.other_case.is_some() { Second::Fact } else { Second::Inverse },
+            inverse: inquiry.tokenized(&Fact { answer, ..second.fact })?,
+            second: if self.is_with_its_inverse() { Second::Inverse } else { Second::Fact },
             right,
             mapped: self.mapped,
             map: self.map(inquiry)?,
@@ -127,15 +162,43 @@ impl Asks for Compare {
 }
 
 impl Compare {
+    fn is_with_its_inverse(&self) -> bool {
+        self.other_case.is_none() && self.other_prompt.is_none()
+    }
+
     /// The fact, and what it is compared with.
-    fn facts(&self) -> [RecordFact; 2] {
-        let (facts, case) = (self.facts.clone(), self.case.clone());
-        let fact = RecordFact { facts, case, ..RecordFact::default() };
-        let second = match self.other_case.clone() {
-            Some(case) => RecordFact { case, ..fact.clone() },
-            None => RecordFact { direction: Direction::Inverse, ..fact.clone() },
+    fn facts(&self) -> anyhow::Result<[FactSource; 2]> {
+        let facts = self.facts.clone().unwrap_or_else(|| Dataset::BUNDLED.into());
+        let of = |case: &String, direction| {
+            let (facts, case) = (facts.clone(), case.clone());
+            FactSource::Record(RecordFact { facts, case, direction, ..RecordFact::default() })
         };
-        [fact, second]
+        let typed = |prompt: &String, subject: &Option<String>| {
+            let (prompt, subject) = (prompt.clone(), subject.clone());
+            FactSource::Text(TextFact { prompt, subject, ..TextFact::default() })
+        };
+        let second_typed = self.inverse_prompt.as_ref().zip(Some(&self.inverse_subject));
+        let second_typed =
+            second_typed.or_else(|| self.other_prompt.as_ref().zip(Some(&self.other_subject)));
+        let second = match (second_typed, &self.other_case, &self.case) {
+            (Some((prompt, subject)), ..) => typed(prompt, subject),
+            (None, Some(case), _) => of(case, Direction::Forward),
+            (None, None, Some(case)) => of(case, Direction::Inverse),
+            (None, None, None) => unreachable!("--prompt requires a second"),
+        };
+        let fact = match (&self.prompt, &self.case) {
+            (Some(prompt), _) => typed(prompt, &self.subject),
+            (None, Some(case)) => of(case, Direction::Forward),
+            (None, None) => unreachable!("the flags require one or the other"),
+        };
+        let both = [fact, second];
+        let has_record = both.iter().any(|it| matches!(it, FactSource::Record(_)));
+        ensure!(
+            self.facts.is_none() || has_record,
+            "both facts are typed, so that --facts has no part in it; name a dataset for noise with \
+             --subjects-of"
+        );
+        Ok(both)
     }
 
     fn map(&self, inquiry: &mut Inquiry) -> anyhow::Result<MapSpec> {

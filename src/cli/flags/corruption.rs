@@ -14,7 +14,9 @@ use crate::analysis::causal_trace::NoiseLevel;
 use crate::analysis::corruption::{Corruption, Draws, NoiseEntry, SubjectsOf};
 use crate::cli::complain;
 use crate::cli::inquiry::Inquiry;
+use crate::cli::machine::Machine;
 use crate::experiment::{Choices as _, CorruptionKind, Question, other_subjects, subject_tokens};
+use crate::facts::Dataset;
 use crate::intervention::NoiseRng;
 use crate::noise_file;
 use crate::tokens::{Bos, Substitute, Tokenizer, substitutes};
@@ -55,6 +57,11 @@ pub struct DrawArgs {
     /// --facts, else the prompt's own]
     #[arg(long, value_name = "FILE")]
     noise_subjects: Option<PathBuf>,
+
+    /// A dataset whose subjects stand in and are what `3s` is measured on, for a fact that is typed or of
+    /// another dataset [default: --facts]
+    #[arg(long, value_name = "FILE")]
+    subjects_of: Option<PathBuf>,
 
     /// Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a `.npy` or
     /// as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
@@ -116,6 +123,11 @@ impl CorruptionArgs {
         self.entered(self.draws.drawing(corruption, noise_tokens))
     }
 
+    /// The dataset whose subjects are meant, where it is not that of the facts.
+    pub fn dataset(&self, machine: &Machine) -> anyhow::Result<Option<Arc<Dataset>>> {
+        self.draws.dataset(machine)
+    }
+
     /// The tokens that noise is measured on.
     pub fn noise_tokens(
         &self,
@@ -159,7 +171,8 @@ impl DrawArgs {
 
     /// Whether flags are given that say how is drawn. Strength, seed and generator have a default.
     pub fn is_given(&self) -> bool {
-        let files = [&self.other_subjects, &self.noise_subjects, &self.noise_file];
+        let files =
+            [&self.other_subjects, &self.noise_subjects, &self.subjects_of, &self.noise_file];
         files.into_iter().any(Option::is_some)
             || self.counterpart.is_some()
             || self.samples.is_some()
@@ -173,12 +186,23 @@ impl DrawArgs {
     /// The draws of a kind of corruption for the prompt of an inquiry, whose foil may change.
     pub fn of(&self, kind: CorruptionKind, inquiry: &mut Inquiry) -> anyhow::Result<Draws> {
         let tokenizer = Arc::clone(&inquiry.engine.info.tokenizer);
-        let subjects = noise_subjects(self.noise_subjects.as_deref(), &inquiry.question)?;
+        let mut question = inquiry.question.clone();
+        if let Some(dataset) = self.dataset(&inquiry.machine)? {
+            question.subjects = dataset.subjects().map(str::to_owned).collect();
+            question.dataset = Some(dataset);
+        }
+        let subjects = noise_subjects(self.noise_subjects.as_deref(), &question)?;
         let noise_tokens = noise_tokens(&tokenizer, &subjects)?;
         let bos = inquiry.bos;
-        let question = &mut inquiry.question;
-        let corruption = self.corruption(kind, question, &tokenizer, bos, &noise_tokens)?;
+        let corruption = self.corruption(kind, &mut question, &tokenizer, bos, &noise_tokens)?;
+        inquiry.question.fact.foil = question.fact.foil;
         Ok(self.drawing(corruption, &noise_tokens))
+    }
+
+    /// The dataset whose subjects are meant, where it is not that of the fact.
+    fn dataset(&self, machine: &Machine) -> anyhow::Result<Option<Arc<Dataset>>> {
+        let named = self.subjects_of.as_deref();
+        Ok(named.map(|path| machine.datasets.get(path, None)).transpose()?)
     }
 
     /// The draws of a corruption, as many as the flags say or as are usual for it.

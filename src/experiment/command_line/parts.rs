@@ -50,7 +50,7 @@ impl Asked<'_> {
                 Some(line.flag("--minus-prompt", self.prompt_of(ids)?))
             }
             attribution_difference::SecondRun::Noise { level, rng, seed, n_samples } => {
-                let line = line.flag("--minus-noise", self.noise(level)?);
+                let line = self.noise(line, "--minus-noise", level)?;
                 let line = line.flag("--samples", n_samples).flag("--seed", seed);
                 (key_of(rng)? == "numpy").then_some(line)
             }

@@ -91,8 +91,7 @@ impl Asked<'_> {
         }
         let line = self.command("bench", Foil::Flag)?.case("--kind", trace.component)?;
         let line = line.flag("--corruptions", joined(&names)).option("--counterpart", other);
-        let line =
-            line.flag("--noise", self.noise(&usual.noise)?).case("--noise-rng", usual.rng)?;
+        let line = self.noise(line, "--noise", &usual.noise)?.case("--noise-rng", usual.rng)?;
         let line = line.flag("--samples", usual.n_samples).flag("--seed", usual.seed);
         let is_said = !names.is_empty() && trace.map == Map::Tokens && windows.first() == Some(&1);
         let line = if trace.component == Component::Hidden {
@@ -148,7 +147,7 @@ impl Asked<'_> {
             }
             _ => line.flag(flag, key),
         };
-        let line = line.flag("--noise", self.noise(noise)?).case("--noise-rng", rng)?;
+        let line = self.noise(line, "--noise", noise)?.case("--noise-rng", rng)?;
         Some(line.flag("--samples", n_samples).flag("--seed", seed))
     }
 

@@ -134,6 +134,7 @@ impl Study for Settings {
             kept: self.kept,
             draws: self.draws,
             left_out: drawn.left_out,
+            sample: Some(sample),
         }))
     }
 

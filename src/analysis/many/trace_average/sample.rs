@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::{AskedFact, Cause, LeftOut};
 use crate::analysis::statistics::draw;
@@ -11,9 +12,11 @@ use crate::facts::{Direction, Fact, Record, Records};
 use crate::tokens::{Bos, TokenizeError, TokenizedPrompt, Tokenizer};
 
 /// How facts are drawn at random.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sample {
     /// The id of the relation that facts are drawn from. `None` stands for all relations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relation: Option<String>,
 
     /// Which way the facts are asked. Facts that are not asked that way are passed over.
