@@ -186,10 +186,15 @@ CELL = """
     const n = numbers[0].length, nth = (rows.length - 1) * n + n - 1;
     const cell = paper.querySelectorAll('.told path')[nth];
     cell.scrollIntoView({ block: 'center' });
-    const { x, y, width, height } = cell.getBoundingClientRect();
-    const title = cell.querySelector('title');
-    return { x: x + width / 2, y: y + height / 2, scrolled: window.scrollY, said: title ? title.textContent : null,
-             row: rows.at(-1).querySelector('th').textContent, number: numbers.flat()[nth] };
+    const measured = () => {
+        const { x, y, width, height } = cell.getBoundingClientRect();
+        const title = cell.querySelector('title');
+        return { x: x + width / 2, y: y + height / 2, scrolled: window.scrollY, said: title ? title.textContent : null,
+                 row: rows.at(-1).querySelector('th').textContent, number: numbers.flat()[nth] };
+    };
+    // A page is told of a scroll with its next picture, and hides its tooltip then.
+    const frame = () => new Promise(requestAnimationFrame);
+    return frame().then(frame).then(measured);
 """
 
 
