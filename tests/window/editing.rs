@@ -139,3 +139,30 @@ fn an_edit_that_turns_out_to_work_is_not_doubted() {
     }
     assert!(found.contains(&Some(true)) && found.contains(&Some(false)), "{found:?}");
 }
+
+/// A change that takes long is stopped by its job, by taking it back and by Escape, and no view says then that
+/// the model is changed.
+#[test]
+fn a_change_that_is_stopped_leaves_the_model_as_it_is() {
+    let mut window = Window::open();
+    let settings = &mut window.harness.state_mut().state.settings;
+    let mut json = serde_json::to_value(&*settings).unwrap();
+    json["studies"]["editing"]["n_steps"] = 1000.into();
+    json["studies"]["editing"]["learning_rate"] = 1e-6.into();
+    *settings = serde_json::from_value(json).unwrap();
+    let stops: [fn(&Window) -> Command; 3] = [
+        |window| Command::CancelJob(window.app().state.changing().unwrap()),
+        |_| Command::DropEdits,
+        |_| Command::Cancel,
+    ];
+    for stop in stops {
+        window.harness.state_mut().command(Command::ApplyAnyway(Pane::Editing));
+        window.harness.run_steps(1);
+        let stop = stop(&window);
+        assert_eq!(window.app().state.edits.len(), 1);
+        window.harness.state_mut().command(stop);
+        window.rests();
+        assert!(window.app().state.edits.is_empty());
+        window.sees("the model is not changed");
+    }
+}

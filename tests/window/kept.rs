@@ -113,7 +113,7 @@ fn what_was_found_in_a_model_is_kept_while_it_is_changed() {
 }
 
 #[test]
-fn the_way_back_waits_for_a_change_that_is_being_made() {
+fn the_way_back_stops_a_change_that_is_being_made() {
     let mut window = Window::open();
     let steering = Command::ApplyEdit(Pane::Steering);
     for command in [steering.clone(), Command::DropEdits] {

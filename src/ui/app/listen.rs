@@ -83,6 +83,10 @@ impl App {
                 self.sweep_grows(id, true);
             }
             Event::Cancelled(id) => {
+                if self.state.changing() == Some(id) {
+                    self.not_edited();
+                    self.state.notice = Some("Cancelled; the model is not changed".to_owned());
+                }
                 self.sweep_grows(id, true);
                 self.estimated(id, Estimated::Failed("The trial was stopped".to_owned()));
                 if let Some(which) = self.state.is_loading(id) {
@@ -90,11 +94,13 @@ impl App {
                     self.state.notice = Some(format!("Cancelled; {left}"));
                 }
                 self.stopped(id, RunState::Cancelled, &Outcome::Cancelled);
+                self.edit_on();
             }
             Event::Failed(id, message) => {
                 let message = capitalized(&message);
-                if self.state.jobs.get(id).is_some_and(|job| job.kind == JobKind::Edit) {
-                    self.edit_failed(&message);
+                if self.state.changing() == Some(id) {
+                    self.not_edited();
+                    self.state.error = Some(format!("The model is not changed: {message}"));
                 }
                 self.sweep_grows(id, true);
                 self.estimated(id, Estimated::Failed(message.clone()));
@@ -115,11 +121,10 @@ impl App {
         }
     }
 
-    /// The model is still as it was before the last edit.
-    fn edit_failed(&mut self, message: &str) {
+    /// The model is still as it was before the last edit, which failed or was stopped.
+    fn not_edited(&mut self) {
         let before = std::mem::take(&mut self.edits_before);
         self.change_model(before);
-        self.state.error = Some(format!("The model is not changed: {message}"));
         self.look();
     }
 

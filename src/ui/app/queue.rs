@@ -92,12 +92,9 @@ impl App {
         match *command {
             Command::RaiseJob(id) => self.state.jobs.raise(id),
             Command::LowerJob(id) => self.state.jobs.lower(id),
-            Command::CancelJob(id) => {
-                if let Some(job) = self.state.jobs.get(id) {
-                    job.cancel.cancel();
-                }
-            }
+            Command::CancelJob(id) => self.cancel_job(id),
             Command::CancelAllJobs => {
+                self.edits_next = None;
                 self.state.jobs.cancel(|kind| !matches!(kind, JobKind::Recall(..)));
                 self.state.stop_waiting();
             }

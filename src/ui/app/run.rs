@@ -11,7 +11,7 @@ use crate::ui::panels::IS_MADE;
 use crate::ui::row::Row;
 use crate::ui::state::{FactKey, JobKind, capitalized};
 use crate::ui::view::Selection;
-use crate::worker::{Job, Work};
+use crate::worker::{Job, JobId, Work};
 
 impl App {
     /// Starts the traces that the controls describe, of the fact and of its inverse, the one that
@@ -199,19 +199,26 @@ impl App {
         }
     }
 
-    /// Changes the model. While it is being changed, the last of further changes waits for that.
+    /// Changes the model. While it is being changed, the last of further changes waits for that; one that
+    /// takes it back stops it.
     pub(super) fn edit(&mut self, edits: Vec<ModelEdit>) {
         if self.state.info().is_none() {
             return;
         }
         let is_so = edits == self.state.edits;
-        if self.state.is_changing() {
-            self.state.notice = Some(if is_so {
+        if let Some(id) = self.state.changing() {
+            if edits == self.edits_before {
+                // Where the change ends before it can be stopped, it is taken back.
+                self.state.jobs.cancel_one(id);
+            }
+            let is_stopped = self.state.jobs.get(id).is_some_and(|it| it.cancel.is_cancelled());
+            let is_made = is_so && !is_stopped;
+            self.state.notice = Some(if is_made {
                 "The model stays with the change that is being made".to_owned()
             } else {
                 "The model is still being changed; this comes next".to_owned()
             });
-            self.edits_next = Some(edits).filter(|_| !is_so);
+            self.edits_next = Some(edits).filter(|_| !is_made);
             return;
         }
         if is_so || self.refuses() {
@@ -237,6 +244,14 @@ impl App {
         self.show_recall(recall);
     }
 
+    /// Cancels a job. Of a change of the model, what waits for it is not made either.
+    pub(super) fn cancel_job(&mut self, id: JobId) {
+        if self.state.changing() == Some(id) {
+            self.edits_next = None;
+        }
+        self.state.jobs.cancel_one(id);
+    }
+
     pub(super) fn cancel(&mut self) {
         let on_screen: Vec<FactKey> =
             self.state.rows().filter_map(|it| self.state.key_of(it)).collect();
@@ -246,8 +261,8 @@ impl App {
                 let is_on_screen = kind.key().is_some_and(|key| on_screen.contains(&key));
                 is_on_screen && kind.pane() == Some(Pane::Trace)
             });
-        } else if let Some(job) = any().and_then(|id| self.state.jobs.get(id)) {
-            job.cancel.cancel();
+        } else if let Some(id) = self.state.changing().or_else(any) {
+            self.cancel_job(id);
         } else if self.state.has_waiting() {
             self.state.stop_waiting();
         } else if self.state.selection != Selection::default() {

@@ -186,6 +186,7 @@ impl App {
         }
         self.state.edits.clone_from(&session.edits);
         if !session.edits.is_empty() {
+            self.edits_before.clear();
             let edits = session.edits.clone();
             let (id, cancel) = self.state.jobs.add(JobKind::Edit);
             self.worker.submit(Job { id, work: Work::Edit { edits }, cancel });

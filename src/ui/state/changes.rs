@@ -6,6 +6,7 @@ use super::{AskedExperiment, FactId, FactKey, Findings, JobKind, Recall, Run, St
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
+use crate::worker::JobId;
 
 /// Why a change of the model may not do what it is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,12 @@ impl State {
 
     /// Whether the model is being changed: it is not yet as the views say.
     pub fn is_changing(&self) -> bool {
-        self.jobs.iter().any(|(_, job)| job.kind == JobKind::Edit)
+        self.changing().is_some()
+    }
+
+    /// The job that changes the model.
+    pub fn changing(&self) -> Option<JobId> {
+        self.jobs.iter().find(|(_, job)| job.kind == JobKind::Edit).map(|(id, _)| id)
     }
 
     /// Why a person is asked before the model is changed as a view says; `None` where nobody is.

@@ -180,6 +180,13 @@ impl Jobs {
         }
     }
 
+    /// Cancels a job, if it is not over.
+    pub fn cancel_one(&self, id: JobId) {
+        if let Some(job) = self.open.get(&id) {
+            job.cancel.cancel();
+        }
+    }
+
     /// Cancels all jobs and forgets them: answers that still come are for nobody.
     pub fn abandon(&mut self, is_meant: impl Fn(&JobKind) -> bool) {
         self.cancel(&is_meant);
