@@ -3398,6 +3398,7 @@ class Methods(_Asked):
         known: Literal["forward", "inverse", "both"] | None = None,
         known_by: str | None = None,
         own_words: bool = False,
+        journal: Path | None = None,
     ) -> Result:
         """Which facts of a dataset the model knows, in which words.
 
@@ -3442,6 +3443,9 @@ class Methods(_Asked):
             [default: first]
         own_words
             Ask facts in the dataset's words only [default: in each template of their relation, too]
+        journal
+            Write what is found of each fact to this file as it is asked, a line of JSON each; the
+            same command goes on with it where it was stopped
         """
         given = {
             "--bos": bos,
@@ -3457,6 +3461,7 @@ class Methods(_Asked):
             "--known": known,
             "--known-by": known_by,
             "--own-words": own_words,
+            "--journal": journal,
             "--model": None,
         }
         return self._ask("recall", "result", given)

@@ -97,7 +97,7 @@ impl TryFrom<String> for KnownBy {
 }
 
 /// How well a model recalls an answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recall {
     /// The words in which it was asked, with `{}` for the subject. `None` without a subject.
     pub template: Option<String>,

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::journal::{AskedOf, Journal, JournalError};
 use super::part::direction_name;
 use super::recall::{Choices, Known, KnownBy, Recall, recall_in};
-use super::selection::{KnownWay, Selection, Task};
+use super::selection::{KnownWay, Selection};
 use crate::analysis::{AnalysisCtx, AnalysisError};
-use crate::facts::{Catalogue, Dataset, Direction};
+use crate::facts::{Catalogue, Dataset, Direction, Record};
 use crate::figure::{Cell, Chart, Figure, Row, Table};
 use crate::task::Progress;
 use crate::tokens::Bos;
@@ -24,7 +25,7 @@ pub struct Survey {
 }
 
 /// A fact asked one way in one wording.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     pub case: String,
     pub relation: Option<String>,
@@ -42,8 +43,19 @@ pub struct Entry {
     pub n_choices: Option<usize>,
 }
 
+/// Why a survey did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
+
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
 /// The wordings in which facts are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Wordings {
     /// The dataset's own words.
     Own,
@@ -53,48 +65,40 @@ pub enum Wordings {
 }
 
 impl Survey {
-    /// Asks a model for the facts of a selection.
+    /// Asks a model for the facts of a selection. What the journal holds is not asked again, and what is
+    /// asked is added to it.
     pub fn of(
         engine: &Engine,
         dataset: &Dataset,
         selection: &Selection,
-        wordings: Wordings,
-        bos: Bos,
+        (wordings, bos): (Wordings, Bos),
+        mut journal: Option<&mut Journal>,
         ctx: &AnalysisCtx<'_>,
-    ) -> Result<Self, AnalysisError> {
+    ) -> Result<Self, SurveyError> {
         let choices = Choices::new(dataset);
         let tasks = selection.tasks(dataset);
         let total = tasks.len() as u64;
         let mut survey = Self { entries: Vec::new(), left_out: Vec::new() };
-        for (done, Task { record, direction }) in tasks.into_iter().enumerate() {
-            ctx.task.checkpoint(Progress { done: done as u64, total })?;
-            let record = &dataset.records[record];
-            let n_worded = match wordings {
-                Wordings::Own => 0,
-                Wordings::All => usize::MAX,
-            };
-            let templates = record.templates(direction).into_iter().skip(1).take(n_worded);
-            let worded = templates.filter_map(|it| record.in_words(direction, &it));
-            let quiet = ctx.reporting(&|_| ());
-            for (nth, record) in [record.clone()].into_iter().chain(worded).enumerate() {
-                let asked = (&record, direction);
-                match recall_in(engine, &choices, asked, bos, &quiet)? {
-                    Ok(recall) => survey.entries.push(Entry {
-                        case: record.id.clone(),
-                        relation: record.relation.clone(),
-                        direction,
-                        template: recall.template.clone().unwrap_or_else(|| {
-                            record.fact(direction).map_or_else(String::new, |it| it.prompt.clone())
-                        }),
-                        is_own: nth == 0,
-                        recall,
-                        n_choices: choices
-                            .of(&record, direction)
-                            .map(|it| it.first_tokens(&engine.info.tokenizer).len()),
-                    }),
-                    Err(reason) => survey.left_out.push((record.id.clone(), reason)),
+        for (done, task) in tasks.into_iter().enumerate() {
+            ctx.task
+                .checkpoint(Progress { done: done as u64, total })
+                .map_err(AnalysisError::from)?;
+            let record = &dataset.records[task.record];
+            let before = journal.as_ref().and_then(|it| it.get(task).cloned());
+            let asked = if let Some(asked) = before {
+                asked
+            } else {
+                let quiet = ctx.reporting(&|_| ());
+                let asked =
+                    asked_of(engine, &choices, (record, task.direction), (wordings, bos), &quiet)?;
+                if let Some(journal) = &mut journal {
+                    journal.add(task, asked.clone())?;
                 }
-            }
+                asked
+            };
+            let left_out = asked.left_out.into_iter().map(|reason| (record.id.clone(), reason));
+            survey.left_out.extend(left_out);
+            survey.entries.extend(asked.entries);
         }
         if let Some(way) = selection.known {
             survey.keep_known(way, selection.known_by);
@@ -224,6 +228,42 @@ impl Survey {
         }
         Table::new("By relation and wording", columns(["Relation", "Asked as", "Wording"]), rows)
     }
+}
+
+/// Asks a model for a fact one way, in its own words and in others.
+fn asked_of(
+    engine: &Engine,
+    choices: &Choices<'_>,
+    (record, direction): (&Record, Direction),
+    (wordings, bos): (Wordings, Bos),
+    ctx: &AnalysisCtx<'_>,
+) -> Result<AskedOf, AnalysisError> {
+    let n_worded = match wordings {
+        Wordings::Own => 0,
+        Wordings::All => usize::MAX,
+    };
+    let templates = record.templates(direction).into_iter().skip(1).take(n_worded);
+    let worded = templates.filter_map(|it| record.in_words(direction, &it));
+    let mut asked = AskedOf::default();
+    for (nth, record) in [record.clone()].into_iter().chain(worded).enumerate() {
+        match recall_in(engine, choices, (&record, direction), bos, ctx)? {
+            Ok(recall) => asked.entries.push(Entry {
+                case: record.id.clone(),
+                relation: record.relation.clone(),
+                direction,
+                template: recall.template.clone().unwrap_or_else(|| {
+                    record.fact(direction).map_or_else(String::new, |it| it.prompt.clone())
+                }),
+                is_own: nth == 0,
+                recall,
+                n_choices: choices
+                    .of(&record, direction)
+                    .map(|it| it.first_tokens(&engine.info.tokenizer).len()),
+            }),
+            Err(reason) => asked.left_out.push(reason),
+        }
+    }
+    Ok(asked)
 }
 
 /// Each fact in the wording in which it is recalled best.

@@ -28,6 +28,7 @@ mod sweeps;
 mod odd_sweeps;
 #[cfg(feature = "parquet")]
 mod job_files;
+mod journals;
 #[cfg(all(unix, feature = "parquet"))]
 mod full_disk;
 mod files;

@@ -184,7 +184,8 @@ fn the_list_says_of_each_fact_what_the_commands_say() {
     let selection = Selection { ways: Ways::Both, ..Selection::default() };
     let dataset = window.app().state.facts.dataset.clone().unwrap();
     let bos = window.app().state.settings.bos;
-    let survey = Survey::of(&engine, &dataset, &selection, Wordings::Own, bos, &ctx).unwrap();
+    let survey =
+        Survey::of(&engine, &dataset, &selection, (Wordings::Own, bos), None, &ctx).unwrap();
     assert_eq!(survey.entries.len(), 6, "{survey:?}");
     for entry in &survey.entries {
         let nth = dataset.records.iter().position(|it| it.id == entry.case).unwrap();
