@@ -53,12 +53,12 @@ enum Foil {
     NoFlag,
 }
 
-impl<'a> Asked<'a> {
+impl Asked<'_> {
     /// The same, with the subjects of this dataset for the fact's own.
-    fn with_subjects_of(&self, dataset: Arc<Dataset>) -> Asked<'a> {
+    fn with_subjects_of(&self, dataset: Arc<Dataset>) -> Self {
         let subjects_of = Some(dataset.path.clone());
         let question = Question { dataset: Some(dataset), ..self.question.clone() };
-        Asked { question, subjects_of, ..*self }
+        Self { question, subjects_of, ..*self }
     }
 
     /// The commands of other methods draw facts, look up answers or write prefixes, and the spec holds

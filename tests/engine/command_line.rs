@@ -112,7 +112,7 @@ impl Tiny {
     }
 
     /// A command with these flags.
-    fn line(&self, flags: &str) -> String {
+    fn line(flags: &str) -> String {
         let model = quoted(fixture("tiny").to_str().unwrap());
         let command = flags.replacen(' ', &format!(" --model {model} "), 1);
         format!("factscope {}", command.replace("--case", "--facts builtin --case"))
@@ -132,7 +132,7 @@ impl Tiny {
 
     /// The line of what these flags ask asks it again, and says so in these words.
     fn asks_the_same(&self, flags: &str, says: &str) {
-        let experiment = self.spec_of(&self.line(flags), "asked.json");
+        let experiment = self.spec_of(&Self::line(flags), "asked.json");
         let library = Library::new(&self.tokenizer).with(Some(Arc::new(Dataset::bundled())));
         let line = command_line(&experiment, &library).unwrap_or_else(|| panic!("{flags}"));
         assert!(line.contains(says), "{line}");
@@ -185,7 +185,7 @@ fn the_command_line_of_an_average_a_comparison_a_bench_or_an_edit_asks_the_same(
         same(&format!("compare --case 2 {flags}"), says);
     }
 
-    let asked = |flags: &str| tiny.spec_of(&tiny.line(flags), "asked.json");
+    let asked = |flags: &str| tiny.spec_of(&Tiny::line(flags), "asked.json");
     let AnalysisSpec::Comparison(mut spec) = asked("compare --case 2").spec else {
         panic!("another analysis")
     };
