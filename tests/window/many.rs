@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
-use eframe::egui::Rect;
+use eframe::egui::{Key, Rect};
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::AnalysisResult;
 use factscope::facts::Direction;
@@ -191,6 +191,26 @@ fn a_sweep_is_stopped_and_gone_on_with_while_the_window_answers() {
     let elsewhere = tempfile::tempdir().unwrap();
     type_line(&format!("factscope sweep '{}' --out whole", dir.display()), elsewhere.path());
     assert_eq!(numbers(&elsewhere.path().join("whole")), numbers(&dir));
+}
+
+/// The form of many facts is started from the keyboard, with nothing chosen in it and from its field.
+#[test]
+fn enter_starts_what_a_form_asks_of_many_facts() {
+    let (mut window, home) = Window::with_sweeps();
+    window.list_few("capital land");
+    window.show(Pane::Prediction);
+    window.asks_over(Pane::Attribution);
+    window.harness.run_steps(2);
+    window.presses(Key::Enter);
+    window.sweep_ends();
+    assert!(window.sweep_dir().starts_with(home.path()));
+
+    window.asks_over(Pane::LogitLens);
+    let dir = home.path().join("lenses");
+    window.type_into("Folder", dir.to_str().unwrap());
+    window.presses(Key::Enter);
+    window.sweep_ends();
+    assert_eq!(window.sweep_dir(), dir);
 }
 
 #[test]

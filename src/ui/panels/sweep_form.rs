@@ -1,6 +1,6 @@
 //! The form of a question that is about to be asked of many facts.
 
-use eframe::egui::{Button, Frame, Label, RichText, TextEdit, TextStyle, Ui, vec2};
+use eframe::egui::{Button, Frame, Key, Label, Response, RichText, TextEdit, TextStyle, Ui, vec2};
 
 use super::grouped;
 use super::known_by::known_by_ui;
@@ -71,26 +71,26 @@ pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut
                     );
             }
         });
-        amount_ui(ui, &mut options.amount);
+        let mut is_entered = amount_ui(ui, &mut options.amount);
         ui.horizontal(|ui| {
             let label = ui.label("Folder");
             let hint = "in your folder for data, named by the question";
             let width = ui.available_width() - CHOOSE_WIDTH;
-            ui.add(
+            let field = ui.add(
                 TextEdit::singleline(&mut options.dir)
                     .hint_text(hint)
                     .background_color(theme::field_color(ui))
                     .desired_width(width),
-            )
-            .labelled_by(label.id)
-            .on_hover_text(
+            );
+            is_entered |= is_entered_in(ui, &field);
+            field.labelled_by(label.id).on_hover_text(
                 "Where the numbers are written, as Parquet files. A folder of the same question is \
                  gone on with",
             );
             command_button_ui(ui, Command::ChooseSweepDir, commands);
         });
         // The estimate stands below the buttons, which stay where they are.
-        start_ui(ui, asking, n_tasks, commands);
+        start_ui(ui, asking, (n_tasks, is_entered), commands);
         ui.scope(|ui| {
             ui.set_min_height(N_LINES * ui.text_style_height(&TextStyle::Body));
             estimate_ui(ui, asking, n_tasks);
@@ -101,9 +101,14 @@ pub fn sweep_form_ui(ui: &mut Ui, asking: &Asking, state: &State, commands: &mut
     }
 }
 
-/// How many of the facts are asked, and for what that is chosen.
-fn amount_ui(ui: &mut Ui, amount: &mut Amount) {
-    ui.horizontal(|ui| {
+/// Whether what is typed in a field was ended with Enter.
+fn is_entered_in(ui: &Ui, field: &Response) -> bool {
+    field.lost_focus() && ui.input(|it| it.key_pressed(Key::Enter))
+}
+
+/// How many of the facts are asked, and for what that is chosen. Returns whether that was ended with Enter.
+fn amount_ui(ui: &mut Ui, amount: &mut Amount) -> bool {
+    let shown = ui.horizontal(|ui| {
         let all = [AmountBy::All, AmountBy::Time, AmountBy::Width];
         choice_ui(ui, "Facts", &mut amount.by, &all, |it| match it {
             AmountBy::All => ("all of them", "With the draws that the view asks for"),
@@ -119,7 +124,7 @@ fn amount_ui(ui: &mut Ui, amount: &mut Amount) {
             ),
         });
         let (name, hint) = match amount.by {
-            AmountBy::All => return,
+            AmountBy::All => return false,
             AmountBy::Time => ("Time", "90s, 20m, 2h"),
             AmountBy::Width => ("Width", "0.01"),
         };
@@ -128,8 +133,10 @@ fn amount_ui(ui: &mut Ui, amount: &mut Amount) {
             .hint_text(hint)
             .background_color(theme::field_color(ui))
             .desired_width(GOAL_WIDTH);
-        ui.add(field).labelled_by(label.id);
+        let field = ui.add(field).labelled_by(label.id);
+        is_entered_in(ui, &field)
     });
+    shown.inner
 }
 
 fn estimate_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize) {
@@ -152,14 +159,34 @@ fn estimate_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize) {
     }
 }
 
-fn start_ui(ui: &mut Ui, asking: &Asking, n_tasks: usize, commands: &mut Vec<Command>) {
+/// The buttons. `is_entered`: whether Enter was pressed in a field, which starts as the button does.
+fn start_ui(
+    ui: &mut Ui,
+    asking: &Asking,
+    (n_tasks, is_entered): (usize, bool),
+    commands: &mut Vec<Command>,
+) {
     let cost = asking.cost(n_tasks);
     ui.horizontal(|ui| {
         let text = if asking.is_unsure { "Begin" } else { "Start" };
         let size = vec2(START_WIDTH, ui.spacing().interact_size.y);
         let button = Button::new(text).fill(theme::palette(ui).accent_fill).min_size(size);
         let can_start = n_tasks > 0 && cost.is_some();
-        gives(ui.add_enabled(can_start, button), Command::StartSweep, commands);
+        let button = ui.add_enabled(can_start, button);
+        // Enter is pressed on it without a way through all controls, once it can be.
+        let id = ui.scope_id().with("could start");
+        let could_start = ui.data_mut(|it| {
+            let before = it.get_temp(id).unwrap_or(false);
+            it.insert_temp(id, can_start);
+            before
+        });
+        if can_start && !could_start && ui.memory(|it| it.focused().is_none()) {
+            button.request_focus();
+        }
+        gives(button, Command::StartSweep, commands);
+        if is_entered && can_start {
+            commands.push(Command::StartSweep);
+        }
         command_button_ui(ui, Command::LeaveAsking, commands);
     });
     if let Some((secs, n_tasks)) = cost.filter(|_| asking.is_unsure) {
