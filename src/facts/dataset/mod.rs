@@ -9,6 +9,7 @@ mod choices;
 mod columns;
 mod error;
 mod groups;
+mod ids;
 mod json;
 mod json_text;
 mod kinds;
@@ -30,8 +31,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use self::columns::{IdCount, Ids, Row};
+use self::columns::Row;
 use self::error::N_LISTED;
+use self::ids::{IdCount, Ids};
 use self::oddities::Oddities;
 use self::records::Packer;
 use super::{Catalogue, Record, Related};

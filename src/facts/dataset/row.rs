@@ -2,7 +2,8 @@
 
 use super::super::{Catalogue, Direction, Fact, Inverse, InverseOrigin, Record, Related};
 use super::cell::NAME;
-use super::columns::{Ids, NEEDED, Role, Row};
+use super::columns::{NEEDED, Role, Row};
+use super::ids::Ids;
 use super::slots::asked;
 use super::taken::{FROM_RELATION, Part, Taken};
 
