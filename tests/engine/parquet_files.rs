@@ -53,6 +53,31 @@ fn parquet_loads_and_half_a_file_does_not() {
     assert!(matches!(Dataset::load(&path), Err(DatasetError::Parquet { .. })));
 }
 
+/// Without a look at the checksum, “Oslo” would be another word.
+#[test]
+fn a_page_that_was_changed_after_it_was_written_is_refused() {
+    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checked.parquet");
+    let answers = |path: &Path| {
+        Dataset::load(path)
+            .map(|it| it.records.iter().map(|it| it.answers[0].clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(answers(&whole).unwrap(), ["Oslo", "Cairo"]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("facts.parquet");
+    let bytes = fs::read(&whole).unwrap();
+    // A page of names, and one of templates.
+    for word in [&b"Oslo"[..], b"capital"] {
+        let at = bytes.windows(word.len()).position(|it| it == word).unwrap();
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x20;
+        fs::write(&path, &damaged).unwrap();
+        let error = answers(&path).unwrap_err().to_string();
+        for says in ["checksum (CRC)", "download it again", "facts.parquet"] {
+            assert!(error.contains(says), "no “{says}” in: {error}");
+        }
+    }
+}
+
 /// Writes one row of bytes.
 fn write_row(path: &Path, columns: &[(&str, &[u8])]) {
     let fields: Vec<String> =

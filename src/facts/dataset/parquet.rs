@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, ConvertedType};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row as ParquetRow};
@@ -73,7 +74,8 @@ fn read(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
     }
     let schema = Type::group_type_builder(schema.name()).with_fields(fields).build();
     let schema = schema.map_err(|error| damaged(&error))?;
-    let rows = reader.get_row_iter(Some(schema)).map_err(|error| damaged(&error))?;
+    let rows = reader.get_row_iter(Some(schema));
+    let rows = rows.map_err(|error| Fault::Damaged(about_page(&error)))?;
     let holder: Option<Rc<str>> = holder.map(Into::into);
 
     let n_most = ROWS_BESIDES + n_bytes.saturating_mul(ROWS_PER_BYTE);
@@ -82,9 +84,8 @@ fn read(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
         if nth as u64 >= n_most {
             return Err(Fault::Damaged(format!("it claims to hold more than {n_most} rows")));
         }
-        let row = row.map_err(|error| {
-            Fault::Damaged(format!("row {nth}: {error}; it is damaged, copy or download it again"))
-        })?;
+        let row =
+            row.map_err(|error| Fault::Damaged(format!("row {nth}: {}", about_page(&error))))?;
         let place = RecordPlace::Index(nth);
         let id = nth.to_string();
         add(match no_text(&row) {
@@ -101,6 +102,17 @@ fn read(file: File, add: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
         });
     }
     Ok(())
+}
+
+/// What is said of a page that cannot be read.
+fn about_page(error: &ParquetError) -> String {
+    let text = error.to_string();
+    let what = if text.contains("CRC checksum mismatch") {
+        "one of its pages was changed after it was written: its checksum (CRC) is another"
+    } else {
+        &text
+    };
+    format!("{what}; it is damaged, copy or download it again")
 }
 
 /// The column that holds the facts as structs; `None` where columns of their own hold them.
