@@ -90,7 +90,7 @@ fn doing(state: &State, job: &OpenJob) -> String {
                 return format!("Cancelling {}", pane.text());
             }
             let about = job.asked.as_ref().map_or("", |asked| &asked.about);
-            let percent = job.percent();
+            let percent = state.jobs.percent_of_all(job);
             match pane {
                 Pane::Trace => format!("Tracing{about}, {percent}"),
                 Pane::Spec => format!("Carrying out the experiment, {percent}"),

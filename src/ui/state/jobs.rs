@@ -148,6 +148,16 @@ impl Jobs {
         }
     }
 
+    /// How far all that was asked with a job is, such as `9 % of both` where that is two jobs.
+    pub fn percent_of_all(&self, job: &OpenJob) -> String {
+        let percent = job.percent();
+        match self.wholes.n_jobs(job.whole) {
+            1 => percent,
+            2 => format!("{percent} of both"),
+            n => format!("{percent} of all {n}"),
+        }
+    }
+
     /// Since the start.
     pub fn n_given(&self) -> u64 {
         self.n_given
@@ -348,6 +358,9 @@ fn text(left: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Direction;
+    use crate::tokens::Bos;
+    use crate::ui::state::FactId;
 
     #[test]
     fn the_time_left_follows_a_steady_pace() {
@@ -383,6 +396,28 @@ mod tests {
             jobs.advance(id, Progress { done: 999, total: 10_000 }, Instant::now());
             assert_eq!(jobs.get(id).unwrap().percent(), expected);
         }
+    }
+
+    #[test]
+    fn what_is_done_is_said_to_be_of_all_that_was_asked_with_it() {
+        let mut jobs = Jobs::default();
+        let trace = |which| JobKind::Run {
+            key: FactKey::new(which, FactId::Experiment, Direction::Forward, Bos::Off),
+            pane: Pane::Trace,
+            origin: Origin::Asked,
+        };
+        let (first, _) = jobs.add(trace(Which::Main));
+        jobs.advance(first, Progress { done: 1, total: 2 }, Instant::now());
+        let told = |jobs: &Jobs, id| jobs.percent_of_all(jobs.get(id).unwrap());
+        assert_eq!(told(&jobs, first), "50 %");
+        let (second, _) = jobs.add(trace(Which::Beside));
+        jobs.remove(first);
+        jobs.advance(second, Progress { done: 1, total: 2 }, Instant::now());
+        assert_eq!(told(&jobs, second), "75 % of both");
+        // What another command asks is told for itself.
+        jobs.begin_command();
+        let (other, _) = jobs.add(trace(Which::Main));
+        assert_eq!(told(&jobs, other), "0 %");
     }
 
     #[test]

@@ -75,6 +75,11 @@ impl Wholes {
         }
     }
 
+    /// How many jobs it has, those that have ended counted too.
+    pub(super) fn n_jobs(&self, whole: Whole) -> usize {
+        self.0.get(&whole).map_or(1, |it| it.n_jobs)
+    }
+
     /// 0 to 1.
     pub(super) fn fraction(&self, whole: Whole) -> f32 {
         self.0.get(&whole).map_or(0.0, |it| it.farthest)
