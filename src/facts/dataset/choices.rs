@@ -17,12 +17,18 @@ pub(super) fn is_one(column: &str) -> bool {
     matches!(label, Some([b'a'..=b'h' | b'0'..=b'9']))
 }
 
-/// Whether an answer stands for one of the choices in these named cells: a letter, a number of theirs, a label
-/// or the name of a column. What is also the word of a choice is a word.
+/// Whether an answer stands for one of the choices in these named cells: a letter, a number of theirs, a label,
+/// alone or before the word, or the name of a column. What is also the word of a choice is a word.
 pub(super) fn is_label(answer: &str, choices: &[(&str, &Cell)]) -> bool {
     let words: Vec<String> = choices.iter().flat_map(|it| words(it.1)).collect();
-    if choices.is_empty() || words.iter().any(|it| it == answer) {
+    if choices.is_empty() {
         return false;
+    }
+    if words.iter().any(|it| it == answer) {
+        return are_labelled(&words);
+    }
+    if label(answer).is_some() {
+        return true;
     }
     let bare = answer.trim_matches(['(', ')', '[', ']', '.', ':', ' ']);
     let is_number = bare.parse::<usize>().is_ok_and(|it| it <= words.len().max(1));
@@ -30,6 +36,23 @@ pub(super) fn is_label(answer: &str, choices: &[(&str, &Cell)]) -> bool {
     bare.chars().count() == 1
         || is_number
         || choices.iter().any(|it| is_name(&it.0) || labels(it.1).iter().any(|it| it == bare))
+}
+
+/// The letter or digit before a word: `B` of `B. Rome` and of `(b) Rome`, in capitals.
+fn label(text: &str) -> Option<u8> {
+    let (label, word) = text.split_once(' ')?;
+    let bare = label.strip_suffix(['.', ')', ':', ']'])?;
+    let bare = bare.strip_prefix(['(', '[']).unwrap_or(bare).to_ascii_uppercase();
+    let [label] = *bare.as_bytes() else { return None };
+    let is_one = matches!(label, b'A'..=b'H' | b'0'..=b'9') && !word.trim().is_empty();
+    is_one.then_some(label)
+}
+
+/// Whether all words of choices have labels before them that follow one another, which are no initials of names
+/// then.
+fn are_labelled(words: &[String]) -> bool {
+    let labels: Option<Vec<u8>> = words.iter().map(|it| label(it)).collect();
+    labels.is_some_and(|it| it.len() > 1 && it.windows(2).all(|two| two[1] == two[0] + 1))
 }
 
 /// The words in a cell of choices.

@@ -71,6 +71,35 @@ fn choices_are_known_in_each_form_that_questions_have_them() {
     assert_eq!(asked("f.json", row.to_string())[0].1, "4");
 }
 
+/// `B. Oslo` is no name that a model would say.
+#[test]
+fn an_answer_with_the_label_of_its_choice_is_refused() {
+    let row = |answer: &str, choices: serde_json::Value| {
+        json!([{"subject": "Norway", "answer": answer, "choices": choices,
+            "template": "The capital of {} is"}])
+        .to_string()
+    };
+    for answer in ["B. Oslo", "(b) Oslo", "2) Oslo", "[B] Oslo"] {
+        refused("f.json", row(answer, json!(["Rome", "Oslo"])), &["stands for one of the choices"]);
+        refused(
+            "f.json",
+            row(answer, json!("A. Rome B. Oslo")),
+            &["stands for one of the choices"],
+        );
+    }
+    let labelled = row("B. Oslo", json!(["A. Rome", "B. Oslo"]));
+    refused("f.json", labelled, &["stands for one of the choices"]);
+    // Initials of names.
+    for (answer, choices) in [
+        ("A. Lincoln", json!(["A. Lincoln", "G. Washington"])),
+        ("B. Obama", json!(["A. Lincoln", "B. Obama", "Rome"])),
+    ] {
+        assert_eq!(asked("f.json", row(answer, choices))[0].1, answer);
+    }
+    let without = json!([{"subject": "it", "answer": "B. Obama", "template": "{} was"}]);
+    assert_eq!(asked("f.json", without.to_string())[0].1, "B. Obama");
+}
+
 #[test]
 fn an_address_on_the_network_is_told() {
     let error = factscope::facts::Dataset::load("https://example.org/facts.json".as_ref());
