@@ -162,7 +162,9 @@ fn quotation_marks_around_cells_are_read_as_programs_write_them() {
 
 #[test]
 fn a_value_that_a_program_writes_for_none_is_none() {
-    for missing in ["\\N", "-nan", "1.#QNAN", "-1.#IND", "(null)", "nil", "set()", "#NUM!"] {
+    for missing in
+        ["\\N", "-nan", "1.#QNAN", "-1.#IND", "(null)", "nil", "set()", "()", "{}", "[]", "#NUM!"]
+    {
         let table = format!("subject,object,relation\nNorway,{missing},P36\n");
         refused("f.csv", table, &["the object, which is the answer, is empty"]);
     }
