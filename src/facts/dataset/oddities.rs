@@ -18,7 +18,10 @@ const OF_NAMES: [Oddity; 7] = [
     ("with “=” at the beginning, as formulas of spreadsheets have", |it| {
         it.starts_with('=') && it.len() > 1
     }),
-    ("with a date as pandas writes it in JSON (milliseconds since 1970)", is_date_in_millis),
+    (
+        "with a number that may be a date or a duration as pandas writes it in JSON (milliseconds)",
+        is_date_in_millis,
+    ),
     ("with “|” within, as between several names", |it| it.trim_matches('|').contains('|')),
 ];
 
