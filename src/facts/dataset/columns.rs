@@ -370,6 +370,17 @@ impl Row {
         choices::is_label(text, &all)
     }
 
+    /// Whether the text of a column has a space before it and behind it.
+    pub fn spaces_around(&self, column: &str) -> [bool; 2] {
+        let cell = self.cells.iter().chain(&*self.shared).find(|it| it.name == column);
+        match cell.map(|it| &it.cell) {
+            Some(Cell::Text(text)) => {
+                [text.starts_with(char::is_whitespace), text.ends_with(char::is_whitespace)]
+            }
+            _ => [false; 2],
+        }
+    }
+
     pub fn has(&self, role: Role) -> bool {
         self.cells_of(role).next().is_some()
     }

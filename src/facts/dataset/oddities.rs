@@ -2,6 +2,7 @@
 //! another program writes.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::super::{Fact, alike};
 use super::cell::is_unseen;
@@ -66,6 +67,7 @@ const OF_ALL: [Oddity; 6] = [
     ("with a character as programs write it in quotation marks (`\\n` for a new line)", has_escape),
 ];
 
+const GLUED: &str = "with letters right beside the subject, where a space may be missing";
 const TWICE: &str =
     "with the subject twice, of which that in the place of `{}`, or else the first, is meant";
 
@@ -84,6 +86,9 @@ impl Oddities {
             self.look(text, &OF_ALL);
         }
         self.look(&fact.prompt, &OF_PROMPTS);
+        if fact.subject.as_ref().is_some_and(|it| is_glued(&fact.prompt, it)) {
+            self.count(GLUED, &fact.prompt);
+        }
         if let (Some(place), Some(subject)) = (&fact.subject, names[0])
             && (alike::stands_in(subject, &fact.prompt[..place.start])
                 || alike::stands_in(subject, &fact.prompt[place.end..]))
@@ -114,6 +119,14 @@ impl Oddities {
             }
         })
     }
+}
+
+/// Whether a word goes on past the subject, in a script that parts words with spaces.
+fn is_glued(prompt: &str, subject: &Range<usize>) -> bool {
+    let is_letter = |it: Option<char>| it.is_some_and(|c| c.is_lowercase() || c.is_uppercase());
+    let inside = prompt[subject.clone()].chars();
+    is_letter(prompt[..subject.start].chars().next_back()) && is_letter(inside.clone().next())
+        || is_letter(prompt[subject.end..].chars().next()) && is_letter(inside.last())
 }
 
 /// Such as `-`, `?`, `unknown` and `na`, which is no Namibia in small letters.

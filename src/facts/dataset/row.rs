@@ -46,9 +46,10 @@ pub(super) fn record(
                 texts.len()
             ));
         }
-        Some(pick) => used.take(Part::Subject, &pick),
+        Some(pick) => (used.take(Part::Subject, &pick), row.spaces_around(pick.0)),
         None => return Err(absent(row, Role::Subject, "subject")),
     };
+    let (subject, spaces) = subject;
     let more = row.texts(Role::Answers);
     let object =
         named(row, Role::Object, ids, "answer", &mut used)?.or_else(|| more.first().cloned());
@@ -76,7 +77,7 @@ pub(super) fn record(
     let relation = relation.map(|it| catalogue.find(&it).map_or(it, |found| found.id.clone()));
     let known = relation.as_deref().and_then(|id| catalogue.get(id));
 
-    let ask = |template: &str| asked(template, &subject, &answer, Direction::Forward);
+    let ask = |template: &str| asked(template, (&subject, spaces), &answer, Direction::Forward);
     let mut prompt = |role| prompt(row, role, ask, &mut used);
     let own = prompt(Role::Template)?.or(prompt(Role::Sentence)?);
     let (template, fact) = match (own, known.and_then(|it| it.forward.first())) {
@@ -313,7 +314,7 @@ fn inverse_of(row: &Row, template: &str, subject: &str, answer: &str) -> Result<
     };
     let of = text(Role::InverseSubject, answer)?;
     let right = text(Role::InverseObject, subject)?;
-    let fact = asked(template, &of, &right, Direction::Inverse)?;
+    let fact = asked(template, (&of, [false; 2]), &right, Direction::Inverse)?;
     let mut answers = vec![right];
     answers.extend(row.texts(Role::InverseAnswers).into_iter().flat_map(|it| it.1));
     deduplicate(&mut answers);

@@ -45,10 +45,12 @@ const OTHERS: &[&str] = &[
 /// Words in capitals in square brackets that are tokens and no places.
 const TOKENS: &[&str] = &["bos", "eos", "cls", "sep", "pad", "unk", "inst", "sys"];
 
-/// A fact from a template with slots, or from a prompt that contains the subject.
+/// A fact from a template with slots, or from a prompt that contains the subject. `spaces`: whether the
+/// subject has a space before it and behind it in its file, which then stands where the template has none
+/// between its slot and a word.
 pub(super) fn asked(
     template: &str,
-    subject: &str,
+    (subject, spaces): (&str, [bool; 2]),
     answer: &str,
     direction: Direction,
 ) -> Result<Fact, String> {
@@ -104,9 +106,14 @@ pub(super) fn asked(
     }
     let fact = match place {
         Some(slot) => {
-            let prompt = [&before[..slot.start], subject, &before[slot.start + slot.text.len()..]];
-            let subject = slot.start..slot.start + subject.len();
-            Fact { prompt: prompt.concat(), subject: Some(subject), answer: None, foil: None }
+            let around = [&before[..slot.start], &before[slot.start + slot.text.len()..]];
+            let is_glued = [around[0].chars().next_back(), around[1].chars().next()]
+                .map(|it| it.is_some_and(char::is_alphanumeric));
+            let space = |side: usize| if spaces[side] && is_glued[side] { " " } else { "" };
+            let prompt = [around[0], space(0), subject, space(1), around[1]].concat();
+            let start = slot.start + space(0).len();
+            let subject = Some(start..start + subject.len());
+            Fact { prompt, subject, answer: None, foil: None }
         }
         None => Fact::from_text(before, Some(subject)).map_err(|error| {
             format!("{error}; write the subject into the prompt, or `{{}}` in its place")

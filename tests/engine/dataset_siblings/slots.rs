@@ -143,3 +143,37 @@ fn a_template_that_is_cut_out_of_a_list_is_refused() {
     let row = json!([{"subject": "R[E]]C", "object": "x", "template": "{} was made by"}]);
     assert_eq!(asked("f.json", row.to_string())[0].0, "R[E]]C was made by");
 }
+
+/// A space that stands with the subject in its cell, and not in the template, is part of the sentence; where
+/// neither has one the words are told.
+#[test]
+fn a_space_in_the_subjects_cell_parts_it_from_the_words_beside_it() {
+    let prompts = |template: &str, subject: &str| {
+        let record =
+            serde_json::json!([{ "subject": subject, "object": "Oslo", "template": template }]);
+        let read = super::read("facts.json", record.to_string()).unwrap();
+        let fact = read.records.get(0).unwrap().fact.clone();
+        assert_eq!(fact.subject_text(), Some("Norway"));
+        let is_told =
+            read.taken.notes.iter().any(|it| it.contains("letters right beside the subject"));
+        (fact.prompt, is_told)
+    };
+    for (template, subject, prompt, is_told) in [
+        ("The capital of {}is", "Norway ", "The capital of Norway is", false),
+        ("The capital of{} is", " Norway", "The capital of Norway is", false),
+        ("In{}the capital is", "\tNorway ", "In Norway the capital is", false),
+        ("The capital of {} is", " Norway ", "The capital of Norway is", false),
+        ("{}'s capital is", "Norway ", "Norway's capital is", false),
+        ("The capital of {}, is", "Norway ", "The capital of Norway, is", false),
+        ("The capital of {}is", "Norway", "The capital of Norwayis", true),
+        ("The capital of {}is", " Norway", "The capital of Norwayis", true),
+        ("The capital of{} is", "Norway", "The capital ofNorway is", true),
+        ("{}的首都是", "Norway", "Norway的首都是", false),
+    ] {
+        assert_eq!(
+            prompts(template, subject),
+            (prompt.to_owned(), is_told),
+            "{template} {subject}"
+        );
+    }
+}
