@@ -155,6 +155,10 @@ const NAMES: &[(Role, &[&str])] = &[
     (Role::Neighbourhood, &["neighborhood_prompts"]),
 ];
 
+/// What pandas' `describe()` says of each column.
+pub(super) const OF_SUMMARY: &[&str] =
+    &["count", "unique", "top", "freq", "mean", "std", "min", "max", "25%", "50%", "75%"];
+
 /// The columns that a file must have, for messages.
 pub(super) const NEEDED: &str = "a `subject` and an `object` (or `answer`, `target_true`)";
 

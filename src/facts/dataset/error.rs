@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::columns::NEEDED;
 
+/// What is said of a file that tells about a dataset in place of its facts.
+pub(super) const DESCRIBES: &str = "describes the columns of a dataset (their types or how often a value occurs) \
+                                    and has none of its facts; open the file with the facts";
+
 /// Why a file as a whole cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
@@ -53,6 +57,9 @@ pub enum DatasetError {
         "the rows of this table are named as its columns should be; turn it, in pandas with `df.T`: {path}"
     )]
     Turned { path: PathBuf },
+
+    #[error("this table {DESCRIBES}: {path}")]
+    Described { path: PathBuf },
 
     #[error(
         "{} be used: {}: {path}",

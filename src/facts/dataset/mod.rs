@@ -36,6 +36,7 @@ use self::error::N_LISTED;
 use self::ids::{IdCount, Ids};
 use self::oddities::Oddities;
 use self::records::Packer;
+use self::table::Why;
 use super::{Catalogue, Record, Related};
 use crate::packed;
 use crate::whole_file;
@@ -187,10 +188,12 @@ impl Dataset {
                 let fault = json::Json::new(text).err().filter(|_| is_meant);
                 otherwise(if let Some(fault) = fault {
                     DatasetError::Json { path, fault: fault.to_string() }
-                } else if it.is_turned {
-                    DatasetError::Turned { path }
                 } else {
-                    DatasetError::Columns { path, columns: it.columns }
+                    match it.why {
+                        Why::Turned => DatasetError::Turned { path },
+                        Why::Described => DatasetError::Described { path },
+                        Why::NoColumns => DatasetError::Columns { path, columns: it.columns },
+                    }
                 })
             })?;
             let each = |add: &mut dyn FnMut(Entry)| {

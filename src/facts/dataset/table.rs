@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::cell::{Cell, trimmed};
-use super::columns::{self, Row};
+use super::columns::{self, OF_SUMMARY, Row};
 use super::{Entry, RecordError, RecordPlace};
 
 /// How many rows are looked at for the names of the columns.
@@ -39,8 +39,20 @@ pub(super) struct NoTable {
     /// The names of its columns.
     pub columns: Vec<String>,
 
+    pub why: Why,
+}
+
+/// What else is wrong with a table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// No columns have the names of a fact's parts.
+    NoColumns,
+
     /// The table lies on its side: rows have the names that columns should have.
-    pub is_turned: bool,
+    Turned,
+
+    /// The rows say how often values occur, as pandas' `describe()` does.
+    Described,
 }
 
 /// Words for the type of a column, before what stands in brackets and without the size: `VARCHAR(20)`, `int64`.
@@ -62,13 +74,25 @@ pub(super) fn table(text: &str) -> Result<Table<'_>, NoTable> {
             let names = first_rows(text, *delimiter).filter_map(|row| row.into_iter().next());
             columns::is_table(names)
         });
-        return Err(NoTable { columns: first.max_by_key(Vec::len).unwrap_or_default(), is_turned });
+        let why = if is_turned { Why::Turned } else { Why::NoColumns };
+        return Err(NoTable { columns: first.max_by_key(Vec::len).unwrap_or_default(), why });
     };
+    if is_description(text, delimiter, n_before) {
+        return Err(NoTable { columns, why: Why::Described });
+    }
     let text = without_spaces_before_quotes(text, delimiter);
     let quote = quote(&text, delimiter, n_before);
     let has_types =
         first_rows(&text, delimiter).nth(n_before + 1).is_some_and(|it| is_of_types(&it));
     Ok(Table { text, delimiter, quote, columns, n_before, has_types })
+}
+
+/// Whether the rows below the names of the columns are those of pandas' `describe()`.
+fn is_description(text: &str, delimiter: u8, n_before: usize) -> bool {
+    let rows = first_rows(text, delimiter).skip(n_before + 1);
+    let mut names = rows.filter_map(|row| row.into_iter().next()).peekable();
+    names.peek().is_some_and(|it| it == "count")
+        && names.all(|it| it.is_empty() || OF_SUMMARY.contains(&&*it))
 }
 
 /// Whether a row says of which type each column is.

@@ -11,6 +11,7 @@ mod ids;
 mod oddities;
 mod turned;
 mod slots;
+mod summaries;
 mod told;
 mod bounded;
 mod wrapped;

@@ -1,11 +1,11 @@
 //! Files that describe the columns of a dataset and have none of its facts.
 
-use super::super::columns;
+use super::super::columns::{self, OF_SUMMARY};
+use super::super::error::DESCRIBES;
 use super::super::json_text::View;
 use super::Fault;
 
-/// The fields that a description of a column may have: Hugging Face's, a JSON Schema's, and those of pandas'
-/// `describe()`.
+/// The fields that a description of a column may have: Hugging Face's and a JSON Schema's.
 const OF_FEATURES: &[&str] = &["dtype", "_type", "id", "names", "length", "feature", "decode"];
 const OF_SCHEMA: &[&str] = &[
     "type",
@@ -22,8 +22,6 @@ const OF_SCHEMA: &[&str] = &[
     "$ref",
     "anyOf",
 ];
-const OF_SUMMARY: &[&str] =
-    &["count", "unique", "top", "freq", "mean", "std", "min", "max", "25%", "50%", "75%"];
 
 /// Refuses an object whose fields for subject and answer all describe a column.
 pub(super) fn refuse(document: View<'_>) -> Result<(), Fault> {
@@ -45,9 +43,7 @@ pub(super) fn refuse(document: View<'_>) -> Result<(), Fault> {
         of_fact().next().is_some() && of_fact().all(describes)
     });
     if is_described {
-        let reason = "it describes the columns of a dataset (their types or how often a value occurs) and has none \
-                      of its facts; open the file with the facts";
-        return Err(Fault(reason.to_owned()));
+        return Err(Fault(format!("it {DESCRIBES}")));
     }
     Ok(())
 }
