@@ -250,6 +250,23 @@ pub(super) fn without_separators(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The JSON within texts of JSON, of which each line is one: what a program writes that is given JSON as a text.
+/// `None` for other texts.
+pub(super) fn within_texts(text: &str) -> Option<String> {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let line = without_spaces(line).trim_end();
+        if line.is_empty() {
+            lines.push(String::new());
+            continue;
+        }
+        let inner = serde_json::from_str::<String>(line).ok().filter(|it| is_json(it))?;
+        // Lines stay those of the file; within texts JSON has no line ends of its own.
+        lines.push(inner.replace(['\n', '\r'], " "));
+    }
+    Some(lines.join("\n")).filter(|it| !it.trim().is_empty())
+}
+
 /// Whether a text begins as JSON does.
 pub(super) fn is_json(text: &str) -> bool {
     without_spaces(text).starts_with(['[', '{'])

@@ -175,6 +175,9 @@ impl Dataset {
             return Err(DatasetError::Empty { path });
         }
         let text = &*json_text::without_separators(text);
+        let inner = json_text::within_texts(text);
+        let is_within = inner.is_some();
+        let text = inner.as_deref().unwrap_or(text);
         // A file that is named as another kind of text is told as that where it holds no facts.
         let otherwise = |error| match kinds::by_name(&path) {
             Some((what, remedy)) => DatasetError::OtherKind { path: path.clone(), what, remedy },
@@ -210,7 +213,13 @@ impl Dataset {
                 otherwise(DatasetError::NoFacts { path: path.clone(), reason: fault.0 })
             })
         };
-        Self::from_records(&each, json.notes.iter().cloned().collect(), path.clone())
+        let mut notes: Vec<String> = json.notes.iter().cloned().collect();
+        if is_within {
+            notes.push(
+                "its JSON stands within texts of JSON, as where it was written twice".to_owned(),
+            );
+        }
+        Self::from_records(&each, notes, path.clone())
     }
 
     /// Reads the records twice, so that none but the facts in them need to be kept: which columns hold

@@ -32,6 +32,9 @@ pub(super) struct Table<'a> {
 
     /// Whether the row below the names of the columns says of which type each is.
     has_types: bool,
+
+    /// Whether each line was a text in quotation marks.
+    is_of_texts: bool,
 }
 
 /// Why a text is no table of facts.
@@ -63,11 +66,21 @@ const TYPES: &[&str] = &[
 
 /// The table in a text.
 pub(super) fn table(text: &str) -> Result<Table<'_>, NoTable> {
-    let headers =
-        DELIMITERS.iter().filter_map(|&delimiter| Some((delimiter, header(text, delimiter)?)));
-    let Some((delimiter, (columns, n_before))) =
+    let widest = |delimiters: &[u8]| {
+        let headers =
+            delimiters.iter().filter_map(|&delimiter| Some((delimiter, header(text, delimiter)?)));
         headers.max_by_key(|(_, (columns, _))| columns.len())
-    else {
+    };
+    // What is named need not be what was written.
+    let named = declared(text).and_then(|it| widest(&[it]));
+    let Some((delimiter, (columns, n_before))) = named.or_else(|| widest(DELIMITERS)) else {
+        if let Some(lines) = without_quotes_around_lines(text) {
+            let table = self::table(&lines);
+            return table.map(|it| {
+                let text = it.text.into_owned().into();
+                Table { text, is_of_texts: true, ..it }
+            });
+        }
         let narrow = || DELIMITERS.iter().filter(|it| !is_too_wide(text, **it));
         let first = narrow().filter_map(|it| first_rows(text, *it).next());
         let is_turned = narrow().any(|delimiter| {
@@ -84,7 +97,35 @@ pub(super) fn table(text: &str) -> Result<Table<'_>, NoTable> {
     let quote = quote(&text, delimiter, n_before);
     let has_types =
         first_rows(&text, delimiter).nth(n_before + 1).is_some_and(|it| is_of_types(&it));
-    Ok(Table { text, delimiter, quote, columns, n_before, has_types })
+    Ok(Table { text, delimiter, quote, columns, n_before, has_types, is_of_texts: false })
+}
+
+/// The delimiter that a first line names, as Excel writes and reads it: `sep=^`. Where it was saved anew, more of
+/// them stand behind.
+fn declared(text: &str) -> Option<u8> {
+    let named = text.lines().next()?.trim_matches('"').to_lowercase();
+    let named = named.strip_prefix("sep=")?.as_bytes();
+    let delimiter = *named.first()?;
+    let is_rest = |it: &u8| *it == delimiter || matches!(it, b' ' | b'"');
+    let is_one = delimiter.is_ascii() && !delimiter.is_ascii_alphanumeric();
+    (is_one && named.iter().all(is_rest)).then_some(delimiter)
+}
+
+/// The lines of a text of which each is one cell in quotation marks, without these: rows that were written as
+/// texts. `None` for other texts.
+fn without_quotes_around_lines(text: &str) -> Option<String> {
+    let cell = |line: &str| {
+        let line = line.trim_end();
+        let is_whole = line.len() > 2 && quoted_end(line.as_bytes()) == Some(line.len());
+        is_whole.then(|| line[1..line.len() - 1].replace("\"\"", "\""))
+    };
+    let lines =
+        text.lines().map(|it| if it.trim().is_empty() { Some(String::new()) } else { cell(it) });
+    let lines = lines.collect::<Option<Vec<String>>>()?;
+    lines
+        .iter()
+        .any(|it| DELIMITERS.iter().any(|delimiter| it.as_bytes().contains(delimiter)))
+        .then(|| lines.join("\n"))
 }
 
 /// Whether the rows below the names of the columns are those of pandas' `describe()`.
@@ -168,7 +209,10 @@ impl Table<'_> {
         let before = rows
             .map(|rows| format!("passed over the first {rows}, before the names of the columns"));
         let types = "passed over the row of types below the names of the columns";
-        before.into_iter().chain(self.has_types.then(|| types.to_owned())).collect()
+        let texts = "each row was taken out of the quotation marks around its line";
+        let [types, texts] = [(self.has_types, types), (self.is_of_texts, texts)]
+            .map(|(is_so, it)| is_so.then_some(it));
+        before.into_iter().chain([types, texts].into_iter().flatten().map(str::to_owned)).collect()
     }
 
     /// Gives each record to `add`, one a row.

@@ -15,6 +15,7 @@ mod summaries;
 mod told;
 mod bounded;
 mod wrapped;
+mod written_twice;
 
 fn read(name: &str, bytes: impl AsRef<[u8]>) -> Result<Dataset, String> {
     let dir = tempfile::tempdir().unwrap();
