@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::other_folder::{IN_THAT_LAYOUT, MERGE, OtherFolder, SAVE};
+use super::other_folder::{IN_THAT_LAYOUT, MERGE, OtherFolder, SAVE, TOGETHER, is_of_deepspeed};
 use super::{Format, LoadError};
 use crate::builtin;
 use crate::text_file;
@@ -286,6 +286,16 @@ fn hint(dir: &Path) -> Option<String> {
     let ends = |ending: &str| names.iter().find(|it| it.ends_with(ending));
     if let Some(name) = UNFINISHED.iter().find_map(|it| ends(it)) {
         return Some(format!("`{name}`, a download that did not end; download it again"));
+    }
+    let named_on = |wanted: &str| {
+        let rest = |it: &String| it.strip_prefix(wanted).is_some_and(|it| it.starts_with('.'));
+        Some((names.iter().find(|it| rest(it))?, wanted.to_owned()))
+    };
+    if let Some((name, wanted)) = NAMES.iter().find_map(|(it, _)| named_on(it)) {
+        return Some(format!("`{name}`; if these are the weights, call it `{wanted}`"));
+    }
+    if is_of_deepspeed(&names) {
+        return Some(format!("parts of weights as DeepSpeed writes them; {TOGETHER}"));
     }
     if let Some(name) = names.iter().find(|it| it.starts_with("adapter_model.")) {
         return Some(format!("`{name}`, an adapter (LoRA); {MERGE}"));

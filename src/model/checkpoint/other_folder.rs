@@ -21,6 +21,10 @@ pub(super) const MERGE: &str = "put it into its model in Python with peft's `mer
 pub(super) const SAVE: &str =
     "load the model in Python, save it with `model.save_pretrained(folder)`, and open that folder";
 
+/// What is said of weights as `DeepSpeed` writes them.
+pub(super) const TOGETHER: &str = "put the weights together with its `python zero_to_fp32.py . FOLDER`, copy the \
+                                   model's `config.json` and tokenizer into that folder, and open it";
+
 /// What is said of weights as Meta and Mistral write them.
 pub(super) const IN_THAT_LAYOUT: &str = "get the same model in Hugging Face's layout, with `config.json` and `model.safetensors`, or convert it \
      with `convert_llama_weights_to_hf.py` of transformers 4";
@@ -62,9 +66,21 @@ impl OtherFolder {
         if let Some(name) = first(&|it| Path::new(it).extension().is_some_and(|it| it == "onnx")) {
             return found(&format!("`{name}`, a model for ONNX, without its configuration"), SAVE);
         }
+        if let Some(name) = first(&|it| it.starts_with("config.json.")) {
+            return found(
+                &format!("`{name}`, which may be its configuration"),
+                "call it `config.json`",
+            );
+        }
         let inner = names.iter().find(|it| dir.join(it).join("config.json").is_file());
         if let Some(inner) = inner {
             return found("a folder of folders", &format!("open `{inner}` in it"));
+        }
+        if is_of_deepspeed(&names) {
+            return found("a checkpoint of DeepSpeed, with the weights in parts", TOGETHER);
+        }
+        if let Some(name) = first(&|it| Path::new(it).extension().is_some_and(|it| it == "ckpt")) {
+            return found(&format!("`{name}`, a checkpoint of Lightning or another trainer"), SAVE);
         }
         if has("snapshots") && has("refs") {
             let snapshots = dir.join("snapshots");
@@ -74,6 +90,12 @@ impl OtherFolder {
         }
         None
     }
+}
+
+/// Whether files of these names are of a checkpoint of `DeepSpeed`.
+pub(super) fn is_of_deepspeed(names: &[String]) -> bool {
+    let is_state = |it: &String| it.ends_with("_model_states.pt") || it.starts_with("global_step");
+    names.iter().any(|it| it == "zero_to_fp32.py") || names.iter().any(is_state)
 }
 
 /// A text in a file of JSON, if there is such a file with one.

@@ -245,9 +245,13 @@ fn weights_in_another_form_are_named_with_what_to_do() {
         ("model.safetensors.incomplete", "did not end"),
         ("adapter_model.safetensors", "an adapter"),
         ("consolidated.00.pth", "those who trained it"),
+        ("model.safetensors.txt", "call it `model.safetensors`"),
+        ("pytorch_model.bin.1", "call it `pytorch_model.bin`"),
+        ("zero_to_fp32.py", "DeepSpeed"),
     ] {
         let dir = without_file(WEIGHTS);
         fs::write(dir.path().join(name), "x").unwrap();
+        let name = if says == "DeepSpeed" { "`python zero_to_fp32.py . FOLDER`" } else { name };
         check_refused(dir.path(), &["no weights", name, says]);
     }
     // What a trainer leaves beside weights is none.
@@ -281,6 +285,19 @@ fn folders_of_other_kinds_are_told_for_what_they_are() {
         ),
         (&[("model.onnx", "x")], &["`model.onnx`", "ONNX", "`model.save_pretrained(folder)`"]),
         (&[("checkpoint-7/config.json", "{}")], &["open `checkpoint-7`"]),
+        (
+            &[("config.json.txt", "{}"), (WEIGHTS, "x")],
+            &["`config.json.txt`", "call it `config.json`"],
+        ),
+        (
+            &[("epoch=3.ckpt", "x")],
+            &["`epoch=3.ckpt`", "Lightning", "`model.save_pretrained(folder)`"],
+        ),
+        (
+            &[("global_step9/mp_rank_00_model_states.pt", "x"), ("latest", "global_step9")],
+            &["DeepSpeed", "`python zero_to_fp32.py . FOLDER`"],
+        ),
+        (&[("mp_rank_00_model_states.pt", "x")], &["DeepSpeed", "tokenizer into that folder"]),
         (&[("refs/main", "abc"), ("snapshots/abc/x", "")], &["hub's cache", "`snapshots/abc`"]),
     ] {
         let dir = tempfile::tempdir().unwrap();
