@@ -34,14 +34,20 @@ pub(super) fn stop_button_ui(
     }
 }
 
+/// The least width of a bar, in points, in which its percentage has room.
+const LEAST_BAR: f32 = 64.0;
+
 /// How far a run is, and the time left, in the rest of the row. `shown`: what of it is shown already.
 pub(super) fn progress_ui(ui: &mut Ui, job: &OpenJob, shown: Option<String>) {
     let left = job.time_left(Instant::now()).unwrap_or_else(|| "starting".to_owned());
     let left = shown.map_or_else(|| left.clone(), |shown| format!("{shown}, {left}"));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         ui.add(Label::new(RichText::new(left).weak()).extend());
-        let width = ui.available_width().max(20.0);
-        ui.add(progress_bar(job).desired_width(width));
+        let width = ui.available_width();
+        // A shorter bar would clip its percentage; the words beside tell how far it is.
+        if width >= LEAST_BAR {
+            ui.add(progress_bar(job).desired_width(width));
+        }
     });
 }
 
